@@ -1,0 +1,61 @@
+/**
+ * The mobility binding of one mobile node: what its owner serves, what goes to disk and (as a copy) to backups.
+ *
+ * It is two registers in one row, each replaced as a whole and versioned by itself, so that copies merge by "the higher
+ * version wins": what the mobile signed (`registration`) and who anchors it (`ownership`).
+ */
+import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
+
+/** Name of a cluster member, as in the configuration. */
+export type MemberId = string;
+
+/** The primary key of a binding: `nai:USER@REALM` where the mobile presented an NAI when it was first seen, else `ip:HOME-ADDRESS`. */
+export type MobileKey = `nai:${string}` | `ip:${string}`;
+
+export interface Binding {
+  readonly mobile: MobileKey;
+  readonly homeAddress: Ipv4Address;
+  readonly nai: string | undefined;
+  /** The home address came from this cluster's pool. */
+  readonly dynamic: boolean;
+  readonly registration: Registration;
+  readonly ownership: Ownership;
+}
+
+/** What the mobile node last had accepted. With no care-of address it is the tombstone of a deregistration or an expiry. */
+export interface Registration {
+  /** Of the last accepted request: later ones must exceed it (timestamps) or answer it (nonces), RFC 5944 5.7. */
+  readonly identification: bigint;
+  /** Authenticator of that request's authorization-enabling extension: tells a retransmission from a replay. */
+  readonly authenticator: Uint8Array;
+  /** What that request was answered: a retransmission gets the same. */
+  readonly code: number;
+  readonly lifetimeSeconds: number;
+  readonly acceptedAtMs: number;
+  /** Counts accepted requests of this mobile at its owner; orders registrations where the identification is no timestamp. */
+  readonly counter: number;
+  /** Oldest first; several only with simultaneous bindings. */
+  readonly careOfAddresses: readonly CareOfBinding[];
+  /** The row must be kept until then (epoch ms, `Infinity` for ever), even as a tombstone: replays and old copies must lose against it. */
+  readonly retainUntilMs: number;
+}
+
+export interface CareOfBinding {
+  readonly careOfAddress: Ipv4Address;
+  /** `RequestFlag` bits as requested. */
+  readonly flags: number;
+  /** Granted; `INFINITE_LIFETIME` never ends. */
+  readonly lifetimeSeconds: number;
+  /** Epoch ms; `Infinity` for an infinite lifetime. */
+  readonly expiresAtMs: number;
+  /** The source of the accepted request: the foreign agent, or the mobile itself when co-located. */
+  readonly foreignAgent: Endpoint;
+  readonly identification: bigint;
+}
+
+export interface Ownership {
+  readonly owner: MemberId;
+  readonly backups: readonly MemberId[];
+  /** Raised by whoever takes the binding over from another owner. */
+  readonly generation: number;
+}
