@@ -1,0 +1,98 @@
+/**
+ * The configuration as the daemon uses it: checked, with defaults filled in, addresses parsed, keys read.
+ * `load.ts` makes it from the file that `schema.ts` describes.
+ */
+import type { ForeignAgentAssociation, MobileAssociation } from "../auth/association.ts";
+import type { MemberId } from "../registration/binding.ts";
+import type { RegistrationPolicy } from "../registration/policy.ts";
+import type { Endpoint, Ipv4Address, Ipv4Prefix, Ipv4Range } from "../wire/ipv4.ts";
+
+export interface Config {
+  readonly cluster: string;
+  /** Which member this daemon is; always one of `members`. */
+  readonly node: MemberId;
+  /** All members of the cluster, this one included, in the order of the file. */
+  readonly members: readonly Member[];
+  /** The member that `node` names. */
+  readonly self: Member;
+  /** The address mobiles know as their home agent. */
+  readonly virtualAddress: Ipv4Address;
+  /** What every ready home agent announces. */
+  readonly virtualNetwork: Ipv4Prefix;
+  /** The daemon adds the virtual address to the loopback interface, and removes it again. */
+  readonly manageAddress: boolean;
+  /** What the keys of the cluster channel are derived from; at least 32 bytes. */
+  readonly secret: Uint8Array;
+  /** Absolute path. */
+  readonly dataDirectory: string;
+  /** Absolute path. */
+  readonly controlSocket: string;
+  readonly timers: Timers;
+  readonly relay: RelayLimits;
+  readonly placement: PlacementConfig;
+  readonly registration: RegistrationPolicy;
+  readonly mobileAssociations: readonly MobileAssociation[];
+  readonly foreignAgentAssociations: readonly ForeignAgentAssociation[];
+  readonly advertiser: AdvertiserConfig;
+  readonly log: { readonly level: LogLevel };
+}
+
+export interface Member {
+  readonly id: MemberId;
+  /** Its own address and UDP port on the cluster channel. */
+  readonly address: Ipv4Address;
+  readonly port: number;
+  /** Share of new mobiles, relative to the other members' weights. */
+  readonly weight: number;
+  /** Dynamic home addresses this member hands out. */
+  readonly pool: readonly Ipv4Range[];
+  /** Where it receives registrations: the virtual address, port 434, unless set otherwise for a trial without privileges. */
+  readonly listen: Endpoint;
+  /** Absent where the member announces nothing by BGP. */
+  readonly bgp: BgpConfig | undefined;
+}
+
+export interface BgpConfig {
+  readonly as: number;
+  readonly routerId: Ipv4Address;
+  /** Source of the BGP sessions; the member's address unless set otherwise. */
+  readonly localAddress: Ipv4Address;
+  readonly neighbors: readonly BgpNeighbor[];
+}
+
+export interface BgpNeighbor {
+  readonly address: Ipv4Address;
+  readonly as: number;
+}
+
+export interface Timers {
+  readonly heartbeatIntervalMs: number;
+  /** Without a heartbeat for this long, a member counts as dead. */
+  readonly peerTimeoutMs: number;
+  /** How long an ingress home agent keeps a temporary binding without an answer from the owner. */
+  readonly relayTimeoutMs: number;
+}
+
+export interface RelayLimits {
+  /** A request is relayed at most this often. */
+  readonly hopLimit: number;
+  /** Temporary bindings an ingress home agent holds at most. */
+  readonly maximumPending: number;
+}
+
+export interface PlacementConfig {
+  /** A member takes new mobiles up to this multiple of its fair share of all bindings. */
+  readonly loadFactor: number;
+}
+
+export type AdvertiserConfig =
+  | { readonly type: "none" }
+  | {
+      readonly type: "exabgp";
+      /** BGP hold time: 0 (no keepalives) or at least 3. */
+      readonly holdTimeSeconds: number;
+      /** The helper inside ExaBGP withdraws after this long without a sign of life from the daemon. */
+      readonly heartbeatTimeoutMs: number;
+    };
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
