@@ -50,6 +50,8 @@ export interface CareOfBinding {
   readonly expiresAtMs: number;
   /** The source of the accepted request: the foreign agent, or the mobile itself when co-located. */
   readonly foreignAgent: Endpoint;
+  /** The member that routing had delivered that request to. Comes in by `RegistrationContext.ingress`. */
+  readonly ingress: MemberId;
   readonly identification: bigint;
 }
 
