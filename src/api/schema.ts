@@ -1,0 +1,162 @@
+/**
+ * The control API's answers: a contract that operators' scripts rely on (docs/api.md). The server sends nothing else, the
+ * CLI checks what it receives. Keys are always present; `null` says that there is nothing to say.
+ */
+import { z } from "zod";
+
+const address = z.ipv4();
+const time = z.iso.datetime();
+const count = z.int().nonnegative();
+
+export const health = z.enum(["starting", "ready", "draining", "degraded", "down"]);
+export const role = z.enum(["owner", "ingress", "backup"]);
+export const bindingState = z.enum(["temporary", "permanent"]);
+
+const careOf = z.object({
+  careOfAddress: address,
+  /** `ADDRESS:PORT` the request came from. */
+  foreignAgent: z.string(),
+  /** Seconds granted; 65535 is infinite. */
+  lifetime: count,
+  /** `null` if infinite. */
+  expiresAt: time.nullable(),
+  /** Letters of the flags the mobile set, RFC 5944 3.3. */
+  flags: z.array(z.enum(["S", "B", "D", "M", "G", "T"])),
+});
+
+export const bindingView = z.object({
+  /** Key of the binding: `nai:USER@REALM` or `ip:HOME-ADDRESS`. */
+  mobile: z.string(),
+  /** 0.0.0.0 as long as none is assigned, in a temporary binding. */
+  homeAddress: address,
+  nai: z.string().nullable(),
+  /** The one registered last. */
+  careOfAddress: address.nullable(),
+  /** All of them, oldest first; empty where only the owner knows them. */
+  careOfAddresses: z.array(careOf),
+  /** `ADDRESS:PORT` that the last accepted request (of a temporary binding: the pending one) came from. */
+  foreignAgent: z.string(),
+  owner: z.string(),
+  ownerAddress: address,
+  /** What this home agent is to the mobile. */
+  roles: z.array(role),
+  state: bindingState,
+  /** Seconds granted, 65535 is infinite; `null` while temporary. */
+  lifetime: count.nullable(),
+  /** When the binding, or the temporary binding, ends; `null` if never. */
+  expiresAt: time.nullable(),
+  /** 64 bits as `0x` and 16 hexadecimal digits. */
+  identification: z.string().regex(/^0x[0-9a-f]{16}$/),
+  /** Of the ownership; `null` where it isn't known. */
+  generation: count.nullable(),
+});
+
+export const bindingPage = z.object({
+  bindings: z.array(bindingView),
+  /** To be given as `after` for the next page; `null` on the last one. A page may be short, even empty, before that. */
+  next: z.string().nullable(),
+});
+
+export const statusView = z.object({
+  node: z.string(),
+  cluster: z.string(),
+  version: z.string(),
+  uptimeSeconds: z.number().nonnegative(),
+  bootCount: count,
+  health,
+  ready: z.boolean(),
+  /** Why it isn't ready. */
+  reasons: z.array(z.string()),
+  virtualAddress: address,
+  virtualNetwork: z.string(),
+  bindings: z.object({ owned: count, ingress: count, temporary: count, tombstones: count }),
+  registrationsPerSecond: z.number().nonnegative(),
+  store: z.object({
+    queuedChanges: count,
+    unfoldedChanges: count,
+    lastCommitMs: z.number().nonnegative(),
+    freeBytes: z.number().nonnegative(),
+  }),
+  alarms: z.array(z.object({ id: z.string(), since: time, message: z.string() })),
+});
+
+export const peerView = z.object({
+  id: z.string(),
+  address,
+  port: z.int().min(1).max(65535),
+  state: z.enum(["self", "alive", "suspect", "dead", "unknown"]),
+  /** As the peer says; `null` if it was never heard. */
+  health: health.nullable(),
+  /** How long ago; `null` if never. 0 for oneself. */
+  lastHeardMs: z.number().nonnegative().nullable(),
+  load: z
+    .object({
+      ownedBindings: count,
+      registrationsPerSecond: z.number().nonnegative(),
+      eventLoopDelayMs: z.number().nonnegative(),
+      storeQueue: count,
+    })
+    .nullable(),
+  /** Its clock minus ours. */
+  clockSkewMs: z.number().nullable(),
+  bootCount: count.nullable(),
+});
+
+const advertisement = z.object({
+  prefix: z.string(),
+  /** `HIGH:LOW` each. */
+  communities: z.array(z.string()),
+  med: z.number().nullable(),
+  asPathPrepend: count,
+});
+
+export const routesView = z.object({
+  type: z.enum(["exabgp", "none"]),
+  speaker: z.enum(["stopped", "starting", "running", "failed"]),
+  pid: z.int().nullable(),
+  restarts: count,
+  lastError: z.string().nullable(),
+  /** What routers should learn from this home agent. */
+  desired: z.array(advertisement),
+  /** What the speaker has confirmed. */
+  applied: z.array(advertisement),
+  neighbors: z.array(
+    z.object({
+      address: z.string(),
+      state: z.enum(["down", "connected", "up"]),
+      since: time,
+      reason: z.string().nullable(),
+    }),
+  ),
+});
+
+/** By name; those with a label by the label's value: `{ "dropped": { "truncated-message": 3 } }`. */
+export const countersView = z.record(z.string(), z.union([z.number(), z.record(z.string(), z.number())]));
+
+export const peersView = z.array(peerView);
+
+export const readinessView = z.object({ ready: z.boolean(), reasons: z.array(z.string()) });
+
+export const errorView = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+
+export const PAGE_LIMIT = 1000;
+
+export const bindingQuery = z.strictObject({
+  /** Home address or NAI. */
+  mobile: z.string().min(1).max(255).optional(),
+  owner: z.string().min(1).max(255).optional(),
+  role: role.optional(),
+  state: bindingState.optional(),
+  limit: z.coerce.number().int().min(1).max(PAGE_LIMIT).default(100),
+  /** `next` of the page before. */
+  after: z.string().min(1).max(1024).optional(),
+});
+
+export type Health = z.infer<typeof health>;
+export type BindingView = z.infer<typeof bindingView>;
+export type BindingPage = z.infer<typeof bindingPage>;
+export type StatusView = z.infer<typeof statusView>;
+export type PeerView = z.infer<typeof peerView>;
+export type RoutesView = z.infer<typeof routesView>;
+export type CountersView = z.infer<typeof countersView>;
+export type ReadinessView = z.infer<typeof readinessView>;
