@@ -29,7 +29,11 @@ export async function write(text: string): Promise<void> {
 }
 
 /** Columns under upper-case headings, without lines; `widths` holds the columns' least widths. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], widths: readonly number[] = []): string {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  widths: readonly number[] = [],
+): string {
   const text = new Table({
     chars: {
       top: "",

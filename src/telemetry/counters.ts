@@ -1,0 +1,51 @@
+/** Counters: plain numbers by name, some of them split by the values of one label. */
+export const counterDefinitions = {
+  "requests-received": { help: "Registration Requests received on the virtual address" },
+  "requests-relayed": { label: "owner", help: "requests relayed to their owner" },
+  "requests-served": { help: "requests this home agent decided as the owner" },
+  "replies-sent": { label: "code", help: "Registration Replies sent to foreign agents and mobiles" },
+  "replies-unmatched": { help: "relayed replies that no temporary binding waited for" },
+  "relay-timeouts": { label: "owner", help: "temporary bindings whose owner did not reply in time" },
+  "datagrams-dropped": { label: "reason", help: "datagrams dropped without an answer" },
+  "frames-received": { label: "type", help: "authentic cluster frames" },
+  "frames-rejected": { label: "reason", help: "cluster frames that were not authentic, fresh or well-formed" },
+  "send-errors": { label: "channel", help: "datagrams the system refused to send" },
+  "bindings-expired": { help: "bindings whose lifetime ended" },
+  "binding-conflicts": { help: "bindings of which two versions met" },
+} as const satisfies Record<string, { readonly help: string; readonly label?: string }>;
+
+type Definitions = typeof counterDefinitions;
+export type CounterName = keyof Definitions;
+export type LabeledCounter = { [N in CounterName]: Definitions[N] extends { label: string } ? N : never }[CounterName];
+export type PlainCounter = Exclude<CounterName, LabeledCounter>;
+
+/** Values of a label that are counted one by one; further ones share `other`, so that no sender can fill the memory. */
+const MAXIMUM_LABELS = 100;
+const OVERFLOW_LABEL = "other";
+
+export class Counters {
+  readonly #plain = new Map<PlainCounter, number>();
+  readonly #labeled = new Map<LabeledCounter, Map<string, number>>();
+
+  add(name: PlainCounter, amount = 1): void {
+    this.#plain.set(name, (this.#plain.get(name) ?? 0) + amount);
+  }
+
+  addLabeled(name: LabeledCounter, label: string, amount = 1): void {
+    const values = this.#labeled.get(name) ?? new Map<string, number>();
+    this.#labeled.set(name, values);
+    const key = values.has(label) || values.size < MAXIMUM_LABELS ? label : OVERFLOW_LABEL;
+    values.set(key, (values.get(key) ?? 0) + amount);
+  }
+
+  /** All counters, those at 0 too, in the order of their definitions. */
+  snapshot(): Record<CounterName, number | Record<string, number>> {
+    const entries = Object.entries(counterDefinitions).map(([name, definition]) => [
+      name,
+      "label" in definition
+        ? Object.fromEntries(this.#labeled.get(name as LabeledCounter) ?? [])
+        : (this.#plain.get(name as PlainCounter) ?? 0),
+    ]);
+    return Object.fromEntries(entries);
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Every event that may appear in the log: its level, its message, and a paragraph for the operator who finds it there.
+ * docs/events.md is made from this catalogue by test/telemetry/events.test.ts.
+ */
+export type EventLevel = "debug" | "info" | "warn" | "error";
+
+interface EventDefinition {
+  readonly level: EventLevel;
+  /** The `msg` of the log line: one short phrase, always the same; what varies goes into fields. */
+  readonly message: string;
+  /** What it means and what to do about it. */
+  readonly explanation: string;
+}
+
+export const events = {
+  // Daemon
+  "daemon-started": {
+    level: "info",
+    message: "daemon started",
+    explanation:
+      "All parts run; the home agent becomes ready, and is announced, when its store is loaded and its health allows it. `version` and `bootCount` tell this start from earlier ones.",
+  },
+  "daemon-stopping": {
+    level: "info",
+    message: "daemon stops",
+    explanation:
+      "A signal asked the daemon to stop (`signal`), or a part failed in a way that can't be mended (`err`). Routes are withdrawn first, then what is queued is written.",
+  },
+  "daemon-stopped": {
+    level: "info",
+    message: "daemon stopped",
+    explanation: "The last line of an orderly end: routes are withdrawn, the store is closed, sockets are removed.",
+  },
+  "configuration-warning": {
+    level: "warn",
+    message: "configuration deserves attention",
+    explanation:
+      "The configuration can be used, but `problem` says what is unwise in it, such as a key file that every user can read. `anyhome config check` shows the same.",
+  },
+  "health-changed": {
+    level: "info",
+    message: "health changed",
+    explanation:
+      "This home agent moved from health `from` to `to` because of `reasons`. Only a ready one announces the virtual network normally.",
+  },
+  "event-loop-stalled": {
+    level: "warn",
+    message: "event loop stalled",
+    explanation:
+      "The daemon could not run for `delayMs`: the host is overloaded, was suspended, or its disk blocks. Other members may have counted it as dead meanwhile.",
+  },
+  "address-added": {
+    level: "info",
+    message: "virtual address added to the loopback interface",
+    explanation: "`manage-address` is on: registrations to `address` are delivered to this host from now on.",
+  },
+  "address-failed": {
+    level: "error",
+    message: "virtual address could not be managed",
+    explanation:
+      "`ip address` failed with `err`. It takes CAP_NET_ADMIN and the program `ip`; or set `manage-address: false` and add the virtual address to the loopback interface yourself.",
+  },
+  // Registrations
+  "registration-accepted": {
+    level: "debug",
+    message: "registration accepted",
+    explanation: "The owner granted the request of `mobile`; the reply leaves once the binding is on disk.",
+  },
+  "registration-denied": {
+    level: "debug",
+    message: "registration denied",
+    explanation:
+      "The owner answered `mobile` with `code`, a denial of RFC 5944 3.4. 131 points to a wrong key, 133 to a wrong clock (mobiles correct theirs from that reply).",
+  },
+  "datagram-dropped": {
+    level: "debug",
+    message: "datagram dropped",
+    explanation:
+      "A datagram from `source` was dropped without an answer, for `reason`; the counter `datagrams-dropped` has the totals by reason.",
+  },
+  "relay-timeout": {
+    level: "warn",
+    message: "no reply from the owner",
+    explanation:
+      "This home agent relayed requests to the owner `owner` and got no reply within `relay-timeout`: their temporary bindings were dropped, mobiles send again. Look at that member, and at the network between the two.",
+  },
+  "relay-refused": {
+    level: "warn",
+    message: "relayed request refused",
+    explanation:
+      "A relayed request from `member` was not taken, for `reason`: `hop-limit` means that members disagree about who owns a mobile for longer than a moment.",
+  },
+  "binding-conflict": {
+    level: "warn",
+    message: "two versions of a binding met",
+    explanation:
+      "Members held different versions of the binding of `mobile`, as after a partition; the higher version won. Both are in the line.",
+  },
+  "binding-deleted": {
+    level: "info",
+    message: "binding deleted by the operator",
+    explanation:
+      "Somebody deleted the binding of `mobile` through the control API. The mobile may register again at once.",
+  },
+  "pool-exhausted": {
+    level: "warn",
+    message: "no dynamic home address left",
+    explanation:
+      "This member's `pool` has no free address: mobiles that ask for one get code 130. Enlarge the pool, or shorten `pool-stickiness`.",
+  },
+  // Cluster
+  "member-alive": {
+    level: "info",
+    message: "member is alive",
+    explanation: "Authenticated heartbeats of `member` arrive (again); it takes part in placement.",
+  },
+  "member-suspect": {
+    level: "warn",
+    message: "member is suspect",
+    explanation: "Heartbeats of `member` are overdue, not yet for as long as `peer-timeout`.",
+  },
+  "member-dead": {
+    level: "error",
+    message: "member is dead",
+    explanation:
+      "Nothing was heard of `member` for `peer-timeout`: it gets no new mobiles and no relayed requests until it is heard again.",
+  },
+  "member-restarted": {
+    level: "info",
+    message: "member restarted",
+    explanation: "The boot counter of `member` went up: the daemon there started anew since it was last heard.",
+  },
+  "clock-skew": {
+    level: "warn",
+    message: "clocks differ",
+    explanation:
+      "The clock of `member` differs from this one by `skewMs`. Lifetimes and timestamps depend on clocks: run NTP on all members.",
+  },
+  "frame-rejected": {
+    level: "warn",
+    message: "cluster frame rejected",
+    explanation:
+      "A datagram on the cluster port from `source` was not authentic or not fresh, for `reason`. Members with different secret files, or a stranger.",
+  },
+  "send-failed": {
+    level: "warn",
+    message: "datagram could not be sent",
+    explanation: "The system refused to send to `destination`: `err`. Often a missing route, or a full socket buffer.",
+  },
+  "receive-failed": {
+    level: "error",
+    message: "socket failed",
+    explanation: "A UDP socket reported `err` on receiving; it stays open.",
+  },
+  // Store
+  "store-opened": {
+    level: "info",
+    message: "store opened",
+    explanation: "Bindings and log were read from `data-directory`: `bindings` rows in `durationMs`.",
+  },
+  "store-failed": {
+    level: "error",
+    message: "store can't write",
+    explanation:
+      "Writing failed with `reason` (disk full, I/O error): nothing is acknowledged any more, requests are answered 130, and the home agent is not ready until a write works.",
+  },
+  "store-recovered": {
+    level: "info",
+    message: "store writes again",
+    explanation: "After `store-failed`: everything queued is on disk, and requests are accepted again.",
+  },
+  // Routing
+  "speaker-started": {
+    level: "info",
+    message: "BGP speaker started",
+    explanation: "ExaBGP runs with process id `pid`, and its helper is connected to the daemon.",
+  },
+  "speaker-stopped": {
+    level: "error",
+    message: "BGP speaker stopped",
+    explanation:
+      "ExaBGP ended, or its helper lost the daemon: `reason`. Routers have dropped the route; the daemon starts ExaBGP again after a pause that grows.",
+  },
+  "speaker-output": {
+    level: "debug",
+    message: "BGP speaker says",
+    explanation: "A line that ExaBGP printed (`line`).",
+  },
+  "route-announced": {
+    level: "info",
+    message: "route announced",
+    explanation: "The speaker confirmed the announcement of `prefix`; routers may send registrations here.",
+  },
+  "route-withdrawn": {
+    level: "info",
+    message: "route withdrawn",
+    explanation:
+      "The speaker confirmed the withdrawal of `prefix`; routers send nothing here once they have processed it.",
+  },
+  "neighbor-up": {
+    level: "info",
+    message: "BGP neighbor is up",
+    explanation: "The BGP session with the router `neighbor` is established.",
+  },
+  "neighbor-down": {
+    level: "warn",
+    message: "BGP neighbor is down",
+    explanation: "The BGP session with the router `neighbor` ended: `reason`.",
+  },
+  // Control API
+  "api-listening": {
+    level: "info",
+    message: "control API listens",
+    explanation: "`anyhome status` and the other commands reach the daemon at `socket`.",
+  },
+  "api-request-failed": {
+    level: "error",
+    message: "control request failed",
+    explanation: "An error in the daemon (`err`) kept it from answering `method` `url` of the control API: report it.",
+  },
+} as const satisfies Record<string, EventDefinition>;
+
+export type EventId = keyof typeof events;

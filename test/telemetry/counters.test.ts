@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { Counters } from "../../src/telemetry/counters.ts";
+
+test("plain counters add up, and are present at 0", () => {
+  const counters = new Counters();
+  counters.add("requests-received");
+  counters.add("requests-received", 4);
+  expect(counters.snapshot()).toMatchObject({ "requests-received": 5, "requests-served": 0 });
+});
+
+test("labelled counters are split by label, and are present while empty", () => {
+  const counters = new Counters();
+  counters.addLabeled("datagrams-dropped", "truncated-message");
+  counters.addLabeled("datagrams-dropped", "no-association", 2);
+  counters.addLabeled("datagrams-dropped", "truncated-message");
+  const snapshot = counters.snapshot();
+  expect(snapshot["datagrams-dropped"]).toEqual({ "truncated-message": 2, "no-association": 2 });
+  expect(snapshot["frames-rejected"]).toEqual({});
+});
+
+test("labels made up by a sender do not grow without end, and nothing goes uncounted", () => {
+  const counters = new Counters();
+  for (let i = 0; i < 10_000; i++) counters.addLabeled("frames-rejected", `reason-${i}`);
+  const values = counters.snapshot()["frames-rejected"];
+  expect(Object.keys(values).length).toBeLessThan(200);
+  expect(Object.values(values).reduce((sum: number, value) => sum + value, 0)).toBe(10_000);
+});
+
+test("a snapshot does not change afterwards", () => {
+  const counters = new Counters();
+  counters.addLabeled("replies-sent", "0");
+  const snapshot = counters.snapshot();
+  counters.addLabeled("replies-sent", "0");
+  expect(snapshot["replies-sent"]).toEqual({ 0: 1 });
+});
