@@ -1,6 +1,7 @@
-/**
- * Extensions of registration messages: the three formats of RFC 5944 1.9 - 1.11, and the kinds that Anyhome understands.
- */
+/** Extensions of registration messages: the kinds that Anyhome understands, and how they are found in a datagram. */
+import { decodeLongExtension, decodeTlvExtension, type RawExtension } from "./extension-header.ts";
+import { decodeNai } from "./nai.ts";
+import type { DecodeFault } from "./registration-message.ts";
 
 /** Extension type numbers (IANA, "Extensions to Mobile IP Messages"). */
 export const ExtensionType = {
@@ -53,3 +54,97 @@ export interface SkippedExtension extends Located {
 }
 
 export type Extension = AuthenticationExtension | NaiExtension | VendorExtension | SkippedExtension;
+
+/** The extensions of a datagram, in its order. */
+export type DecodedExtensions =
+  /** Understood, except for what `fault` says. */
+  | { readonly ok: true; readonly extensions: readonly Extension[]; readonly fault?: DecodeFault }
+  /** The whole message is to be discarded silently. */
+  | { readonly ok: false; readonly fault: DecodeFault };
+
+/** Types below this are not skippable, RFC 5944 1.8. */
+const FIRST_SKIPPABLE_TYPE = 128;
+
+const SPI_LENGTH = 4;
+const VENDOR_ID_LENGTH = 4;
+const VENDOR_TYPE_LENGTH = 2;
+
+/**
+ * Reads the extensions from `start` to the end of the datagram.
+ *
+ * A malformed extension whose end is known does not hide those after it: the mobile can still be authenticated by them
+ * and told what is wrong (134), and a type that forbids any answer still does. The first fault is the one reported.
+ */
+export function decodeExtensions(bytes: Uint8Array, start: number): DecodedExtensions {
+  const extensions: Extension[] = [];
+  let fault: DecodeFault | undefined;
+  let offset = start;
+  while (offset < bytes.length) {
+    const type = bytes[offset] ?? 0;
+    if (type === ExtensionType.Pad) {
+      offset += 1;
+      continue;
+    }
+    const read = readers.get(type) ?? (type < FIRST_SKIPPABLE_TYPE ? undefined : readSkipped);
+    if (read === undefined) return { ok: false, fault: { reason: "unsupported-extension", offset } };
+    // RFC 3115 2.1: the critical vendor extension is the one type in use here that has the long format.
+    const raw =
+      type === ExtensionType.CriticalVendor ? decodeLongExtension(bytes, offset) : decodeTlvExtension(bytes, offset);
+    if (raw === undefined) {
+      fault ??= { reason: "truncated-extension", offset };
+      break;
+    }
+    const extension = read(raw, offset);
+    if (extension === undefined) fault ??= { reason: "malformed-extension", offset };
+    else extensions.push(extension);
+    offset = raw.end;
+  }
+  return fault === undefined ? { ok: true, extensions } : { ok: true, extensions, fault };
+}
+
+/** Makes sense of one extension that starts at `offset`; `undefined` where its content cannot be right. */
+type Reader = (raw: RawExtension, offset: number) => Extension | undefined;
+
+const readers: ReadonlyMap<number, Reader> = new Map<number, Reader>([
+  [ExtensionType.MobileHomeAuthentication, readAuthentication],
+  [ExtensionType.MobileForeignAuthentication, readAuthentication],
+  [ExtensionType.ForeignHomeAuthentication, readAuthentication],
+  [ExtensionType.Nai, readNai],
+  [ExtensionType.CriticalVendor, (raw, offset) => readVendor(raw, raw.data, offset)],
+  // RFC 3115 2.2: two reserved bytes come first.
+  [ExtensionType.NormalVendor, (raw, offset) => readVendor(raw, raw.data.subarray(2), offset)],
+]);
+
+function readAuthentication({ type, data, end }: RawExtension, offset: number): AuthenticationExtension | undefined {
+  if (data.length < SPI_LENGTH) return undefined;
+  const authenticator = data.subarray(SPI_LENGTH);
+  return {
+    kind: "authentication",
+    type,
+    offset,
+    end,
+    spi: readUint32(data, 0),
+    coveredEnd: end - authenticator.length,
+    authenticator,
+  };
+}
+
+function readNai({ type, data, end }: RawExtension, offset: number): NaiExtension | undefined {
+  const nai = decodeNai(data);
+  return nai === undefined ? undefined : { kind: "nai", type, offset, end, nai };
+}
+
+function readVendor({ type, end }: RawExtension, content: Uint8Array, offset: number): VendorExtension | undefined {
+  if (content.length < VENDOR_ID_LENGTH + VENDOR_TYPE_LENGTH) return undefined;
+  const vendorType = ((content[VENDOR_ID_LENGTH] ?? 0) << 8) | (content[VENDOR_ID_LENGTH + 1] ?? 0);
+  const value = content.subarray(VENDOR_ID_LENGTH + VENDOR_TYPE_LENGTH);
+  return { kind: "vendor", type, offset, end, vendorId: readUint32(content, 0), vendorType, value };
+}
+
+function readSkipped({ type, data, end }: RawExtension, offset: number): SkippedExtension {
+  return { kind: "skipped", type, offset, end, value: data };
+}
+
+function readUint32(bytes: Uint8Array, offset: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(offset);
+}

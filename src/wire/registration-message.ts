@@ -21,7 +21,7 @@
  *
  * Reply (20 bytes, then extensions): Type = 3, Code, Lifetime, Home Address, Home Agent, Identification.
  */
-import type { Extension } from "./extension.ts";
+import { decodeExtensions, type Extension } from "./extension.ts";
 import type { Ipv4Address } from "./ipv4.ts";
 
 /** Flag bits of a Registration Request, by the letters of RFC 5944 3.3. */
@@ -39,6 +39,9 @@ export const RequestFlag = {
   /** Reverse tunnelling wanted (RFC 3024). */
   T: 0x02,
 } as const;
+
+/** The first byte of a datagram, RFC 5944 1.8. */
+export const MessageType = { RegistrationRequest: 1, RegistrationReply: 3 } as const;
 
 /** The lifetime value that means "infinity", RFC 5944 3.3. */
 export const INFINITE_LIFETIME = 0xffff;
@@ -71,8 +74,9 @@ export interface Decoded {
   /** In the order of the message; those of unknown skippable types included. */
   readonly extensions: readonly Extension[];
   /**
-   * Set when decoding stopped at a malformed extension: `extensions` then holds those before it. The engine may still
-   * authenticate the mobile by them and answer 134 (RFC 5944 3.4).
+   * Set when an extension could not be understood, by the first such: `extensions` then holds all others (none after a
+   * truncated one). The engine may still authenticate the mobile by them and answer 134 (RFC 5944 3.4). Never
+   * "unsupported-extension": such a message is not decoded at all, because nobody may answer it.
    */
   readonly fault?: DecodeFault;
 }
@@ -80,21 +84,106 @@ export interface Decoded {
 export interface RegistrationRequest extends RequestFields, Decoded {}
 export interface RegistrationReply extends ReplyFields, Decoded {}
 
-/** Why a datagram, or the rest of it, could not be understood. Reasons are stable: they name counters. */
+/**
+ * Why a datagram, or the rest of it, could not be understood. Reasons are stable: they name counters.
+ *
+ * - `truncated-message`: shorter than the fixed part of its type.
+ * - `unknown-message-type`: the first byte names no message expected here.
+ * - `truncated-extension`: an extension's length points past the end of the datagram.
+ * - `malformed-extension`: a known extension whose content cannot be right (e.g. too short for its SPI).
+ * - `unsupported-extension`: of a type 0-127 that we do not know, so the whole message is to be discarded silently, RFC 5944 1.8.
+ */
 export interface DecodeFault {
   readonly reason:
-    /** Shorter than the fixed part of its type. */
     | "truncated-message"
-    /** The first byte names no message expected here. */
     | "unknown-message-type"
-    /** An extension's length points past the end of the datagram. */
     | "truncated-extension"
-    /** A known extension whose content cannot be right (e.g. an authentication extension too short for its SPI). */
     | "malformed-extension"
-    /** Type 0-127 that we do not know: the whole message is to be discarded silently, RFC 5944 1.8. */
     | "unsupported-extension";
   /** Byte offset in the datagram. */
   readonly offset: number;
 }
 
-export type DecodeResult<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly fault: DecodeFault };
+export type DecodeResult<T> =
+  | { readonly ok: true; readonly message: T }
+  | { readonly ok: false; readonly fault: DecodeFault };
+
+const REQUEST_LENGTH = 24;
+const REPLY_LENGTH = 20;
+
+/** Keeps views of `bytes`, so the caller must not write to them afterwards. */
+export function decodeRegistrationRequest(bytes: Uint8Array): DecodeResult<RegistrationRequest> {
+  return decodeMessage(bytes, MessageType.RegistrationRequest, REQUEST_LENGTH, readRequestFields);
+}
+
+/** Keeps views of `bytes`, so the caller must not write to them afterwards. */
+export function decodeRegistrationReply(bytes: Uint8Array): DecodeResult<RegistrationReply> {
+  return decodeMessage(bytes, MessageType.RegistrationReply, REPLY_LENGTH, readReplyFields);
+}
+
+/** The 24 bytes before the extensions. */
+export function encodeRequestFields(fields: RequestFields): Uint8Array {
+  const bytes = new Uint8Array(REQUEST_LENGTH);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, MessageType.RegistrationRequest);
+  view.setUint8(1, fields.flags);
+  view.setUint16(2, fields.lifetimeSeconds);
+  view.setUint32(4, fields.homeAddress);
+  view.setUint32(8, fields.homeAgent);
+  view.setUint32(12, fields.careOfAddress);
+  view.setBigUint64(16, fields.identification);
+  return bytes;
+}
+
+/** The 20 bytes before the extensions. */
+export function encodeReplyFields(fields: ReplyFields): Uint8Array {
+  const bytes = new Uint8Array(REPLY_LENGTH);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, MessageType.RegistrationReply);
+  view.setUint8(1, fields.code);
+  view.setUint16(2, fields.lifetimeSeconds);
+  view.setUint32(4, fields.homeAddress);
+  view.setUint32(8, fields.homeAgent);
+  view.setBigUint64(12, fields.identification);
+  return bytes;
+}
+
+function readRequestFields(view: DataView): RequestFields {
+  return {
+    flags: view.getUint8(1),
+    lifetimeSeconds: view.getUint16(2),
+    homeAddress: view.getUint32(4) as Ipv4Address,
+    homeAgent: view.getUint32(8) as Ipv4Address,
+    careOfAddress: view.getUint32(12) as Ipv4Address,
+    identification: view.getBigUint64(16),
+  };
+}
+
+function readReplyFields(view: DataView): ReplyFields {
+  return {
+    code: view.getUint8(1),
+    lifetimeSeconds: view.getUint16(2),
+    homeAddress: view.getUint32(4) as Ipv4Address,
+    homeAgent: view.getUint32(8) as Ipv4Address,
+    identification: view.getBigUint64(12),
+  };
+}
+
+function decodeMessage<Fields>(
+  bytes: Uint8Array,
+  messageType: number,
+  fixedLength: number,
+  readFields: (view: DataView) => Fields,
+): DecodeResult<Fields & Decoded> {
+  if (bytes.length > 0 && bytes[0] !== messageType) return failed("unknown-message-type", 0);
+  if (bytes.length < fixedLength) return failed("truncated-message", bytes.length);
+  const decoded = decodeExtensions(bytes, fixedLength);
+  if (!decoded.ok) return decoded;
+  const fields = readFields(new DataView(bytes.buffer, bytes.byteOffset, fixedLength));
+  const { extensions, fault } = decoded;
+  return { ok: true, message: { ...fields, bytes, extensions, ...(fault === undefined ? {} : { fault }) } };
+}
+
+function failed(reason: DecodeFault["reason"], offset: number): { ok: false; fault: DecodeFault } {
+  return { ok: false, fault: { reason, offset } };
+}

@@ -1,0 +1,29 @@
+/** Authenticators of registration messages, RFC 5944 3.5.1 and 5.1. */
+import { createHash, createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
+import type { SecurityAssociation } from "./association.ts";
+
+/**
+ * 16 bytes. `covered` is what RFC 5944 3.5.1 lists for both algorithms: the message up to and including the SPI of the
+ * authentication extension. For `keyed-md5` RFC 2002 3.5.1 names type and length only, but old mobiles and agents that
+ * are in use cover the SPI as well.
+ */
+export function computeAuthenticator(association: SecurityAssociation, covered: Uint8Array): Uint8Array {
+  const { algorithm, key } = association;
+  switch (algorithm) {
+    case "hmac-md5":
+      // A key object: with the bytes themselves Node 24 takes four times as long.
+      return createHmac("md5", createSecretKey(key)).update(covered).digest();
+    case "keyed-md5":
+      return createHash("md5").update(key).update(covered).update(key).digest();
+  }
+}
+
+/** In constant time for authenticators of the right length; others are wrong. */
+export function verifyAuthenticator(
+  association: SecurityAssociation,
+  covered: Uint8Array,
+  authenticator: Uint8Array,
+): boolean {
+  const expected = computeAuthenticator(association, covered);
+  return authenticator.length === expected.length && timingSafeEqual(authenticator, expected);
+}

@@ -1,0 +1,14 @@
+/**
+ * The Identification field, RFC 5944 5.7. Its low 32 bits go unchanged from the request to the reply; foreign agents and
+ * mobiles match by them. Its high 32 bits are the clock or the nonce by which a mobile synchronises with its home agent.
+ */
+
+/** What a reply is matched to its request by, RFC 5944 5.7. */
+export function lowBits(identification: bigint): number {
+  return Number(BigInt.asUintN(32, identification));
+}
+
+/** The high 32 bits of one, the low 32 bits of another: how replies of RFC 5944 5.7.1 (code 133) and 5.7.2 are formed. */
+export function joinIdentification(highBitsOf: bigint, lowBitsOf: bigint): bigint {
+  return (BigInt.asUintN(64, highBitsOf) & ~0xffffffffn) | BigInt.asUintN(32, lowBitsOf);
+}
