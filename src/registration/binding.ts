@@ -4,6 +4,7 @@
  * It is two registers in one row, each replaced as a whole and versioned by itself, so that copies merge by "the higher
  * version wins": what the mobile signed (`registration`) and who anchors it (`ownership`).
  */
+import type { ReplayProtection } from "../auth/association.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 
 /** Name of a cluster member, as in the configuration. */
@@ -26,6 +27,8 @@ export interface Binding {
 export interface Registration {
   /** Of the last accepted request: later ones must exceed it (timestamps) or answer it (nonces), RFC 5944 5.7. */
   readonly identification: bigint;
+  /** What `identification` is: timestamps order registrations, nonces do not. */
+  readonly replayStyle: ReplayProtection["style"];
   /** Authenticator of that request's authorization-enabling extension: tells a retransmission from a replay. */
   readonly authenticator: Uint8Array;
   /** What that request was answered: a retransmission gets the same. */
