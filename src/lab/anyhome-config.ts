@@ -1,0 +1,42 @@
+import { stringify } from "yaml";
+import { bgpPeers, type MobileKeys, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
+
+/** Where one home agent keeps its things. */
+export interface HomeAgentPaths {
+  readonly secretFile: string;
+  readonly dataDirectory: string;
+  readonly controlSocket: string;
+}
+
+/** The configuration of a home agent of the lab; but for the paths it is the same on all of them. */
+export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths): string {
+  return stringify({
+    cluster: "lab",
+    "secret-file": paths.secretFile,
+    "virtual-network": topology.virtualNetwork,
+    "virtual-address": topology.virtualAddress,
+    "manage-address": true,
+    "data-directory": paths.dataDirectory,
+    "control-socket": paths.controlSocket,
+    members: nodesOf(topology, "home-agent").map((node) => member(topology, node)),
+    "security-associations": { mobiles: topology.associations.map(association) },
+    advertiser: { type: "exabgp" },
+  });
+}
+
+function member(topology: Topology, node: TopologyNode) {
+  return {
+    id: node.name,
+    address: nodeAddress(node),
+    pool: node.pool ?? [],
+    bgp: {
+      as: node.as,
+      "router-id": nodeAddress(node),
+      neighbors: bgpPeers(topology, node).map(({ address, as }) => ({ address, as })),
+    },
+  };
+}
+
+function association({ mobiles, spi, key }: MobileKeys) {
+  return { ...mobiles, spi, algorithm: "hmac-md5", key };
+}

@@ -1,0 +1,299 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { prepareHomeAgent, readiness, startHomeAgent } from "./home-agent.ts";
+import {
+  becomeIn,
+  ipBatch,
+  kill,
+  type LabProcess,
+  namespaces,
+  processesIn,
+  removeNamespace,
+  runIn,
+} from "./namespace.ts";
+import { namespacePlan } from "./namespace-plan.ts";
+import { ANYHOME_MAIN, LabPlace } from "./place.ts";
+import { FRR_DAEMONS, nextHops, startRouter, vtysh } from "./router.ts";
+import { LAB_TOPOLOGY, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
+import { waitFor } from "./wait.ts";
+
+/** A lab can't be made, or is not what was taken for granted. The message is for the person who asked. */
+export class LabError extends Error {
+  override readonly name = "LabError";
+}
+
+export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bgpd" | "other";
+
+export interface NodeStatus {
+  readonly node: string;
+  readonly role: TopologyNode["role"];
+  readonly address: string;
+  readonly processes: readonly { readonly pid: number; readonly kind: ProcessKind }[];
+  /** Of a home agent; `null` on other nodes. */
+  readonly ready: boolean | null;
+  /** Why a home agent isn't ready. */
+  readonly reasons: readonly string[];
+  /** Where the kernel sends what is for the virtual network; empty where it has no route. */
+  readonly nextHops: readonly string[];
+}
+
+export interface UpOptions {
+  /** Told of each step. */
+  readonly progress?: (line: string) => void;
+  /** Gives up and removes what was made so far. */
+  readonly signal?: AbortSignal;
+  /** Leaves everything as it is when something fails, to be looked at. */
+  readonly keepOnFailure?: boolean;
+}
+
+/** Time for home agents to become ready, and for routes to reach the last router. */
+const SETTLE_MS = 30_000;
+
+/** One lab, up or not, by its name. */
+export class Lab {
+  readonly place: LabPlace;
+  readonly topology: Topology;
+
+  /** @throws RangeError for a name that can't be one of a lab. */
+  constructor(name: string, topology: Topology = LAB_TOPOLOGY) {
+    this.place = new LabPlace(name);
+    this.topology = topology;
+  }
+
+  /**
+   * Builds everything and waits until it works: home agents ready, the virtual network routed to all of them. What fails is removed again.
+   *
+   * @throws LabError when it doesn't come up; tells the end of the log of who is to blame.
+   */
+  async up({ progress = () => {}, signal, keepOnFailure = false }: UpOptions = {}): Promise<void> {
+    try {
+      this.place.create();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      throw new LabError(`a lab named ${this.place.name} is there already`, { cause: error });
+    }
+    try {
+      await this.build(progress, signal);
+    } catch (error) {
+      if (!keepOnFailure) await this.down();
+      throw error;
+    }
+  }
+
+  private async build(progress: (line: string) => void, signal: AbortSignal | undefined): Promise<void> {
+    progress(`linking ${this.topology.nodes.map(({ name }) => name).join(" ")}`);
+    await this.link();
+    signal?.throwIfAborted();
+    progress("starting routers");
+    await Promise.all(nodesOf(this.topology, "router").map((router) => startRouter(this.place, this.topology, router)));
+    signal?.throwIfAborted();
+    progress("starting home agents");
+    const secret = randomBytes(32).toString("hex");
+    const homeAgents = nodesOf(this.topology, "home-agent");
+    for (const homeAgent of homeAgents) {
+      prepareHomeAgent(this.place, this.topology, homeAgent, secret);
+      startHomeAgent(this.place, homeAgent);
+    }
+    progress("waiting for home agents to be ready");
+    await Promise.all(homeAgents.map((homeAgent) => this.untilReady(homeAgent, signal)));
+    progress("waiting for routes");
+    await this.untilRouted(signal);
+  }
+
+  private async link(): Promise<void> {
+    const plan = namespacePlan(this.topology, (node) => this.place.namespace(node));
+    await ipBatch(plan.host);
+    for (const { node, namespace, commands, settings } of plan.nodes) {
+      await ipBatch(commands, namespace);
+      await runIn(namespace, ["sysctl", "--quiet", "--write", ...settings]);
+      const nodePlace = this.place.node(node.name);
+      nodePlace.create();
+      nodePlace.addCommand("anyhome", [process.execPath, ANYHOME_MAIN]);
+      if (node.role === "router") nodePlace.addCommand("vtysh", vtysh(nodePlace.frr));
+    }
+  }
+
+  /** @throws LabError where the daemon ends, or isn't ready in time. */
+  private async untilReady(homeAgent: TopologyNode, signal: AbortSignal | undefined): Promise<void> {
+    let reasons: readonly string[] = ["its control socket doesn't answer"];
+    const outcome = await waitFor(
+      async () => {
+        if (!(await this.has(homeAgent.name, "daemon"))) return "ended";
+        const answer = await readiness(this.place.node(homeAgent.name).controlSocket);
+        reasons = answer.reasons;
+        return answer.ready && "ready";
+      },
+      { deadlineMs: SETTLE_MS, what: `${homeAgent.name} to be ready`, intervalMs: 100, signal },
+    ).catch((error) => {
+      signal?.throwIfAborted();
+      throw this.blame(homeAgent.name, "daemon", `${error.message}: ${reasons.join("; ")}`);
+    });
+    if (outcome === "ended") throw this.blame(homeAgent.name, "daemon", `the daemon of ${homeAgent.name} has ended`);
+  }
+
+  /** The leaf routes to every home agent, and all routers route. */
+  private async untilRouted(signal: AbortSignal | undefined): Promise<void> {
+    const expected = nodesOf(this.topology, "home-agent").length;
+    for (const router of nodesOf(this.topology, "router")) {
+      const least = router.interfaces.some(({ network }) => this.isHomeAgentNetwork(network)) ? expected : 1;
+      await waitFor(async () => (await this.nextHops(router.name)).length >= least, {
+        deadlineMs: SETTLE_MS,
+        what: `${router.name} to route ${this.topology.virtualNetwork} to ${least === 1 ? "its neighbor" : `${least} home agents`}`,
+        signal,
+      }).catch((error) => {
+        signal?.throwIfAborted();
+        throw new LabError(error.message, { cause: error });
+      });
+    }
+  }
+
+  private isHomeAgentNetwork(network: string): boolean {
+    return nodesOf(this.topology, "home-agent").some((node) => node.interfaces.some((it) => it.network === network));
+  }
+
+  private blame(node: string, process: string, message: string): LabError {
+    const file = this.place.node(node).log(process);
+    return new LabError(`${message}\n--- end of ${file}\n${endOf(file)}`);
+  }
+
+  /** Removes everything that has this lab's name, also what a crash left behind; does nothing where there is nothing. */
+  async down(): Promise<void> {
+    const existing = await namespaces();
+    const ours = this.topology.nodes.map(({ name }) => this.place.namespace(name)).filter((name) => existing.has(name));
+    await Promise.all(ours.map(removeNamespace));
+    this.place.remove();
+  }
+
+  /** Whether all its namespaces are there. */
+  async exists(): Promise<boolean> {
+    const existing = await namespaces();
+    return this.topology.nodes.every(({ name }) => existing.has(this.place.namespace(name)));
+  }
+
+  /** @throws LabError where there is no such node. */
+  node(name: string): TopologyNode {
+    const found = this.topology.nodes.find((node) => node.name === name);
+    if (found) return found;
+    throw new LabError(
+      `no node ${name} in the lab; there are ${this.topology.nodes.map((node) => node.name).join(", ")}`,
+    );
+  }
+
+  /** Runs a command inside a node in our place; resolves with its exit code. */
+  async exec(name: string, command: readonly string[]): Promise<number> {
+    const node = this.node(name);
+    await this.mustExist();
+    return becomeIn(this.place.namespace(name), command, { ...process.env, ...this.environment(node) });
+  }
+
+  /** What makes plain `anyhome`, `vtysh` and the mobile's tools inside a node mean that node. */
+  environment(node: TopologyNode): Record<string, string> {
+    const { commands, controlSocket, config } = this.place.node(node.name);
+    const path = { PATH: `${commands}:${process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin"}` };
+    if (node.role === "home-agent") {
+      return { ...path, ANYHOME_SOCKET: controlSocket, ANYHOME_CONFIG: config, ANYHOME_NODE: node.name };
+    }
+    const [{ spi, key }] = this.topology.associations;
+    return {
+      ...path,
+      ANYHOME_HOME_AGENT: this.topology.virtualAddress,
+      ANYHOME_MN_SPI: String(spi),
+      ANYHOME_MN_KEY: key,
+    };
+  }
+
+  async status(): Promise<NodeStatus[]> {
+    await this.mustExist();
+    return Promise.all(
+      this.topology.nodes.map(async (node) => {
+        const answer = node.role === "home-agent" ? await this.readiness(node.name) : { ready: null, reasons: [] };
+        return {
+          node: node.name,
+          role: node.role,
+          address: nodeAddress(node),
+          processes: (await this.processes(node.name)).map(({ pid, kind }) => ({ pid, kind })),
+          ready: answer.ready,
+          reasons: answer.reasons,
+          nextHops: await this.nextHops(node.name),
+        };
+      }),
+    );
+  }
+
+  private async readiness(node: string): Promise<{ ready: boolean; reasons: readonly string[] }> {
+    try {
+      return await readiness(this.place.node(node).controlSocket);
+    } catch {
+      return { ready: false, reasons: ["no daemon answers"] };
+    }
+  }
+
+  /** Where a node's kernel sends what is for the virtual network. */
+  nextHops(node: string): Promise<string[]> {
+    return nextHops(this.place.namespace(node), this.topology.virtualNetwork);
+  }
+
+  async processes(node: string): Promise<(LabProcess & { kind: ProcessKind })[]> {
+    const found = await processesIn(this.place.namespace(node));
+    return found.map((process) => ({ ...process, kind: kindOf(process) }));
+  }
+
+  private async has(node: string, kind: ProcessKind): Promise<boolean> {
+    return (await this.processes(node)).some((process) => process.kind === kind);
+  }
+
+  /** Sends a signal to the processes of a kind. @throws LabError where there is none. */
+  async kill(node: string, kind: ProcessKind, signal: NodeJS.Signals): Promise<void> {
+    const victims = (await this.processes(this.node(node).name)).filter((process) => process.kind === kind);
+    if (victims.length === 0) throw new LabError(`no ${kind} runs on ${node}`);
+    for (const { pid } of victims) kill(pid, signal);
+  }
+
+  /** Starts what a node should run and doesn't, and waits until it works. */
+  async start(name: string, signal?: AbortSignal): Promise<void> {
+    const node = this.node(name);
+    await this.mustExist();
+    if (node.role === "router" && !(await this.has(name, "bgpd"))) {
+      await startRouter(this.place, this.topology, node);
+    }
+    if (node.role === "home-agent") {
+      if (!(await this.has(name, "daemon"))) startHomeAgent(this.place, node);
+      await this.untilReady(node, signal);
+    }
+  }
+
+  /** Stops what a node runs, as an operator would: SIGTERM, and SIGKILL for who doesn't listen. */
+  async stop(name: string): Promise<void> {
+    const node = this.node(name);
+    const kinds: readonly ProcessKind[] = node.role === "router" ? [...FRR_DAEMONS].reverse() : ["daemon"];
+    for (const kind of kinds) {
+      if (!(await this.has(name, kind))) continue;
+      await this.kill(name, kind, "SIGTERM");
+      const ended = async () => !(await this.has(name, kind));
+      await waitFor(ended, { deadlineMs: 10_000, what: `${kind} on ${name} to stop` }).catch(async () => {
+        await this.kill(name, kind, "SIGKILL");
+        await waitFor(ended, { deadlineMs: 2_000, what: `${kind} on ${name} to die` });
+      });
+    }
+  }
+
+  private async mustExist(): Promise<void> {
+    if (!(await this.exists())) throw new LabError(`no lab named ${this.place.name} is up`);
+  }
+}
+
+function kindOf({ command }: LabProcess): ProcessKind {
+  const words = command.map((word) => word.split("/").at(-1));
+  if (command[1] === ANYHOME_MAIN && command[2] === "run") return "daemon";
+  if (command.some((word) => /\/exabgp\/[^/]+\.py$/.test(word))) return "helper";
+  if (words.slice(0, 3).includes("exabgp")) return "exabgp";
+  return FRR_DAEMONS.find((name) => words[0] === name) ?? "other";
+}
+
+function endOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8").trimEnd().split("\n").slice(-15).join("\n");
+  } catch {
+    return "(nothing was logged)";
+  }
+}

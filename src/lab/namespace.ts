@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { execa } from "execa";
+import { waitFor } from "./wait.ts";
+
+/** A process inside a namespace. */
+export interface LabProcess {
+  readonly pid: number;
+  readonly parent: number;
+  readonly command: readonly string[];
+}
+
+/** Runs a script of `ip` commands, on the host or in a namespace; all of them or an error that names the line. */
+export async function ipBatch(commands: readonly string[], namespace?: string): Promise<void> {
+  await execa("ip", [...inNamespace(namespace), "-batch", "-"], { input: `${commands.join("\n")}\n` });
+}
+
+/** What an `ip -json` command answers. */
+export async function ipJson<T>(args: readonly string[], namespace?: string): Promise<T[]> {
+  const { stdout } = await execa("ip", [...inNamespace(namespace), "-json", ...args]);
+  return stdout === "" ? [] : JSON.parse(stdout);
+}
+
+function inNamespace(namespace: string | undefined): string[] {
+  return namespace === undefined ? [] : ["-netns", namespace];
+}
+
+/** Those that exist on this machine. */
+export async function namespaces(): Promise<Set<string>> {
+  return new Set((await ipJson<{ name: string }>(["netns", "list"])).map(({ name }) => name));
+}
+
+/** The words that run a command inside a namespace; it replaces them, so the process id is the command's. */
+export function enter(namespace: string, command: readonly string[]): [string, ...string[]] {
+  return ["nsenter", `--net=/run/netns/${namespace}`, "--", ...command];
+}
+
+/** Runs a command to its end. */
+export async function runIn(namespace: string, command: readonly string[]): Promise<void> {
+  const [file, ...args] = enter(namespace, command);
+  await execa(file, args);
+}
+
+/** Starts a process that goes on when we are gone; what it prints goes to the end of `log`. */
+export function startIn(namespace: string, command: readonly string[], log: string): ChildProcess {
+  const [file, ...args] = enter(namespace, command);
+  const output = openSync(log, "a");
+  try {
+    const child = spawn(file, args, { detached: true, stdio: ["ignore", output, output], cwd: "/" });
+    child.unref();
+    return child;
+  } finally {
+    closeSync(output);
+  }
+}
+
+/**
+ * Runs a command inside a namespace in our place: our terminal, our signals, its exit code (128 + signal number where a
+ * signal ended it).
+ */
+export function becomeIn(namespace: string, command: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const [file, ...args] = enter(namespace, command);
+  const child = spawn(file, args, { stdio: "inherit", env });
+  // The terminal interrupts the command as well: it decides what that means. A signal sent to us alone is passed on.
+  const ignore = () => {};
+  const forward = () => child.kill("SIGTERM");
+  process.on("SIGINT", ignore).on("SIGTERM", forward);
+  return new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+  }).finally(() => process.off("SIGINT", ignore).off("SIGTERM", forward));
+}
+
+/** The processes inside a namespace, parents before children; none where there is no such namespace. */
+export async function processesIn(namespace: string): Promise<LabProcess[]> {
+  const { stdout, failed } = await execa("ip", ["netns", "pids", namespace], { reject: false });
+  if (failed) return [];
+  return stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .flatMap((line) => describe(Number(line)) ?? [])
+    .sort((a, b) => a.pid - b.pid);
+}
+
+function describe(pid: number): LabProcess | undefined {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+    // The name in parentheses may hold anything: fields are counted from its end.
+    const [state, parent] = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return state === "Z" ? undefined : { pid, parent: Number(parent), command };
+  } catch {
+    return undefined; // It has ended meanwhile.
+  }
+}
+
+/** Ends everything inside a namespace, whatever it is, and removes the namespace. */
+export async function removeNamespace(namespace: string): Promise<void> {
+  await waitFor(
+    async () => {
+      const processes = await processesIn(namespace);
+      for (const { pid } of processes) kill(pid, "SIGKILL");
+      return processes.length === 0;
+    },
+    { deadlineMs: 10_000, what: `the processes in ${namespace} to end`, intervalMs: 20 },
+  );
+  await execa("ip", ["netns", "delete", namespace]);
+}
+
+/** Sends a signal; a process that has ended meanwhile is fine. */
+export function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The lab as data: which nodes there are, how they are linked, who speaks BGP with whom. What runs it (network
+ * namespaces) and what configures its parts are generated from this.
+ *
+ *      fa1 ── 10.1.11.0/24 ──┐                                  ┌── ha1
+ *                            r2 ── 10.1.1.0/30 ── r1 ── 10.1.0.0/24 ── ha2
+ *      fa2 ── 10.1.12.0/24 ──┘                                  └── ha3
+ *
+ *      10.64.0.0/12 is the virtual network that each home agent announces to r1; 10.64.0.1 in it is the virtual address.
+ */
+
+export type NodeRole = "home-agent" | "router" | "foreign-agent";
+
+export interface TopologyNode {
+  readonly name: string;
+  readonly role: NodeRole;
+  /** Present where the node speaks BGP. */
+  readonly as?: number;
+  readonly interfaces: readonly Interface[];
+  /** Where a node that does not route sends everything. */
+  readonly gateway?: string;
+  /** Dynamic home addresses that a home agent hands out, `FIRST-LAST`. */
+  readonly pool?: readonly string[];
+}
+
+export interface Interface {
+  /** Name of a network of the topology. */
+  readonly network: string;
+  readonly address: string;
+}
+
+/** One link-layer segment. */
+export interface Network {
+  readonly name: string;
+  readonly prefix: string;
+}
+
+export interface MobileKeys {
+  /** `FIRST-LAST` of home addresses, or the realm of their NAIs. */
+  readonly mobiles: { readonly range: string } | { readonly realm: string };
+  readonly spi: number;
+  /** ASCII. */
+  readonly key: string;
+}
+
+export interface Topology {
+  readonly virtualNetwork: string;
+  readonly virtualAddress: string;
+  readonly networks: readonly Network[];
+  readonly nodes: readonly TopologyNode[];
+  readonly associations: readonly [MobileKeys, ...MobileKeys[]];
+}
+
+const MOBILE_KEY = "1234567812345678";
+
+export const LAB_TOPOLOGY: Topology = {
+  virtualNetwork: "10.64.0.0/12",
+  virtualAddress: "10.64.0.1",
+  networks: [
+    { name: "ha-lan", prefix: "10.1.0.0/24" },
+    { name: "core", prefix: "10.1.1.0/30" },
+    { name: "fa1-lan", prefix: "10.1.11.0/24" },
+    { name: "fa2-lan", prefix: "10.1.12.0/24" },
+  ],
+  nodes: [
+    homeAgent("ha1", 65011, "10.1.0.11", "10.79.0.0-10.79.63.255"),
+    homeAgent("ha2", 65012, "10.1.0.12", "10.79.64.0-10.79.127.255"),
+    homeAgent("ha3", 65013, "10.1.0.13", "10.79.128.0-10.79.191.255"),
+    {
+      name: "r1",
+      role: "router",
+      as: 65001,
+      interfaces: [
+        { network: "ha-lan", address: "10.1.0.1" },
+        { network: "core", address: "10.1.1.1" },
+      ],
+    },
+    {
+      name: "r2",
+      role: "router",
+      as: 65002,
+      interfaces: [
+        { network: "core", address: "10.1.1.2" },
+        { network: "fa1-lan", address: "10.1.11.1" },
+        { network: "fa2-lan", address: "10.1.12.1" },
+      ],
+    },
+    foreignAgent("fa1", "fa1-lan", "10.1.11.2", "10.1.11.1"),
+    foreignAgent("fa2", "fa2-lan", "10.1.12.2", "10.1.12.1"),
+  ],
+  associations: [
+    { mobiles: { range: "10.64.1.0-10.79.255.254" }, spi: 256, key: MOBILE_KEY },
+    { mobiles: { realm: "lab.example" }, spi: 257, key: MOBILE_KEY },
+  ],
+};
+
+function homeAgent(name: string, as: number, address: string, pool: string): TopologyNode {
+  return {
+    name,
+    role: "home-agent",
+    as,
+    interfaces: [{ network: "ha-lan", address }],
+    gateway: "10.1.0.1",
+    pool: [pool],
+  };
+}
+
+function foreignAgent(name: string, network: string, address: string, gateway: string): TopologyNode {
+  return { name, role: "foreign-agent", interfaces: [{ network, address }], gateway };
+}
+
+export function nodesOf(topology: Topology, role: NodeRole): TopologyNode[] {
+  return topology.nodes.filter((node) => node.role === role);
+}
+
+/** The nodes on a segment, each with its address there, in the order of the topology. */
+export function attachments(topology: Topology, network: string): { node: TopologyNode; address: string }[] {
+  return topology.nodes.flatMap((node) =>
+    node.interfaces.filter((it) => it.network === network).map(({ address }) => ({ node, address })),
+  );
+}
+
+export interface BgpPeer {
+  readonly node: TopologyNode;
+  readonly as: number;
+  readonly address: string;
+}
+
+/** Whom a node speaks BGP with: routers with every speaker on their segments, home agents with routers only. */
+export function bgpPeers(topology: Topology, node: TopologyNode): BgpPeer[] {
+  return node.interfaces.flatMap(({ network }) =>
+    attachments(topology, network).flatMap(({ node: other, address }) =>
+      other !== node && other.as !== undefined && (node.role === "router" || other.role === "router")
+        ? [{ node: other, as: other.as, address }]
+        : [],
+    ),
+  );
+}
+
+/** The address a node is known by: that of its first interface. */
+export function nodeAddress(node: TopologyNode): string {
+  const [first] = node.interfaces;
+  if (!first) throw new TypeError(`node ${node.name} has no interface`);
+  return first.address;
+}
+
+/** The prefix length of a segment. */
+export function prefixLength(topology: Topology, network: string): string {
+  const found = topology.networks.find(({ name }) => name === network);
+  if (!found) throw new TypeError(`no network ${network} in the topology`);
+  return found.prefix.split("/")[1] ?? "";
+}
