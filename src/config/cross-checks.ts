@@ -1,0 +1,151 @@
+/** What a configuration must fulfil beyond the form of its single values. Each rule looks at the sections that are sound. */
+import {
+  directedBroadcast,
+  formatEndpoint,
+  formatIpv4,
+  formatPrefix,
+  type Ipv4Prefix,
+  type Ipv4Range,
+  prefixContains,
+  rangeContains,
+} from "../wire/ipv4.ts";
+import type { Draft } from "./draft.ts";
+import type { Problems } from "./problem.ts";
+import type { ConfigFile } from "./schema.ts";
+import type { Path } from "./source.ts";
+
+type Member = ConfigFile["members"][number];
+
+/** `node`: the member this host is, where that is known. */
+export function crossCheck(draft: Draft, node: string | undefined, problems: Problems): void {
+  const { source, sections } = draft;
+  const { members = [], timers, registration, "virtual-network": virtualNetwork } = sections;
+  const error = (path: Path, message: string) => problems.error(source, path, message);
+  const homeNetworks = registration?.["home-networks"] ?? (virtualNetwork ? [virtualNetwork] : undefined);
+
+  checkVirtualAddress(sections, error);
+  checkDistinct(members, error);
+  checkPools(sections, homeNetworks, error);
+  checkSpeakers(sections, node, error);
+  if (sections.members && node !== undefined && !members.some(({ id }) => id === node)) {
+    error(
+      ["members"],
+      `no member has the id of this node, "${node}"; there are ${members.map(({ id }) => id).join(", ")}`,
+    );
+  }
+  if (timers && timers["peer-timeout"] <= 2 * timers["heartbeat-interval"]) {
+    error(
+      ["timers", "peer-timeout"],
+      "must be more than two heartbeat intervals, or one lost heartbeat looks like death",
+    );
+  }
+  if (registration && !registration.encapsulation.includes("ip-in-ip")) {
+    error(
+      ["registration", "encapsulation"],
+      "must have ip-in-ip: a request without M and G asks for it (RFC 5944 3.8.3.1)",
+    );
+  }
+  warnAboutReach(draft, homeNetworks, problems);
+}
+
+type Report = (path: Path, message: string) => void;
+
+function checkVirtualAddress(sections: Draft["sections"], error: Report): void {
+  const { "virtual-network": network, "virtual-address": address } = sections;
+  if (!network || address === undefined) return;
+  if (!prefixContains(network, address)) {
+    error(["virtual-address"], `must be inside the virtual network ${formatPrefix(network)}`);
+  } else if (network.length < 31 && (address === network.address || address === directedBroadcast(network))) {
+    error(["virtual-address"], `must not be the first or last address of ${formatPrefix(network)}`);
+  }
+}
+
+function checkDistinct(members: readonly Member[], error: Report): void {
+  const rules: readonly { key: keyof Member; identity: (member: Member) => string | undefined }[] = [
+    { key: "id", identity: ({ id }) => id },
+    { key: "address", identity: (member) => formatEndpoint(member) },
+    { key: "bgp", identity: ({ bgp }) => bgp && `router-id ${formatIpv4(bgp["router-id"])}` },
+  ];
+  for (const { key, identity } of rules) {
+    const first = new Map<string, number>();
+    for (const [index, member] of members.entries()) {
+      const name = identity(member);
+      if (name === undefined) continue;
+      const earlier = first.get(name);
+      if (earlier === undefined) first.set(name, index);
+      else error(["members", index, key], `members[${earlier}] has the same: ${name}`);
+    }
+  }
+}
+
+function checkPools(sections: Draft["sections"], homeNetworks: readonly Ipv4Prefix[] | undefined, error: Report): void {
+  const pools = (sections.members ?? []).flatMap(({ pool }, member) =>
+    pool.map((range, index) => ({ range, path: ["members", member, "pool", index] })),
+  );
+  const virtualAddress = sections["virtual-address"];
+  for (const { range, path } of pools) {
+    const inside = (network: Ipv4Prefix) => prefixContains(network, range.first) && prefixContains(network, range.last);
+    if (homeNetworks && !homeNetworks.some(inside)) {
+      error(path, `must be inside a home network: ${homeNetworks.map(formatPrefix).join(", ")}`);
+    }
+    if (virtualAddress !== undefined && rangeContains(range, virtualAddress)) {
+      error(path, `must not have the virtual address ${formatIpv4(virtualAddress)}`);
+    }
+  }
+  const sorted = pools.toSorted((a, b) => a.range.first - b.range.first);
+  let highest = sorted[0];
+  for (const pool of sorted.slice(1)) {
+    if (highest && pool.range.first <= highest.range.last) {
+      error(pool.path, `overlaps ${formatRange(highest.range)} of another pool; two mobiles could get one address`);
+    }
+    if (!highest || pool.range.last > highest.range.last) highest = pool;
+  }
+}
+
+function formatRange(range: Ipv4Range): string {
+  return `${formatIpv4(range.first)}-${formatIpv4(range.last)}`;
+}
+
+/** A file that serves the whole cluster is checked for all members, unless it is known which one this is. */
+function checkSpeakers({ members = [], advertiser }: Draft["sections"], node: string | undefined, error: Report): void {
+  for (const [index, { id, bgp }] of members.entries()) {
+    if (advertiser?.type === "exabgp" && !bgp && (node === undefined || node === id)) {
+      error(["members", index], "needs bgp, as the advertiser is of type exabgp");
+    }
+    const seen = new Set<number>();
+    for (const [neighbor, { address }] of (bgp?.neighbors ?? []).entries()) {
+      if (seen.has(address)) error(["members", index, "bgp", "neighbors", neighbor], "is a neighbor already");
+      seen.add(address);
+    }
+  }
+}
+
+function warnAboutReach(draft: Draft, homeNetworks: readonly Ipv4Prefix[] | undefined, problems: Problems): void {
+  const { source, sections, associations } = draft;
+  const virtualNetwork = sections["virtual-network"];
+  for (const [index, network] of (sections.registration?.["home-networks"] ?? []).entries()) {
+    if (
+      virtualNetwork &&
+      !(network.length >= virtualNetwork.length && prefixContains(virtualNetwork, network.address))
+    ) {
+      const message = `is not inside the virtual network ${formatPrefix(virtualNetwork)}: nothing announces it`;
+      problems.warn(source, ["registration", "home-networks", index], message);
+    }
+  }
+  for (const { source, base, lists } of associations) {
+    for (const [index, entry] of lists.mobiles.entries()) {
+      const address = entry["home-address"];
+      const range = entry.range ?? (address === undefined ? undefined : { first: address, last: address });
+      if (range && homeNetworks && !homeNetworks.some((network) => overlaps(range, network))) {
+        problems.warn(source, [...base, "mobiles", index], "no home network has such home addresses");
+      }
+    }
+  }
+  if (sections["security-associations"] && associations.every(({ lists }) => lists.mobiles.length === 0)) {
+    problems.warn(source, ["security-associations"], "there is no association with any mobile: none can register");
+  }
+}
+
+function overlaps(range: Ipv4Range, network: Ipv4Prefix): boolean {
+  return range.first <= directedBroadcast(network) && range.last >= network.address;
+}

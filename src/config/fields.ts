@@ -1,0 +1,171 @@
+/**
+ * The kinds of values a configuration has. Each is a codec between the text in the file and the domain type; the message of
+ * a failed one says what is expected, as in "expected an IPv4 address such as 10.0.0.1".
+ */
+import { z } from "zod";
+import type { Endpoint, Ipv4Address, Ipv4Prefix, Ipv4Range } from "../wire/ipv4.ts";
+import { directedBroadcast, formatEndpoint, formatIpv4, formatPrefix, parseIpv4, parsePrefix } from "../wire/ipv4.ts";
+import { encodeNai } from "../wire/nai.ts";
+
+interface TextForm<T> {
+  /** What is expected, with an example. */
+  readonly expected: string;
+  /** For editors; the parser decides. */
+  readonly pattern: RegExp;
+  readonly parse: (text: string) => T | undefined;
+  readonly format: (value: T) => string;
+}
+
+function textField<T>(form: TextForm<T>) {
+  return z.codec(z.string({ error: form.expected }).meta({ pattern: form.pattern.source }), z.custom<T>(), {
+    decode(text, context) {
+      const value = form.parse(text);
+      if (value !== undefined) return value;
+      context.issues.push({ code: "custom", input: text, message: form.expected });
+      return z.NEVER;
+    },
+    encode: form.format,
+  });
+}
+
+const QUAD = "(\\d{1,3}\\.){3}\\d{1,3}";
+
+export const address = () =>
+  textField<Ipv4Address>({
+    expected: "an IPv4 address such as 10.1.0.11",
+    pattern: new RegExp(`^${QUAD}$`),
+    parse: parseIpv4,
+    format: formatIpv4,
+  });
+
+export const network = () =>
+  textField<Ipv4Prefix>({
+    expected: "an IPv4 network without host bits such as 10.64.0.0/12",
+    pattern: new RegExp(`^${QUAD}/\\d{1,2}$`),
+    parse: parsePrefix,
+    format: formatPrefix,
+  });
+
+export const addressRange = () =>
+  textField<Ipv4Range>({
+    expected: "a range of IPv4 addresses such as 10.79.0.0-10.79.63.255 or 10.79.0.0/18",
+    pattern: new RegExp(`^${QUAD}(-${QUAD}|/\\d{1,2})$`),
+    parse: parseRange,
+    format: (range) => `${formatIpv4(range.first)}-${formatIpv4(range.last)}`,
+  });
+
+function parseRange(text: string): Ipv4Range | undefined {
+  const prefix = parsePrefix(text);
+  if (prefix) return { first: prefix.address, last: directedBroadcast(prefix) };
+  const [firstText = "", lastText = "", ...rest] = text.split("-");
+  const [first, last] = [parseIpv4(firstText.trim()), parseIpv4(lastText.trim())];
+  if (first === undefined || last === undefined || rest.length > 0 || first > last) return undefined;
+  return { first, last };
+}
+
+export const endpoint = () =>
+  textField<Endpoint>({
+    expected: "an IPv4 address and a port such as 127.0.0.1:4434",
+    pattern: new RegExp(`^${QUAD}:\\d{1,5}$`),
+    parse: parseEndpoint,
+    format: formatEndpoint,
+  });
+
+function parseEndpoint(text: string): Endpoint | undefined {
+  const [, addressText = "", portText = ""] = /^([\d.]+):(\d{1,5})$/.exec(text) ?? [];
+  const [address, port] = [parseIpv4(addressText), Number(portText)];
+  return address === undefined || port < 1 || port > 65535 ? undefined : { address, port };
+}
+
+export const nai = () =>
+  textField<string>({
+    expected: "a network access identifier such as alice@example.com",
+    pattern: /^\S+$/,
+    parse: (text) => (encodeNai(text) === undefined ? undefined : text),
+    format: (text) => text,
+  });
+
+export const realm = () =>
+  textField<string>({
+    expected: "a realm such as example.com",
+    pattern: /^[^@\s]+$/,
+    parse: (text) => (text.includes("@") || encodeNai(`@${text}`) === undefined ? undefined : text),
+    format: (text) => text,
+  });
+
+const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
+type Unit = keyof typeof unitMs;
+
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+
+function parseDurationMs(text: string): number | undefined {
+  const [, amount, unit] = DURATION.exec(text) ?? [];
+  return amount === undefined || unit === undefined ? undefined : Number(amount) * unitMs[unit as Unit];
+}
+
+function formatDuration(durationMs: number): string {
+  const units = Object.entries(unitMs);
+  const [unit, sizeMs] = units.find(([, sizeMs]) => durationMs >= sizeMs && durationMs % sizeMs === 0) ?? ["ms", 1];
+  return `${durationMs / sizeMs}${unit}`;
+}
+
+interface DurationBounds {
+  readonly from: string;
+  readonly to: string;
+  readonly example: string;
+  readonly wholeSeconds?: boolean;
+  /** A duration below `from` that is allowed nevertheless. */
+  readonly also?: string;
+}
+
+/** In milliseconds. */
+export const duration = (bounds: DurationBounds) =>
+  textField<number>({
+    expected: expectedDuration(bounds),
+    pattern: DURATION,
+    parse: (text) => parseBounded(text, bounds),
+    format: formatDuration,
+  });
+
+/** In milliseconds; `infinite` is `Infinity`. */
+export const durationOrInfinite = (bounds: DurationBounds) =>
+  textField<number>({
+    expected: `${expectedDuration(bounds)}, or infinite`,
+    pattern: new RegExp(`${DURATION.source}|^infinite$`),
+    parse: (text) => (text === "infinite" ? Number.POSITIVE_INFINITY : parseBounded(text, bounds)),
+    format: (durationMs) => (durationMs === Number.POSITIVE_INFINITY ? "infinite" : formatDuration(durationMs)),
+  });
+
+function expectedDuration({ from, to, example, wholeSeconds, also }: DurationBounds): string {
+  const kind = wholeSeconds ? "a duration in whole seconds" : "a duration";
+  return `${kind} such as ${example} (${also === undefined ? "" : `${also}, or `}${from} to ${to})`;
+}
+
+function parseBounded(text: string, { from, to, wholeSeconds, also }: DurationBounds): number | undefined {
+  const durationMs = parseDurationMs(text);
+  if (durationMs === undefined || (wholeSeconds && durationMs % 1000 !== 0)) return undefined;
+  if (also !== undefined && durationMs === parseDurationMs(also)) return durationMs;
+  const [least = 0, most = 0] = [parseDurationMs(from), parseDurationMs(to)];
+  return durationMs >= least && durationMs <= most ? durationMs : undefined;
+}
+
+/** Without control characters, which would spoil logs and tables. */
+export const text = (expected: string, maximumLength: number, pattern = /^\P{Cc}+$/u) =>
+  z
+    .string({ error: expected })
+    .regex(pattern, { error: expected })
+    .max(maximumLength, { error: `${expected}, of ${maximumLength} characters at most` });
+
+export const integer = (from: number, to: number) => {
+  const error = `a whole number from ${from} to ${to}`;
+  return z.int({ error }).min(from, { error }).max(to, { error });
+};
+
+export const flag = () => z.boolean({ error: "true or false" });
+
+export const path = () => text("a file path", 4096);
+
+/** An ASN of 16 or 32 bits. */
+export const autonomousSystem = () => integer(1, 4_294_967_295);
+
+export const port = () => integer(1, 65_535);

@@ -1,0 +1,249 @@
+/**
+ * What may stand in the configuration file: the single source for checking it, for the JSON Schema that editors use
+ * (`anyhome config schema`), and for the reference in docs/config.md.
+ */
+import { z } from "zod";
+import * as field from "./fields.ts";
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+const memberId = () => field.text("a member id such as ha1", 64, NAME);
+
+const list = <T extends z.ZodType>(element: T) => z.array(element, { error: "a list" });
+
+function section<T extends z.core.$ZodLooseShape>(shape: T) {
+  return z.strictObject(shape, { error: "a section with keys and values" });
+}
+
+const neighbor = section({
+  address: field.address().describe("Address of the router."),
+  as: field.autonomousSystem().describe("Its autonomous system."),
+});
+
+const bgp = section({
+  as: field.autonomousSystem().describe("Autonomous system of this member; one per member tells announcers apart."),
+  "router-id": field.address().describe("BGP identifier, unique in the network."),
+  "local-address": field.address().optional().describe("Source of the BGP sessions. Default: the member's `address`."),
+  neighbors: list(neighbor).min(1, { error: "at least one neighbor" }).describe("The routers to announce to."),
+}).describe("How this member announces the virtual network. Needed with advertiser type `exabgp`.");
+
+const member = section({
+  id: memberId().describe("Name of the member, unique in the cluster."),
+  address: field.address().describe("Its own address, on which members reach each other; not the virtual address."),
+  port: field.port().default(4340).describe("UDP port of the cluster channel."),
+  weight: field
+    .integer(1, 10_000)
+    .default(100)
+    .describe("Share of new mobiles, relative to the weights of the other members."),
+  pool: list(field.addressRange())
+    .prefault([])
+    .describe("Dynamic home addresses this member hands out (RFC 2794), disjoint from every other member's."),
+  listen: field
+    .endpoint()
+    .optional()
+    .describe(
+      "Where it receives registrations, for trials without privileges. Default: the virtual address, port 434.",
+    ),
+  bgp: bgp.optional(),
+});
+
+const keySources = {
+  key: z
+    .string({ error: "text in quotes" })
+    .min(1, { error: "text in quotes" })
+    .optional()
+    .describe("The key as text; its UTF-8 bytes are the key. One of `key`, `key-hex`, `key-file`."),
+  "key-hex": z
+    .string({ error: "hexadecimal digits in quotes" })
+    .regex(/^([0-9A-Fa-f]{2})+$/, { error: "pairs of hexadecimal digits" })
+    .optional()
+    .describe("The key in hexadecimal."),
+  "key-file": field
+    .path()
+    .optional()
+    .describe(
+      "File that holds the key: as it is, without a final line end, or in hexadecimal after `hex:`. Relative to the file that names it.",
+    ),
+};
+
+const association = {
+  spi: field.integer(256, 4_294_967_295).describe("Security Parameter Index; 0 to 255 are reserved (RFC 5944 5.1)."),
+  algorithm: z
+    .enum(["hmac-md5", "keyed-md5"])
+    .default("hmac-md5")
+    .describe("HMAC-MD5 (RFC 5944 3.5.1), or the prefix+suffix MD5 of RFC 2002 for old mobiles."),
+  ...keySources,
+};
+
+const mobileAssociation = section({
+  nai: field
+    .nai()
+    .optional()
+    .describe(
+      "The mobile with this NAI. One of `nai`, `home-address`, `range`, `realm`; the most specific match wins.",
+    ),
+  "home-address": field.address().optional().describe("The mobile with this home address."),
+  range: field.addressRange().optional().describe("All mobiles with home addresses in this range."),
+  realm: field.realm().optional().describe("All mobiles whose NAI has this realm."),
+  ...association,
+  replay: z.enum(["timestamps", "nonces"]).default("timestamps").describe("Style of replay protection (RFC 5944 5.7)."),
+  window: field
+    .duration({ from: "1s", to: "1h", example: "7s" })
+    .optional()
+    .describe("Tolerated clock difference, with timestamps only. Default: 7s."),
+});
+
+const foreignAgentAssociation = section({
+  network: field
+    .network()
+    .optional()
+    .describe("Foreign agents with addresses in this network. One of `network`, `address`."),
+  address: field.address().optional().describe("The foreign agent with this address."),
+  ...association,
+});
+
+/** Of the main file, and of the file that `security-associations-file` names. */
+export const securityAssociations = section({
+  mobiles: list(mobileAssociation).prefault([]).describe("Associations with mobile nodes."),
+  "foreign-agents": list(foreignAgentAssociation).prefault([]).describe("Associations with foreign agents."),
+});
+
+const timers = section({
+  "heartbeat-interval": field
+    .duration({ from: "10ms", to: "1m", example: "200ms" })
+    .prefault("200ms")
+    .describe("How often every member tells the others its health and load."),
+  "peer-timeout": field
+    .duration({ from: "20ms", to: "10m", example: "800ms" })
+    .prefault("800ms")
+    .describe("A member not heard for this long counts as dead. More than two heartbeat intervals."),
+  "relay-timeout": field
+    .duration({ from: "100ms", to: "1m", example: "2s" })
+    .prefault("2s")
+    .describe("How long the ingress home agent waits for the owner's reply."),
+});
+
+const relay = section({
+  "hop-limit": field.integer(1, 255).default(3).describe("A request is relayed at most this often."),
+  "maximum-pending": field
+    .integer(1, 1_000_000)
+    .default(16_384)
+    .describe("Temporary bindings at most; further requests that need relaying are dropped and counted."),
+});
+
+const placement = section({
+  "load-factor": z
+    .number({ error: "a number from 1 to 100" })
+    .min(1, { error: "a number from 1 to 100" })
+    .max(100, { error: "a number from 1 to 100" })
+    .default(1.25)
+    .describe("A member takes new mobiles up to this multiple of its fair share of all bindings."),
+});
+
+const registration = section({
+  "maximum-lifetime": field
+    .durationOrInfinite({ from: "1s", to: "65534s", example: "30m", wholeSeconds: true })
+    .prefault("30m")
+    .describe("Longest lifetime granted."),
+  "maximum-simultaneous-bindings": field
+    .integer(1, 64)
+    .default(4)
+    .describe("Care-of addresses per mobile. With 1, S is answered with code 1; more than allowed with 135."),
+  encapsulation: list(z.enum(["ip-in-ip", "minimal", "gre"]))
+    .prefault(["ip-in-ip", "minimal", "gre"])
+    .describe("Encapsulations granted; a request for another one is answered 139. IP-in-IP is always among them."),
+  "reverse-tunneling": z
+    .enum(["refused", "allowed", "required"])
+    .default("allowed")
+    .describe("`refused` answers T with 137, `required` its absence with 138 (RFC 3024)."),
+  "home-networks": list(field.network())
+    .optional()
+    .describe("Networks whose addresses may be home addresses; others are answered 129. Default: the virtual network."),
+  "prohibited-care-of-networks": list(field.network())
+    .prefault([])
+    .describe("Care-of addresses and foreign agents in these networks are answered 129."),
+  "authentication-failure-replies-per-second": field
+    .integer(0, 100_000)
+    .default(100)
+    .describe("Rate at which wrong authenticators are answered 131; beyond it they are dropped and counted."),
+  "pool-stickiness": field
+    .duration({ from: "0s", to: "365d", example: "24h" })
+    .prefault("24h")
+    .describe("How long a dynamic home address stays reserved for its NAI after it was released."),
+});
+
+const advertiser = z.discriminatedUnion(
+  "type",
+  [
+    section({ type: z.literal("none").describe("Announce nothing; something else routes to this home agent.") }),
+    section({
+      type: z.literal("exabgp").describe("Announce by BGP, with an ExaBGP that the daemon starts and watches."),
+      "hold-time": field
+        .duration({ from: "3s", to: "65535s", also: "0s", example: "9s", wholeSeconds: true })
+        .prefault("9s")
+        .describe("BGP hold time; 0s switches keepalives off."),
+      "heartbeat-timeout": field
+        .duration({ from: "100ms", to: "1m", example: "1s" })
+        .prefault("1s")
+        .describe("A daemon that shows no sign of life for this long has its routes withdrawn."),
+    }),
+  ],
+  { error: "a section with a type: none or exabgp" },
+);
+
+const log = section({
+  level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least level of the lines logged."),
+});
+
+export const configFile = section({
+  cluster: field
+    .text("a cluster name such as lab", 64, NAME)
+    .describe("Name of the cluster. Members of different clusters do not understand each other."),
+  "secret-file": field
+    .path()
+    .describe(
+      "File with the secret that members authenticate each other with: at least 32 bytes, equal on all members. Relative to this file, as all paths.",
+    ),
+  node: memberId()
+    .optional()
+    .describe("Which member this host is. The option `--node` and the variable ANYHOME_NODE come first."),
+  "virtual-network": field.network().describe("What every ready home agent announces."),
+  "virtual-address": field.address().describe("The home agent address that mobiles know; in the virtual network."),
+  "manage-address": field
+    .flag()
+    .default(true)
+    .describe("The daemon adds the virtual address to the loopback interface; with `false` the operator does."),
+  "data-directory": field
+    .path()
+    .default("/var/lib/anyhome")
+    .describe("Where bindings are kept. `{node}` stands for the member's id, here and in `control-socket`."),
+  "control-socket": field
+    .path()
+    .default("/run/anyhome/control.sock")
+    .describe("Unix socket of the control API, which `anyhome status` and others use."),
+  members: list(member).min(1, { error: "at least one member" }).describe("All members of the cluster."),
+  timers: timers.prefault({}).describe("Intervals and timeouts."),
+  relay: relay.prefault({}).describe("Limits of relaying requests between members."),
+  placement: placement.prefault({}).describe("How new mobiles spread over the members."),
+  registration: registration.prefault({}).describe("What registrations are granted; equal on all members."),
+  "security-associations": securityAssociations.prefault({}).describe("Who may register, and how that is proved."),
+  "security-associations-file": field
+    .path()
+    .optional()
+    .describe(
+      "Another file with `mobiles` and `foreign-agents` in addition. JSON loads fastest, for 100,000 and more.",
+    ),
+  advertiser: advertiser.prefault({ type: "none" }).describe("How the virtual network is announced."),
+  log: log.prefault({}).describe("What is logged, on stdout as JSON lines."),
+}).meta({
+  title: "Anyhome configuration",
+  description: "One file that can serve all members of a cluster.",
+});
+
+export type ConfigFile = z.output<typeof configFile>;
+export type SecurityAssociationsFile = z.output<typeof securityAssociations>;
+
+/** JSON Schema (draft 2020-12) of the file as it is written, before anything is parsed. */
+export function configJsonSchema() {
+  return z.toJSONSchema(configFile, { io: "input" });
+}
