@@ -46,6 +46,7 @@ export interface BindingQuery {
 export const errorStatus = {
   "bad-request": 400,
   "not-found": 404,
+  "unknown-route": 404,
   "not-owner": 409,
   "stale-cursor": 410,
   internal: 500,
