@@ -20,16 +20,17 @@ export interface AssociationLists {
   readonly lists: SecurityAssociationsFile;
 }
 
-/** Throws a ConfigError where a file can't be read at all. */
-export function readDraft(file: string, problems: Problems): Draft {
-  const source = readSource(file);
+/** `undefined` where the file has nothing to look at. */
+export function readDraft(file: string, problems: Problems): Draft | undefined {
+  const source = readSource(file, problems);
+  if (!source) return undefined;
   const sections = parseSections(source, problems);
   const associations: AssociationLists[] = [];
   const inline = sections["security-associations"];
   if (inline) associations.push({ source, base: ["security-associations"], lists: inline });
   const additionalFile = sections["security-associations-file"];
-  if (additionalFile !== undefined) {
-    const additional = readSource(source.resolve(additionalFile));
+  const additional = additionalFile === undefined ? undefined : readSource(source.resolve(additionalFile), problems);
+  if (additional) {
     const lists = parse(additional, [], additional.value, securityAssociations, problems);
     if (lists) associations.push({ source: additional, base: [], lists });
   }

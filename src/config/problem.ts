@@ -40,21 +40,24 @@ export class Problems {
   }
 
   error(source: Source, path: Path, message: string): void {
-    this.#add("error", source, path, message, source.locate(path));
+    this.#addAt("error", source, path, message, source.locate(path));
   }
 
   /** An error of a key itself rather than of its value. */
   keyError(source: Source, path: Path, message: string): void {
-    this.#add("error", source, path, message, source.locateKey(path));
+    this.#addAt("error", source, path, message, source.locateKey(path));
   }
 
   warn(source: Source, path: Path, message: string): void {
-    this.#add("warning", source, path, message, source.locate(path));
+    this.#addAt("warning", source, path, message, source.locate(path));
   }
 
-  #add(severity: ConfigProblem["severity"], source: Source, path: Path, message: string, position: Position): void {
-    const problem = { severity, file: source.file, ...position, path: formatPath(path), message };
+  add(problem: ConfigProblem): void {
     this.#problems.set(formatProblem(problem), problem);
+  }
+
+  #addAt(severity: ConfigProblem["severity"], source: Source, path: Path, message: string, position: Position): void {
+    this.add({ severity, file: source.file, ...position, path: formatPath(path), message });
   }
 
   /** In the order of the file. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, extname, resolve } from "node:path";
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { ConfigError, type ConfigProblem } from "./problem.ts";
+import type { ConfigProblem, Problems } from "./problem.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -23,37 +23,24 @@ export interface Source {
   resolve(path: string): string;
 }
 
-/** Throws a ConfigError if the file can't be read, or is neither YAML nor JSON. */
-export function readSource(file: string): Source {
-  let text: string;
+/** `undefined` if the file can't be read, or is neither YAML nor JSON; the problems say why. */
+export function readSource(file: string, problems: Problems): Source | undefined {
   try {
-    text = readFileSync(file, "utf8");
+    return parseSource(file, readFileSync(file, "utf8"), problems);
   } catch (error) {
-    throw new ConfigError([{ severity: "error", file, path: "", message: `cannot be read: ${describe(error)}` }]);
+    problems.add({ severity: "error", file, path: "", message: `cannot be read: ${describe(error)}` });
+    return undefined;
   }
-  return parseSource(file, text);
 }
 
-export function parseSource(file: string, text: string): Source {
+function parseSource(file: string, text: string, problems: Problems): Source | undefined {
   // JSON.parse is a hundred times faster than a YAML parser, which is needed then only to find the place of an error.
-  if (extname(file) === ".json") {
-    const value = parseJson(text);
-    if (value !== undefined) {
-      let yaml: YamlSource | undefined;
-      const lazily = () => {
-        yaml ??= new YamlSource(file, text);
-        return yaml;
-      };
-      return {
-        file,
-        value,
-        locate: (path) => lazily().locate(path),
-        locateKey: (path) => lazily().locateKey(path),
-        resolve: (path) => resolve(dirname(file), path),
-      };
-    }
-  }
-  return new YamlSource(file, text);
+  const value = extname(file) === ".json" ? parseJson(text) : undefined;
+  if (value !== undefined) return new TextSource(file, text, value);
+  const source = new TextSource(file, text);
+  const faults = source.syntaxErrors();
+  for (const fault of faults) problems.add(fault);
+  return faults.length === 0 ? source : undefined;
 }
 
 function parseJson(text: string): unknown {
@@ -64,22 +51,47 @@ function parseJson(text: string): unknown {
   }
 }
 
-class YamlSource implements Source {
+class TextSource implements Source {
   readonly file: string;
-  readonly value: unknown;
+  readonly #text: string;
   readonly #lines = new LineCounter();
-  readonly #document: Document.Parsed;
+  #parsed: Document.Parsed | undefined;
+  #value: unknown;
 
-  constructor(file: string, text: string) {
+  /** Without a value, the text is taken for YAML. */
+  constructor(file: string, text: string, value?: unknown) {
     this.file = file;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
-    this.#reject(this.#document.errors.map((error) => ({ offset: error.pos[0], message: error.message })));
-    try {
-      this.value = this.#document.toJS();
-    } catch (error) {
-      // Too many aliases, or one without its anchor.
-      this.#reject([{ offset: 0, message: describe(error) }]);
+    this.#text = text;
+    this.#value = value;
+  }
+
+  get value(): unknown {
+    return this.#value;
+  }
+
+  get #document(): Document.Parsed {
+    this.#parsed ??= parseDocument(this.#text, { lineCounter: this.#lines, prettyErrors: false });
+    return this.#parsed;
+  }
+
+  /** What keeps the text from having a value. */
+  syntaxErrors(): ConfigProblem[] {
+    const faults = this.#document.errors.map(({ pos: [offset], message }) => ({ offset, message }));
+    if (faults.length === 0) {
+      try {
+        this.#value = this.#document.toJS();
+      } catch (error) {
+        // An alias without its anchor, or so many that they would fill the memory.
+        faults.push({ offset: 0, message: describe(error) });
+      }
     }
+    return faults.map(({ offset, message }) => ({
+      severity: "error",
+      file: this.file,
+      ...this.#at(offset),
+      path: "",
+      message: `not YAML: ${message}`,
+    }));
   }
 
   locate(path: Path): Position {
@@ -92,20 +104,6 @@ class YamlSource implements Source {
 
   resolve(path: string): string {
     return resolve(dirname(this.file), path);
-  }
-
-  #reject(faults: readonly { readonly offset: number; readonly message: string }[]): void {
-    if (faults.length === 0) return;
-    const problems = faults.map(
-      ({ offset, message }): ConfigProblem => ({
-        severity: "error",
-        file: this.file,
-        ...this.#at(offset),
-        path: "",
-        message: `not YAML: ${message}`,
-      }),
-    );
-    throw new ConfigError(problems);
   }
 
   /** The nodes of the last key and its value; where the path ends too early, those of the last one found. */

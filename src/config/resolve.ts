@@ -1,0 +1,80 @@
+import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
+import { type Checked, resolvePath } from "./check.ts";
+import type { AdvertiserConfig, BgpConfig, Config, Member } from "./config.ts";
+import type { ConfigFile } from "./schema.ts";
+
+/** From the words of the file to those of the daemon. The node must be known. */
+export function resolveConfig({ source, node, sections, secret, associations }: Checked): Config {
+  const members = sections.members.map((member) => resolveMember(member, sections));
+  const self = members.find(({ id }) => id === node);
+  if (!self) throw new Error("a checked configuration names one of its members as this node");
+  const { timers, relay, registration } = sections;
+  const lifetimeMs = registration["maximum-lifetime"];
+  return {
+    cluster: sections.cluster,
+    node: self.id,
+    members,
+    self,
+    virtualAddress: sections["virtual-address"],
+    virtualNetwork: sections["virtual-network"],
+    manageAddress: sections["manage-address"],
+    secret,
+    dataDirectory: resolvePath(source, sections["data-directory"], self.id),
+    controlSocket: resolvePath(source, sections["control-socket"], self.id),
+    timers: {
+      heartbeatIntervalMs: timers["heartbeat-interval"],
+      peerTimeoutMs: timers["peer-timeout"],
+      relayTimeoutMs: timers["relay-timeout"],
+    },
+    relay: { hopLimit: relay["hop-limit"], maximumPending: relay["maximum-pending"] },
+    placement: { loadFactor: sections.placement["load-factor"] },
+    registration: {
+      virtualAddress: sections["virtual-address"],
+      homeNetworks: registration["home-networks"] ?? [sections["virtual-network"]],
+      maximumLifetimeSeconds: lifetimeMs === Number.POSITIVE_INFINITY ? INFINITE_LIFETIME : lifetimeMs / 1000,
+      maximumSimultaneousBindings: registration["maximum-simultaneous-bindings"],
+      minimalEncapsulation: registration.encapsulation.includes("minimal"),
+      greEncapsulation: registration.encapsulation.includes("gre"),
+      reverseTunneling: registration["reverse-tunneling"],
+      prohibitedCareOfNetworks: registration["prohibited-care-of-networks"],
+      authenticationFailureRepliesPerSecond: registration["authentication-failure-replies-per-second"],
+      pool: self.pool,
+      otherPools: members.flatMap((member) => (member === self ? [] : member.pool)),
+      poolStickinessMs: registration["pool-stickiness"],
+    },
+    mobileAssociations: associations.mobiles,
+    foreignAgentAssociations: associations.foreignAgents,
+    advertiser: resolveAdvertiser(sections.advertiser),
+    log: sections.log,
+  };
+}
+
+/** The port of registrations, RFC 5944 3.3. */
+const REGISTRATION_PORT = 434;
+
+function resolveMember(member: ConfigFile["members"][number], sections: ConfigFile): Member {
+  const { id, address, port, weight, pool, bgp } = member;
+  const listen = member.listen ?? { address: sections["virtual-address"], port: REGISTRATION_PORT };
+  return { id, address, port, weight, pool, listen, bgp: bgp && resolveBgp(bgp, member) };
+}
+
+function resolveBgp(
+  bgp: NonNullable<ConfigFile["members"][number]["bgp"]>,
+  { address }: ConfigFile["members"][number],
+): BgpConfig {
+  return {
+    as: bgp.as,
+    routerId: bgp["router-id"],
+    localAddress: bgp["local-address"] ?? address,
+    neighbors: bgp.neighbors,
+  };
+}
+
+function resolveAdvertiser(advertiser: ConfigFile["advertiser"]): AdvertiserConfig {
+  if (advertiser.type === "none") return { type: "none" };
+  return {
+    type: "exabgp",
+    holdTimeSeconds: advertiser["hold-time"] / 1000,
+    heartbeatTimeoutMs: advertiser["heartbeat-timeout"],
+  };
+}
