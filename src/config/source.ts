@@ -1,26 +1,15 @@
-/** A configuration file as text: its value, and where in the text each part of it stands. */
+/** A configuration file: its value, and where in the text each part of it stands. */
 import { readFileSync } from "node:fs";
 import { dirname, extname, resolve } from "node:path";
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import type { ConfigProblem, Problems } from "./problem.ts";
+import type { Problems } from "./problem.ts";
 
 export type Path = readonly (string | number)[];
 
+/** Both from 1. */
 export interface Position {
   readonly line: number;
   readonly column: number;
-}
-
-export interface Source {
-  readonly file: string;
-  /** Plain objects, arrays and scalars. */
-  readonly value: unknown;
-  /** Where the value at the path stands; if there is none, where it is missing. */
-  locate(path: Path): Position;
-  /** Where the last key of the path stands. */
-  locateKey(path: Path): Position;
-  /** Absolute form of a file path that the configuration names. */
-  resolve(path: string): string;
 }
 
 /** `undefined` if the file can't be read, or is neither YAML nor JSON; the problems say why. */
@@ -34,13 +23,15 @@ export function readSource(file: string, problems: Problems): Source | undefined
 }
 
 function parseSource(file: string, text: string, problems: Problems): Source | undefined {
-  // JSON.parse is a hundred times faster than a YAML parser, which is needed then only to find the place of an error.
-  const value = extname(file) === ".json" ? parseJson(text) : undefined;
-  if (value !== undefined) return new TextSource(file, text, value);
-  const source = new TextSource(file, text);
-  const faults = source.syntaxErrors();
-  for (const fault of faults) problems.add(fault);
-  return faults.length === 0 ? source : undefined;
+  // JSON.parse is a hundred times faster than a YAML parser, which is needed then only to find the place of a problem.
+  const json = extname(file) === ".json" ? parseJson(text) : undefined;
+  if (json !== undefined) return new Source(file, json, () => new YamlText(text));
+  const yaml = new YamlText(text);
+  const faults = yaml.syntaxErrors();
+  for (const { position, message } of faults) {
+    problems.add({ severity: "error", file, ...position, path: "", message: `not YAML: ${message}` });
+  }
+  return faults.length === 0 ? new Source(file, yaml.document.toJS(), () => yaml) : undefined;
 }
 
 function parseJson(text: string): unknown {
@@ -51,84 +42,94 @@ function parseJson(text: string): unknown {
   }
 }
 
-class TextSource implements Source {
+export class Source {
   readonly file: string;
-  readonly #text: string;
-  readonly #lines = new LineCounter();
-  #parsed: Document.Parsed | undefined;
-  #value: unknown;
+  /** Plain objects, arrays and scalars. */
+  readonly value: unknown;
+  readonly #parse: () => YamlText;
+  #text: YamlText | undefined;
 
-  /** Without a value, the text is taken for YAML. */
-  constructor(file: string, text: string, value?: unknown) {
+  constructor(file: string, value: unknown, parse: () => YamlText) {
     this.file = file;
-    this.#text = text;
-    this.#value = value;
+    this.value = value;
+    this.#parse = parse;
   }
 
-  get value(): unknown {
-    return this.#value;
+  /** Where the value at the path stands; if there is none, where it is missing. */
+  locate(path: Path): Position {
+    return this.#yaml.positionOf(path, "value");
   }
 
-  get #document(): Document.Parsed {
-    this.#parsed ??= parseDocument(this.#text, { lineCounter: this.#lines, prettyErrors: false });
-    return this.#parsed;
+  /** Where the last key of the path stands. */
+  locateKey(path: Path): Position {
+    return this.#yaml.positionOf(path, "key");
+  }
+
+  /** Absolute form of a file path that the configuration names. */
+  resolve(path: string): string {
+    return resolve(dirname(this.file), path);
+  }
+
+  get #yaml(): YamlText {
+    this.#text ??= this.#parse();
+    return this.#text;
+  }
+}
+
+interface Place {
+  readonly key: Node | null;
+  readonly value: Node | null;
+}
+
+class YamlText {
+  readonly document: Document.Parsed;
+  readonly #lines = new LineCounter();
+
+  constructor(text: string) {
+    this.document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
   }
 
   /** What keeps the text from having a value. */
-  syntaxErrors(): ConfigProblem[] {
-    const faults = this.#document.errors.map(({ pos: [offset], message }) => ({ offset, message }));
+  syntaxErrors(): { readonly position: Position; readonly message: string }[] {
+    const faults = this.document.errors.map(({ pos: [offset], message }) => ({ offset, message }));
     if (faults.length === 0) {
       try {
-        this.#value = this.#document.toJS();
+        this.document.toJS();
       } catch (error) {
         // An alias without its anchor, or so many that they would fill the memory.
         faults.push({ offset: 0, message: describe(error) });
       }
     }
-    return faults.map(({ offset, message }) => ({
-      severity: "error",
-      file: this.file,
-      ...this.#at(offset),
-      path: "",
-      message: `not YAML: ${message}`,
-    }));
+    return faults.map(({ offset, message }) => ({ position: this.#positionAt(offset), message }));
   }
 
-  locate(path: Path): Position {
-    return this.#position(this.#find(path).value);
-  }
-
-  locateKey(path: Path): Position {
-    return this.#position(this.#find(path).key);
-  }
-
-  resolve(path: string): string {
-    return resolve(dirname(this.file), path);
+  positionOf(path: Path, part: keyof Place): Position {
+    return this.#positionAt(this.#find(path)[part]?.range?.[0] ?? 0);
   }
 
   /** The nodes of the last key and its value; where the path ends too early, those of the last one found. */
-  #find(path: Path): { readonly key: Node | null; readonly value: Node | null } {
-    let found: { key: Node | null; value: Node | null } = { key: null, value: this.#document.contents };
+  #find(path: Path): Place {
+    let found: Place = { key: null, value: this.document.contents };
     for (const step of path) {
-      const parent = isAlias(found.value) ? found.value.resolve(this.#document) : found.value;
-      if (isSeq<Node>(parent)) {
-        const item = parent.items[Number(step)];
-        if (!item) break;
-        found = { key: item, value: item };
-      } else if (isMap<Node, Node | null>(parent)) {
-        const pair = parent.items.find(({ key }) => isScalar(key) && String(key.value) === step);
-        if (!pair) break;
-        found = { key: pair.key, value: pair.value ?? pair.key };
-      } else break;
+      const next = this.#child(found.value, step);
+      if (!next) break;
+      found = next;
     }
     return found;
   }
 
-  #position(node: Node | null): Position {
-    return this.#at(node?.range?.[0] ?? 0);
+  #child(node: Node | null, step: string | number): Place | undefined {
+    const parent = isAlias(node) ? node.resolve(this.document) : node;
+    if (isSeq<Node>(parent)) {
+      const item = parent.items[Number(step)];
+      return item && { key: item, value: item };
+    }
+    if (!isMap<Node, Node | null>(parent)) return undefined;
+    const pair = parent.items.find(({ key }) => isScalar(key) && String(key.value) === step);
+    return pair && { key: pair.key, value: pair.value ?? pair.key };
   }
 
-  #at(offset: number): Position {
+  #positionAt(offset: number): Position {
     const { line, col } = this.#lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   }
