@@ -1,0 +1,60 @@
+/** For tests on a real lab: network namespaces with FRR, ExaBGP and the daemons of this checkout. */
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, beforeEach, describe, vi } from "vitest";
+import { Lab } from "../../src/lab/lab.ts";
+import { labObstacle } from "../../src/lab/obstacle.ts";
+import { labNames } from "../../src/lab/place.ts";
+
+export { waitFor } from "../../src/lab/wait.ts";
+
+const obstacle = await labObstacle();
+const skipped = obstacle !== undefined && !process.env.CI;
+if (skipped) process.stderr.write(`\nSKIPPED: all tests on a lab, because ${obstacle}\n\n`);
+
+/**
+ * A block of tests in which a lab is up: built before the first of them, removed after the last, whatever happens. Where
+ * no lab can run the block is skipped; in CI it fails.
+ */
+export function withLab(title: string, define: (lab: Lab) => void): void {
+  // Also where the file is run without the project's own configuration.
+  vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+  const lab = new Lab(`test-${process.pid}-${++labs}`);
+  describe.skipIf(skipped)(title, () => {
+    beforeAll(async () => {
+      if (obstacle !== undefined) throw new Error(`the lab can't run here: ${obstacle}`);
+      await removeLeftovers();
+      await lab.up();
+    });
+    afterAll(() => lab.down());
+    beforeEach(({ onTestFailed }) => {
+      onTestFailed(() => showLogs(lab));
+    });
+    define(lab);
+  });
+}
+
+let labs = 0;
+
+/** Labs of test runs that were killed before they could remove them. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of labNames()) {
+    const pid = Number(/^test-(\d+)-/.exec(name)?.[1]);
+    if (pid && !isAlive(pid)) await new Lab(name).down();
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function showLogs(lab: Lab): void {
+  for (const { name, role } of lab.topology.nodes) {
+    if (role !== "home-agent") continue;
+    const log = readFileSync(lab.place.node(name).log("daemon"), "utf8").trimEnd().split("\n").slice(-30).join("\n");
+    process.stderr.write(`--- end of the log of ${name}\n${log}\n`);
+  }
+}
