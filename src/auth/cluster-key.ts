@@ -30,7 +30,8 @@ export function frameAuthenticator(key: Uint8Array, covered: Uint8Array): Uint8A
 
 export function verifyFrame(key: Uint8Array, covered: Uint8Array, authenticator: Uint8Array): boolean {
   return (
-    authenticator.length === FRAME_AUTHENTICATOR_LENGTH && timingSafeEqual(frameAuthenticator(key, covered), authenticator)
+    authenticator.length === FRAME_AUTHENTICATOR_LENGTH &&
+    timingSafeEqual(frameAuthenticator(key, covered), authenticator)
   );
 }
 

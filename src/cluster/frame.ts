@@ -1,0 +1,130 @@
+/**
+ * Frames of the cluster channel: what members say to each other over UDP.
+ *
+ *    0                   1                   2                   3
+ *    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |      'A'      |      'H'      |  Version = 1  |     Type      |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                       Sender Boot Count                       |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                       Sequence Number                         |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   | Sender Length |  Sender ...                                   |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  Body, by type (cluster/message.ts) ...                       |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  Authenticator: HMAC-SHA-256-128 over all of the above        |
+ *   |  (16 bytes)                                                   |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *
+ * The key is derived for the direction sender → receiver (auth/cluster-key.ts).
+ */
+import { deriveFrameKey, FRAME_AUTHENTICATOR_LENGTH, frameAuthenticator, verifyFrame } from "../auth/cluster-key.ts";
+import type { MemberId } from "../registration/binding.ts";
+import { ByteReader, ByteWriter, FrameTooShortError } from "./byte-cursor.ts";
+import { decodeMessage, encodeMessage, type Message, MessageFormatError } from "./message.ts";
+import { ReplayWindow } from "./replay-window.ts";
+
+const MAGIC = 0x4148; // "AH"
+const VERSION = 1;
+const FIXED_LENGTH = 17;
+/** UDP over IPv4 carries no more. */
+const MAXIMUM_LENGTH = 65_507;
+
+/** Why a frame was refused. Reasons are stable: they name counters. */
+export type FrameFault =
+  | "not-a-frame"
+  | "newer-version"
+  | "unknown-sender"
+  | "bad-authenticator"
+  | "replayed"
+  | "malformed-body";
+
+export type FrameResult =
+  | { readonly ok: true; readonly sender: MemberId; readonly bootCount: number; readonly message: Message }
+  | { readonly ok: false; readonly fault: FrameFault };
+
+interface Peer {
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+  readonly window: ReplayWindow;
+  nextSequence: number;
+}
+
+/** Seals what this member sends and opens what it receives. One per member; knows the keys of all peers. */
+export class FrameCodec {
+  readonly #self: MemberId;
+  readonly #bootCount: number;
+  readonly #peers = new Map<MemberId, Peer>();
+
+  constructor(options: {
+    readonly cluster: string;
+    readonly secret: Uint8Array;
+    readonly self: MemberId;
+    readonly peers: readonly MemberId[];
+    readonly bootCount: number;
+  }) {
+    const { cluster, secret, self } = options;
+    this.#self = self;
+    this.#bootCount = options.bootCount;
+    for (const peer of options.peers) {
+      this.#peers.set(peer, {
+        sendKey: deriveFrameKey(secret, cluster, self, peer),
+        receiveKey: deriveFrameKey(secret, cluster, peer, self),
+        window: new ReplayWindow(),
+        nextSequence: 1,
+      });
+    }
+  }
+
+  /** `undefined` if the receiver is no member, or the message too large for a datagram. */
+  seal(receiver: MemberId, message: Message): Uint8Array | undefined {
+    const peer = this.#peers.get(receiver);
+    if (peer === undefined) return undefined;
+    const { type, body } = encodeMessage(message);
+    const length = FIXED_LENGTH + this.#self.length * 3 + body.length;
+    if (length + FRAME_AUTHENTICATOR_LENGTH > MAXIMUM_LENGTH) return undefined;
+    const writer = new ByteWriter(length + FRAME_AUTHENTICATOR_LENGTH)
+      .u16(MAGIC)
+      .u8(VERSION)
+      .u8(type)
+      .u32(this.#bootCount)
+      .u64(peer.nextSequence++)
+      .shortText(this.#self)
+      .bytes(body);
+    return writer.bytes(frameAuthenticator(peer.sendKey, writer.written())).written();
+  }
+
+  /** Authenticates before it believes: the body is looked at last. */
+  open(frame: Uint8Array): FrameResult {
+    if (frame.length < FIXED_LENGTH + FRAME_AUTHENTICATOR_LENGTH) return refuse("not-a-frame");
+    const covered = frame.subarray(0, frame.length - FRAME_AUTHENTICATOR_LENGTH);
+    const reader = new ByteReader(covered);
+    try {
+      if (reader.u16() !== MAGIC) return refuse("not-a-frame");
+      const version = reader.u8();
+      if (version !== VERSION) return refuse(version > VERSION ? "newer-version" : "not-a-frame");
+      const type = reader.u8();
+      const bootCount = reader.u32();
+      const sequence = reader.u64();
+      const sender = reader.shortText();
+      const peer = this.#peers.get(sender);
+      if (peer === undefined) return refuse("unknown-sender");
+      if (!verifyFrame(peer.receiveKey, covered, frame.subarray(covered.length))) return refuse("bad-authenticator");
+      if (!peer.window.accept(bootCount, sequence)) return refuse("replayed");
+      return { ok: true, sender, bootCount, message: decodeMessage(type, reader) };
+    } catch (error) {
+      // A text that is not UTF-8 is a TypeError of TextDecoder.
+      if (error instanceof MessageFormatError || error instanceof FrameTooShortError || error instanceof TypeError) {
+        return refuse("malformed-body");
+      }
+      throw error;
+    }
+  }
+}
+
+function refuse(fault: FrameFault): FrameResult {
+  return { ok: false, fault };
+}

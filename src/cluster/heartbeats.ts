@@ -1,0 +1,101 @@
+/** Says how this member is, hears how the others are, and answers who can take a mobile (mission M10). */
+import type { MemberId } from "../registration/binding.ts";
+import type { Now, Observer } from "./io.ts";
+import type { Membership, PeerStatus } from "./membership.ts";
+import type { HealthState, Heartbeat, Load, Message } from "./message.ts";
+import type { Candidate, PlacementMember } from "./placement.ts";
+
+export class Heartbeats {
+  readonly #self: MemberId;
+  readonly #weights: ReadonlyMap<MemberId, number>;
+  readonly #membership: Membership;
+  readonly #observer: Observer;
+  readonly #send: (to: MemberId, message: Message) => void;
+  readonly #load: (now: Now) => Load;
+  readonly #intervalMs: number;
+  #health: HealthState = "starting";
+  #nextMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: {
+    readonly self: MemberId;
+    readonly members: readonly PlacementMember[];
+    readonly membership: Membership;
+    readonly observer: Observer;
+    readonly intervalMs: number;
+    readonly send: (to: MemberId, message: Message) => void;
+    readonly load: (now: Now) => Load;
+  }) {
+    this.#self = options.self;
+    this.#weights = new Map(options.members.map(({ id, weight }) => [id, weight]));
+    this.#membership = options.membership;
+    this.#observer = options.observer;
+    this.#intervalMs = options.intervalMs;
+    this.#send = options.send;
+    this.#load = options.load;
+  }
+
+  get health(): HealthState {
+    return this.#health;
+  }
+
+  /** When the next heartbeat is due, or a silent peer to be declared dead; monotonic ms. */
+  get nextDueMs(): number {
+    return this.#nextMs;
+  }
+
+  /** A change is told at once: the others stop or start placing mobiles here. */
+  setHealth(health: HealthState): void {
+    if (health === this.#health) return;
+    this.#health = health;
+    this.#nextMs = Number.NEGATIVE_INFINITY;
+  }
+
+  received(sender: MemberId, bootCount: number, heartbeat: Heartbeat, now: Now): void {
+    const before = this.#membership.get(sender);
+    this.#membership.heard(sender, bootCount, heartbeat, now);
+    this.#report(before, this.#membership.get(sender));
+  }
+
+  passTime(now: Now): void {
+    for (const before of this.#membership.expire(now.monotonicMs))
+      this.#report(before, this.#membership.get(before.id));
+    if (now.monotonicMs < this.#nextMs) return;
+    this.#nextMs = now.monotonicMs + this.#intervalMs;
+    const load = this.#load(now);
+    for (const { id } of this.#membership.values()) {
+      this.#send(id, {
+        type: "heartbeat",
+        sentAtMs: now.wallMs,
+        heardBootCount: this.#membership.heardBootCount(id),
+        health: this.#health,
+        load,
+      });
+    }
+  }
+
+  /** Every member that can be relayed to, this one included. */
+  candidates(now: Now): ReadonlyMap<MemberId, Candidate> {
+    const candidates = new Map<MemberId, Candidate>();
+    candidates.set(this.#self, this.#candidate(this.#self, this.#health, this.#load(now)));
+    for (const { id, state, health, load } of this.#membership.values()) {
+      if (state === "alive") candidates.set(id, this.#candidate(id, health, load));
+    }
+    return candidates;
+  }
+
+  #candidate(id: MemberId, health: HealthState, { ownedBindings }: Load): Candidate {
+    return { id, weight: this.#weights.get(id) ?? 0, acceptsNewMobiles: health === "ready", ownedBindings };
+  }
+
+  #report(before: PeerStatus | undefined, after: PeerStatus | undefined): void {
+    if (before === undefined || after === undefined) return;
+    const member = after.id;
+    if (before.bootCount !== 0 && after.bootCount > before.bootCount) {
+      this.#observer.event("member-restarted", { member, bootCount: after.bootCount });
+    }
+    if (before.state === after.state) return;
+    if (after.state === "alive") this.#observer.event("member-alive", { member });
+    if (after.state === "one-way" && before.state === "alive") this.#observer.event("member-one-way", { member });
+    if (after.state === "dead") this.#observer.event("member-dead", { member });
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * One home agent of the cluster, without any I/O: inputs and the time go in, outputs come out.
+ *
+ *                     datagram                                     frame
+ *                        │                                           │
+ *                   ┌────▼─────┐  relay-request, location       ┌────▼─────┐
+ *            ┌──────┤ Ingress  ├────────────────────────────────▶ other    │
+ *            │      │          ◀────────────────────────────────┤ members  │
+ *            │      └────┬─────┘  relay-reply                   └──────────┘
+ *            │           │ serve
+ *            │      ┌────▼─────┐  append   ┌─────────┐
+ *          reply    │  Owner   ├───────────▶ Journal ├──▶ store
+ *            │      │ (engine) ◀───────────┤         ◀─── durable, store-failed
+ *            ▼      └──────────┘           └─────────┘
+ *      foreign agent
+ *
+ * The daemon, the tests and the simulator drive the same object.
+ */
+import type { AssociationTable } from "../auth/association-table.ts";
+import { deriveNonceKey, derivePlacementKey } from "../auth/cluster-key.ts";
+import type { Binding, MemberId } from "../registration/binding.ts";
+import { RegistrationEngine } from "../registration/engine.ts";
+import type { RegistrationPolicy } from "../registration/policy.ts";
+import type { Endpoint } from "../wire/ipv4.ts";
+import { FrameCodec } from "./frame.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import { Ingress } from "./ingress.ts";
+import type { Emit, Input, Now, Observer, Output } from "./io.ts";
+import { Journal } from "./journal.ts";
+import { LoadMeter } from "./load-meter.ts";
+import type { Location } from "./location.ts";
+import { LocationNotices } from "./location-notices.ts";
+import { LocationTable } from "./location-table.ts";
+import { Membership, type PeerStatus } from "./membership.ts";
+import type { HealthState, Load, Message } from "./message.ts";
+import type { MobileIdentity } from "../auth/association-table.ts";
+import { type Answer, Owner, type ServedRequest } from "./owner.ts";
+import { Placement, type PlacementMember } from "./placement.ts";
+import type { TemporaryBinding } from "./temporary-bindings.ts";
+
+export interface HomeAgentSettings {
+  readonly cluster: string;
+  readonly secret: Uint8Array;
+  readonly self: MemberId;
+  /** All members, this one included. */
+  readonly members: readonly PlacementMember[];
+  /** Larger at every start: tells peers a restart from a pause, and keeps old frames from being replayed. */
+  readonly bootCount: number;
+  /** The virtual home agent address and the port of registrations. */
+  readonly virtualEndpoint: Endpoint;
+  readonly heartbeatIntervalMs: number;
+  readonly peerTimeoutMs: number;
+  readonly relayTimeoutMs: number;
+  /** A request is relayed at most this often. */
+  readonly hopLimit: number;
+  /** Bound on temporary bindings, and on answers that wait for the disk. */
+  readonly maximumPending: number;
+  readonly loadFactor: number;
+  readonly policy: RegistrationPolicy;
+  readonly associations: AssociationTable;
+}
+
+/** Rows from the store, decoded. */
+export interface RestoredRows {
+  readonly bindings: Iterable<Binding>;
+  readonly locations: Iterable<Location>;
+}
+
+export class HomeAgent {
+  readonly #settings: HomeAgentSettings;
+  readonly #observer: Observer;
+  readonly #journal: Journal;
+  readonly #frames: FrameCodec;
+  readonly #membership: Membership;
+  readonly #locations: LocationTable;
+  readonly #owner: Owner;
+  readonly #ingress: Ingress;
+  readonly #registrations = new LoadMeter();
+  readonly #heartbeats: Heartbeats;
+  readonly #notices: LocationNotices;
+  #outputs: Output[] = [];
+  #eventLoopDelayMs = 0;
+  #storeQueue = 0;
+
+  constructor(settings: HomeAgentSettings, observer: Observer) {
+    const { cluster, secret, self, bootCount, members } = settings;
+    const peers = members.map(({ id }) => id).filter((id) => id !== self);
+    const emit: Emit = (output) => this.#outputs.push(output);
+    const send = (to: MemberId, message: Message) => this.#send(to, message);
+    this.#settings = settings;
+    this.#observer = observer;
+    this.#journal = new Journal(emit);
+    this.#frames = new FrameCodec({ cluster, secret, self, peers, bootCount });
+    this.#membership = new Membership({ peers, ownBootCount: bootCount, peerTimeoutMs: settings.peerTimeoutMs });
+    this.#locations = new LocationTable(this.#journal);
+    this.#owner = new Owner({
+      self,
+      engine: new RegistrationEngine({
+        policy: settings.policy,
+        associations: settings.associations,
+        nonceKey: deriveNonceKey(secret, cluster),
+      }),
+      journal: this.#journal,
+      observer,
+      maximumUncommitted: settings.maximumPending,
+      answer: (served, answer, now) => this.#answer(served, answer, now),
+    });
+    this.#heartbeats = new Heartbeats({
+      self,
+      members,
+      membership: this.#membership,
+      observer,
+      intervalMs: settings.heartbeatIntervalMs,
+      send,
+      load: (now) => this.load(now),
+    });
+    const parts = {
+      self,
+      owner: this.#owner,
+      locations: this.#locations,
+      membership: this.#membership,
+      placement: new Placement(derivePlacementKey(secret, cluster), members),
+      observer,
+      send,
+    };
+    this.#notices = new LocationNotices(parts);
+    this.#ingress = new Ingress({
+      ...parts,
+      settings,
+      emit,
+      candidates: (now) => this.#heartbeats.candidates(now),
+    });
+  }
+
+  /** Call once, before the first input. */
+  restore(rows: RestoredRows, now: Now): void {
+    for (const location of rows.locations) this.#locations.restore(location);
+    for (const binding of rows.bindings) this.#owner.restore(binding, now);
+  }
+
+  /** The one entrance. The outputs are to be carried out in their order. */
+  handle(input: Input, now: Now): Output[] {
+    switch (input.type) {
+      case "datagram":
+        this.#ingress.receive(input.payload, input.source, input.destination, now);
+        break;
+      case "frame":
+        this.#receiveFrame(input.payload, now);
+        break;
+      case "durable":
+        this.#journal.durable(input.position);
+        this.#owner.durable(now);
+        break;
+      case "store-failed":
+        this.#journal.failed();
+        this.#owner.storeFailed(input.firstPosition, now);
+        break;
+      case "store-recovered":
+        this.#journal.recovered();
+        break;
+      case "vitals":
+        this.#eventLoopDelayMs = input.eventLoopDelayMs;
+        this.#storeQueue = input.storeQueue;
+        this.#heartbeats.setHealth(input.health);
+        break;
+      case "tick":
+        break;
+    }
+    this.#owner.expire(now);
+    this.#locations.expire(now.wallMs);
+    this.#ingress.expire(now);
+    this.#heartbeats.passTime(now);
+    return this.#takeOutputs();
+  }
+
+  /** When `handle` must be called again at the latest, even if nothing else happens; monotonic ms. */
+  nextWakeMs(now: Now): number {
+    const onWallClock = Math.min(this.#owner.nextDueMs, this.#locations.nextDueMs);
+    return Math.min(
+      this.#heartbeats.nextDueMs,
+      this.#ingress.nextDeadlineMs,
+      now.monotonicMs + Math.max(onWallClock - now.wallMs, 0),
+    );
+  }
+
+  /**
+   * Ends a mobile's binding on the operator's word, as if its lifetime were over. Answers the log position that makes it last;
+   * `undefined` if this member owns no live binding of the mobile, or the store can't write.
+   */
+  deleteBinding(
+    identity: MobileIdentity,
+    now: Now,
+  ): { readonly position: number; readonly outputs: Output[] } | undefined {
+    const binding = this.#owner.find(identity);
+    if (binding === undefined || binding.registration.careOfAddresses.length === 0 || !this.#journal.writable)
+      return undefined;
+    const { registration } = binding;
+    const position = this.#owner.put({
+      ...binding,
+      registration: {
+        ...registration,
+        careOfAddresses: [],
+        counter: registration.counter + 1,
+        acceptedAtMs: now.wallMs,
+      },
+    });
+    return { position, outputs: this.#takeOutputs() };
+  }
+
+  // Views, for the control API. They are live: read them, don't keep them.
+
+  /** Tombstones included. */
+  findOwned(identity: MobileIdentity): Binding | undefined {
+    return this.#owner.find(identity);
+  }
+
+  findLocation(identity: MobileIdentity): Location | undefined {
+    return this.#locations.find(identity);
+  }
+
+  get bindings(): Iterable<Binding> {
+    return this.#owner.values();
+  }
+
+  get locations(): Iterable<Location> {
+    return this.#locations.values();
+  }
+
+  get temporaryBindings(): Iterable<TemporaryBinding> {
+    return this.#ingress.temporaryBindings;
+  }
+
+  get peers(): Iterable<PeerStatus> {
+    return this.#membership.values();
+  }
+
+  get health(): HealthState {
+    return this.#heartbeats.health;
+  }
+
+  get counts(): {
+    readonly owned: number;
+    readonly tombstones: number;
+    readonly ingress: number;
+    readonly temporary: number;
+  } {
+    return {
+      owned: this.#owner.liveCount,
+      tombstones: this.#owner.tombstoneCount,
+      ingress: this.#locations.ingressCount,
+      temporary: this.#ingress.temporaryCount,
+    };
+  }
+
+  load(now: Now): Load {
+    return {
+      ownedBindings: this.#owner.liveCount,
+      registrationsPerSecond: this.#registrations.perSecond(now.monotonicMs),
+      eventLoopDelayMs: this.#eventLoopDelayMs,
+      storeQueue: this.#storeQueue,
+    };
+  }
+
+  #receiveFrame(payload: Uint8Array, now: Now): void {
+    const opened = this.#frames.open(payload);
+    if (!opened.ok) {
+      this.#observer.countBy("frames-rejected", opened.fault);
+      this.#observer.event("frame-rejected", { reason: opened.fault });
+      return;
+    }
+    const { sender, bootCount, message } = opened;
+    this.#observer.countBy("frames-received", message.type);
+    switch (message.type) {
+      case "heartbeat":
+        this.#heartbeats.received(sender, bootCount, message, now);
+        break;
+      case "relay-request":
+        this.#ingress.relayed(sender, message, now);
+        break;
+      case "relay-reply":
+        this.#ingress.replied(sender, message, now);
+        break;
+      case "location":
+        this.#notices.told(sender, message);
+        break;
+    }
+  }
+
+  /** The owner has answered: straight to the foreign agent, or back to the ingress. */
+  #answer(served: ServedRequest, { reply, accepted, binding }: Answer, now: Now): void {
+    const { requestId, ingress, source, destination } = served;
+    if (accepted && binding !== undefined) {
+      this.#registrations.count(now.monotonicMs);
+      this.#locations.delete(binding.mobile);
+      this.#notices.tell(binding, ingress);
+    }
+    if (requestId === undefined) {
+      if (reply === undefined) return;
+      this.#observer.countBy("replies-sent", String(reply[1]));
+      this.#outputs.push({ type: "reply", payload: reply, source: destination, destination: source });
+      return;
+    }
+    this.#send(ingress, {
+      type: "relay-reply",
+      requestId,
+      generation: binding?.ownership.generation ?? 0,
+      knownUntilMs: binding?.registration.retainUntilMs ?? 0,
+      destination: this.#settings.virtualEndpoint,
+      reply: reply ?? new Uint8Array(),
+    });
+  }
+
+  #send(to: MemberId, message: Message): void {
+    const payload = this.#frames.seal(to, message);
+    if (payload !== undefined) this.#outputs.push({ type: "frame", payload, to });
+  }
+
+  #takeOutputs(): Output[] {
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
+  }
+}

@@ -1,0 +1,83 @@
+/** What goes into and what comes out of the sans-IO core (cluster/home-agent.ts). */
+import type { MemberId } from "../registration/binding.ts";
+import type { LoggedChange } from "../store/store.ts";
+import type { Endpoint } from "../wire/ipv4.ts";
+import type { HealthState } from "./message.ts";
+
+/** The time of an input, on two clocks. */
+export interface Now {
+  /** Epoch ms; may jump. Lifetimes and timestamps go by it. */
+  readonly wallMs: number;
+  /** Never goes back. Timeouts between members go by it. */
+  readonly monotonicMs: number;
+}
+
+export type Input =
+  /** A datagram to the virtual home agent address. */
+  | {
+      readonly type: "datagram";
+      readonly payload: Uint8Array;
+      readonly source: Endpoint;
+      readonly destination: Endpoint;
+    }
+  /** A datagram to the cluster port. */
+  | { readonly type: "frame"; readonly payload: Uint8Array; readonly source: Endpoint }
+  /** Row changes up to `position` are on disk. */
+  | { readonly type: "durable"; readonly position: number }
+  /** Row changes from `firstPosition` on are lost; nothing will be written until `store-recovered`. */
+  | { readonly type: "store-failed"; readonly firstPosition: number; readonly reason: string }
+  | { readonly type: "store-recovered" }
+  /** What this member shall tell the others of itself. */
+  | {
+      readonly type: "vitals";
+      readonly health: HealthState;
+      readonly eventLoopDelayMs: number;
+      readonly storeQueue: number;
+    }
+  /** Time has passed; due at `HomeAgent.nextWakeMs` at the latest. */
+  | { readonly type: "tick" };
+
+export type Output =
+  /** A Registration Reply; `source` is where the request was sent to, RFC 5944 3.8.3.1. */
+  | { readonly type: "reply"; readonly payload: Uint8Array; readonly source: Endpoint; readonly destination: Endpoint }
+  /** A frame to another member. */
+  | { readonly type: "frame"; readonly payload: Uint8Array; readonly to: MemberId }
+  /** Row changes to be written, in order. */
+  | { readonly type: "append"; readonly changes: readonly LoggedChange[] };
+
+export type Emit = (output: Output) => void;
+
+/** Where the core reports what happened. Counters cost next to nothing; events may end up in a log, rate-limited. */
+export interface Observer {
+  count(counter: CoreCounter): void;
+  countBy(counter: CoreLabeledCounter, label: string): void;
+  event(event: CoreEvent, fields: Readonly<Record<string, string | number>>): void;
+}
+
+export type CoreCounter =
+  | "requests-received"
+  | "requests-served"
+  | "replies-unmatched"
+  | "bindings-expired"
+  | "binding-conflicts";
+
+export type CoreLabeledCounter =
+  | "requests-relayed"
+  | "replies-sent"
+  | "relay-timeouts"
+  | "datagrams-dropped"
+  | "frames-received"
+  | "frames-rejected";
+
+export type CoreEvent =
+  | "registration-accepted"
+  | "registration-denied"
+  | "datagram-dropped"
+  | "relay-timeout"
+  | "relay-refused"
+  | "binding-conflict"
+  | "frame-rejected"
+  | "member-alive"
+  | "member-one-way"
+  | "member-dead"
+  | "member-restarted";

@@ -1,0 +1,269 @@
+/**
+ * Bodies of cluster frames (cluster/frame.ts has the header). Texts are one byte of length and UTF-8. A body may be longer
+ * than this version knows: later versions append fields, and older members ignore them; the last field of `relay-request`
+ * and `relay-reply` is therefore preceded by its length.
+ *
+ * Heartbeat (type 1)
+ *
+ *    0                   1                   2                   3
+ *    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                Sent At (epoch milliseconds)                   |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |     Heard Boot Count: the receiver's, 0 if it is not heard    |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |    Health     |   Reserved    |    Event Loop Delay (ms)      |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                        Owned Bindings                         |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                    Registrations per Second                   |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                     Store Queue (changes)                     |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *
+ * Relay Request (type 2): the untouched Registration Request, and what its first receiver knew of it
+ *
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                          Request Id                           |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                      Minimum Generation                       |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                        Source Address                         |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |          Source Port          |     Destination Address ...   |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  ... Destination Address      |       Destination Port        |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |   Hop Limit   |Ingress Length |  Ingress ...                  |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |        Request Length         |  Registration Request ...     |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *
+ * Relay Reply (type 3); an empty Registration Reply says that the owner discarded the request silently
+ *
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                          Request Id                           |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                          Generation                           |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |         Known Until (epoch milliseconds, all ones: ever)      |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  Destination Address: the virtual home agent address          |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |       Destination Port        |         Reply Length          |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  Registration Reply ...
+ *
+ * Location (type 4): the owner tells the first in a mobile's ranking that it anchors the mobile
+ *
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                          Generation                           |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |         Known Until (epoch milliseconds, all ones: ever)      |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                         Home Address                          |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  NAI Length   |  NAI ...      | Owner Length  |  Owner ...    |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ */
+import type { MemberId } from "../registration/binding.ts";
+import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
+import { type ByteReader, ByteWriter } from "./byte-cursor.ts";
+
+/** Where a member stands; the order is that of the numbers on the wire. */
+export const HEALTH_STATES = ["starting", "ready", "draining", "degraded", "down"] as const;
+export type HealthState = (typeof HEALTH_STATES)[number];
+
+/** What an HA tells the others of itself (mission M10). */
+export interface Load {
+  readonly ownedBindings: number;
+  readonly registrationsPerSecond: number;
+  readonly eventLoopDelayMs: number;
+  /** Row changes not yet on disk. */
+  readonly storeQueue: number;
+}
+
+export interface Heartbeat {
+  readonly type: "heartbeat";
+  /** Sender's wall clock, epoch ms. */
+  readonly sentAtMs: number;
+  /** The receiver's boot count as the sender knows it, 0 if the sender does not hear the receiver: both directions work, or the peer is not alive. */
+  readonly heardBootCount: number;
+  readonly health: HealthState;
+  readonly load: Load;
+}
+
+export interface RelayRequest {
+  readonly type: "relay-request";
+  /** Chosen by the ingress; finds its temporary binding again. */
+  readonly requestId: number;
+  readonly ingress: MemberId;
+  readonly hopLimit: number;
+  /** A binding that the receiver creates for this request must have at least this ownership generation. */
+  readonly minimumGeneration: number;
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  readonly request: Uint8Array;
+}
+
+export interface RelayReply {
+  readonly type: "relay-reply";
+  readonly requestId: number;
+  readonly generation: number;
+  /** How long the owner keeps the mobile's row, even as a tombstone; epoch ms or `Infinity`. */
+  readonly knownUntilMs: number;
+  readonly destination: Endpoint;
+  /** Empty: the request was discarded silently. */
+  readonly reply: Uint8Array;
+}
+
+export interface LocationNotice {
+  readonly type: "location";
+  readonly generation: number;
+  readonly knownUntilMs: number;
+  readonly homeAddress: Ipv4Address;
+  readonly nai: string | undefined;
+  readonly owner: MemberId;
+}
+
+export type Message = Heartbeat | RelayRequest | RelayReply | LocationNotice;
+
+/** An authenticated body that makes no sense all the same. */
+export class MessageFormatError extends Error {}
+
+const TYPES = ["heartbeat", "relay-request", "relay-reply", "location"] as const satisfies readonly Message["type"][];
+/** Room for the fixed fields of any body and its short texts (256 bytes each). */
+const FIXED_ROOM = 64 + 2 * 256;
+const MAXIMUM_U32 = 0xffff_ffff;
+
+export function encodeMessage(message: Message): { readonly type: number; readonly body: Uint8Array } {
+  return { type: TYPES.indexOf(message.type) + 1, body: encodeBody(message) };
+}
+
+function encodeBody(message: Message): Uint8Array {
+  switch (message.type) {
+    case "heartbeat":
+      return new ByteWriter(FIXED_ROOM)
+        .u64(message.sentAtMs)
+        .u32(message.heardBootCount)
+        .u8(HEALTH_STATES.indexOf(message.health))
+        .u8(0)
+        .u16(Math.min(Math.round(message.load.eventLoopDelayMs), 0xffff))
+        .u32(saturate(message.load.ownedBindings))
+        .u32(saturate(message.load.registrationsPerSecond))
+        .u32(saturate(message.load.storeQueue))
+        .written();
+    case "relay-request":
+      return new ByteWriter(FIXED_ROOM + message.request.length)
+        .u64(message.requestId)
+        .u32(message.minimumGeneration)
+        .endpoint(message.source)
+        .endpoint(message.destination)
+        .u8(message.hopLimit)
+        .shortText(message.ingress)
+        .u16(message.request.length)
+        .bytes(message.request)
+        .written();
+    case "relay-reply":
+      return writeTime(
+        new ByteWriter(FIXED_ROOM + message.reply.length).u64(message.requestId).u32(message.generation),
+        message.knownUntilMs,
+      )
+        .endpoint(message.destination)
+        .u16(message.reply.length)
+        .bytes(message.reply)
+        .written();
+    case "location":
+      return writeTime(new ByteWriter(FIXED_ROOM).u32(message.generation), message.knownUntilMs)
+        .u32(message.homeAddress)
+        .shortText(message.nai ?? "")
+        .shortText(message.owner)
+        .written();
+  }
+}
+
+/** Throws `MessageFormatError` or `FrameTooShortError`. */
+export function decodeMessage(type: number, reader: ByteReader): Message {
+  switch (TYPES[type - 1]) {
+    case "heartbeat":
+      return decodeHeartbeat(reader);
+    case "relay-request":
+      return decodeRelayRequest(reader);
+    case "relay-reply":
+      return decodeRelayReply(reader);
+    case "location":
+      return decodeLocation(reader);
+    default:
+      throw new MessageFormatError(`unknown frame type ${type}`);
+  }
+}
+
+function decodeHeartbeat(reader: ByteReader): Heartbeat {
+  const sentAtMs = reader.u64();
+  const heardBootCount = reader.u32();
+  const health = HEALTH_STATES[reader.u8()];
+  if (health === undefined) throw new MessageFormatError("unknown health state");
+  reader.u8();
+  const eventLoopDelayMs = reader.u16();
+  const load = {
+    ownedBindings: reader.u32(),
+    registrationsPerSecond: reader.u32(),
+    eventLoopDelayMs,
+    storeQueue: reader.u32(),
+  };
+  return { type: "heartbeat", sentAtMs, heardBootCount, health, load };
+}
+
+function decodeRelayRequest(reader: ByteReader): RelayRequest {
+  const requestId = reader.u64();
+  const minimumGeneration = reader.u32();
+  const source = reader.endpoint();
+  const destination = reader.endpoint();
+  const hopLimit = reader.u8();
+  const ingress = reader.shortText();
+  const request = readSized(reader);
+  return { type: "relay-request", requestId, ingress, hopLimit, minimumGeneration, source, destination, request };
+}
+
+function decodeRelayReply(reader: ByteReader): RelayReply {
+  const requestId = reader.u64();
+  const generation = reader.u32();
+  const knownUntilMs = readTime(reader);
+  const destination = reader.endpoint();
+  return { type: "relay-reply", requestId, generation, knownUntilMs, destination, reply: readSized(reader) };
+}
+
+function decodeLocation(reader: ByteReader): LocationNotice {
+  const generation = reader.u32();
+  const knownUntilMs = readTime(reader);
+  const homeAddress = reader.address();
+  const nai = reader.shortText();
+  const owner = reader.shortText();
+  return { type: "location", generation, knownUntilMs, homeAddress, nai: nai === "" ? undefined : nai, owner };
+}
+
+function readSized(reader: ByteReader): Uint8Array {
+  const length = reader.u16();
+  const rest = reader.rest();
+  if (rest.length < length) throw new MessageFormatError("message shorter than its length field");
+  return rest.subarray(0, length);
+}
+
+function writeTime(writer: ByteWriter, timeMs: number): ByteWriter {
+  if (timeMs !== Number.POSITIVE_INFINITY) return writer.u64(timeMs);
+  return writer.u32(MAXIMUM_U32).u32(MAXIMUM_U32);
+}
+
+function readTime(reader: ByteReader): number {
+  const timeMs = reader.u64();
+  return timeMs > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : timeMs;
+}
+
+function saturate(value: number): number {
+  return Math.min(Math.max(Math.round(value), 0), MAXIMUM_U32);
+}

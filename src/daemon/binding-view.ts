@@ -1,0 +1,92 @@
+/** Bindings as operators see them: owned ones, those that this HA is the ingress of, and temporary ones. */
+import type { BindingView } from "../api/schema.ts";
+import type { Location } from "../cluster/location.ts";
+import type { TemporaryBinding } from "../cluster/temporary-bindings.ts";
+import type { Binding, CareOfBinding, MemberId } from "../registration/binding.ts";
+import { mobileKeyOf } from "../registration/identity.ts";
+import { formatEndpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
+import { RequestFlag } from "../wire/registration-message.ts";
+
+export type AddressOf = (member: MemberId) => Ipv4Address;
+
+/** `undefined` for a tombstone: there is no binding any more. */
+export function viewOfOwned(binding: Binding, self: MemberId, addressOf: AddressOf): BindingView | undefined {
+  const { registration, ownership } = binding;
+  const latest = registration.careOfAddresses.at(-1);
+  if (latest === undefined) return undefined;
+  return {
+    mobile: binding.mobile,
+    homeAddress: formatIpv4(binding.homeAddress),
+    nai: binding.nai ?? null,
+    careOfAddress: formatIpv4(latest.careOfAddress),
+    careOfAddresses: registration.careOfAddresses.map(viewOfCareOf),
+    foreignAgent: formatEndpoint(latest.foreignAgent),
+    owner: ownership.owner,
+    ownerAddress: formatIpv4(addressOf(ownership.owner)),
+    roles: latest.ingress === self ? ["owner", "ingress"] : ["owner"],
+    state: "permanent",
+    lifetime: latest.lifetimeSeconds,
+    expiresAt: viewOfTime(latest.expiresAtMs),
+    identification: viewOfIdentification(registration.identification),
+    generation: ownership.generation,
+  };
+}
+
+/** `undefined` where this HA only knows who the owner is. */
+export function viewOfLocation(location: Location, addressOf: AddressOf): BindingView | undefined {
+  const { ingress } = location;
+  if (ingress === undefined) return undefined;
+  return {
+    mobile: location.mobile,
+    homeAddress: formatIpv4(location.homeAddress),
+    nai: location.nai ?? null,
+    careOfAddress: formatIpv4(ingress.careOfAddress),
+    careOfAddresses: [],
+    foreignAgent: formatEndpoint(ingress.foreignAgent),
+    owner: location.owner,
+    ownerAddress: formatIpv4(addressOf(location.owner)),
+    roles: ["ingress"],
+    state: "permanent",
+    lifetime: ingress.lifetimeSeconds,
+    expiresAt: viewOfTime(ingress.expiresAtMs),
+    identification: viewOfIdentification(ingress.identification),
+    generation: location.generation,
+  };
+}
+
+export function viewOfTemporary(binding: TemporaryBinding, relayTimeoutMs: number, addressOf: AddressOf): BindingView {
+  return {
+    mobile: mobileKeyOf(binding) ?? "ip:0.0.0.0",
+    homeAddress: formatIpv4(binding.homeAddress),
+    nai: binding.nai ?? null,
+    careOfAddress: formatIpv4(binding.careOfAddress),
+    careOfAddresses: [],
+    foreignAgent: formatEndpoint(binding.foreignAgent),
+    owner: binding.owner,
+    ownerAddress: formatIpv4(addressOf(binding.owner)),
+    roles: ["ingress"],
+    state: "temporary",
+    lifetime: null,
+    expiresAt: viewOfTime(binding.createdAtMs + relayTimeoutMs),
+    identification: viewOfIdentification(binding.identification),
+    generation: null,
+  };
+}
+
+function viewOfCareOf(binding: CareOfBinding): BindingView["careOfAddresses"][number] {
+  return {
+    careOfAddress: formatIpv4(binding.careOfAddress),
+    foreignAgent: formatEndpoint(binding.foreignAgent),
+    lifetime: binding.lifetimeSeconds,
+    expiresAt: viewOfTime(binding.expiresAtMs),
+    flags: (["S", "B", "D", "M", "G", "T"] as const).filter((letter) => (binding.flags & RequestFlag[letter]) !== 0),
+  };
+}
+
+function viewOfTime(timeMs: number): string | null {
+  return timeMs === Number.POSITIVE_INFINITY ? null : new Date(timeMs).toISOString();
+}
+
+function viewOfIdentification(identification: bigint): string {
+  return `0x${identification.toString(16).padStart(16, "0")}`;
+}

@@ -1,0 +1,237 @@
+/** The control API's view of the running daemon. */
+import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
+import {
+  type BindingQuery,
+  ControlError,
+  type ControlService,
+  type MobileName,
+} from "../api/control-service.ts";
+import type {
+  BindingPage,
+  BindingView,
+  CountersView,
+  PeerView,
+  ReadinessView,
+  RoutesView,
+  StatusView,
+} from "../api/schema.ts";
+import type { HomeAgent } from "../cluster/home-agent.ts";
+import type { MobileIdentity } from "../auth/association-table.ts";
+import type { Output } from "../cluster/io.ts";
+import type { PeerStatus } from "../cluster/membership.ts";
+import type { Config } from "../config/config.ts";
+import type { Readiness } from "../health/readiness.ts";
+import type { Store } from "../store/store.ts";
+import type { Counters } from "../telemetry/counters.ts";
+import { formatIpv4, formatPrefix, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
+import { viewOfLocation, viewOfOwned, viewOfTemporary } from "./binding-view.ts";
+import { currentTime } from "./driver.ts";
+
+/** Rows looked at for one page, so that a filter that matches nothing doesn't hold up registrations. */
+const MAXIMUM_ROWS_PER_PAGE = 20_000;
+
+export interface ControlSources {
+  readonly config: Config;
+  readonly version: string;
+  readonly agent: HomeAgent;
+  readonly store: Store;
+  readonly counters: Counters;
+  readonly startedAtMs: number;
+  readonly readiness: () => Readiness;
+  readonly advertiser: () => AdvertiserStatus;
+  readonly alarms: () => StatusView["alarms"];
+  readonly perform: (outputs: readonly Output[]) => void;
+  /** Resolves once everything up to the position is on disk, rejects if it is lost. */
+  readonly durable: (position: number) => Promise<void>;
+}
+
+export class DaemonControl implements ControlService {
+  readonly #sources: ControlSources;
+
+  constructor(sources: ControlSources) {
+    this.#sources = sources;
+  }
+
+  status(): StatusView {
+    const { config, version, agent, store, startedAtMs, alarms } = this.#sources;
+    const { owned, tombstones, temporary, ingress } = agent.counts;
+    const { ready, reasons, health } = this.#sources.readiness();
+    const now = currentTime();
+    return {
+      node: config.node,
+      cluster: config.cluster,
+      version,
+      uptimeSeconds: Math.round((now.wallMs - startedAtMs) / 1000),
+      bootCount: store.bootCount,
+      health,
+      ready,
+      reasons: [...reasons],
+      virtualAddress: formatIpv4(config.virtualAddress),
+      virtualNetwork: formatPrefix(config.virtualNetwork),
+      bindings: { owned, ingress, temporary, tombstones },
+      registrationsPerSecond: agent.load(now).registrationsPerSecond,
+      store: store.statistics(),
+      alarms: alarms(),
+    };
+  }
+
+  bindings(query: BindingQuery): BindingPage {
+    const offset = query.after === undefined ? 0 : Number(query.after);
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      throw new ControlError("stale-cursor", `no page begins at ${JSON.stringify(query.after)}`);
+    }
+    if (query.mobile !== undefined) {
+      const view = this.binding(query.mobile);
+      return { bindings: view !== undefined && matches(view, query) ? [view] : [], next: null };
+    }
+    const bindings: BindingView[] = [];
+    let position = 0;
+    for (const viewOf of this.#allViews()) {
+      if (position++ < offset) continue;
+      const view = viewOf();
+      if (view !== undefined && matches(view, query)) bindings.push(view);
+      const looked = position - offset;
+      if (bindings.length >= query.limit || looked >= MAXIMUM_ROWS_PER_PAGE) return { bindings, next: String(position) };
+    }
+    return { bindings, next: null };
+  }
+
+  binding(mobile: MobileName): BindingView | undefined {
+    const identity = identityOf(mobile);
+    const { agent } = this.#sources;
+    const owned = agent.findOwned(identity);
+    const location = agent.findLocation(identity);
+    return (
+      (owned && this.#viewOfOwned(owned)) ??
+      (location && viewOfLocation(location, this.#addressOf)) ??
+      this.#temporaryView(identity)
+    );
+  }
+
+  async deleteBinding(mobile: MobileName): Promise<BindingView | undefined> {
+    const view = this.binding(mobile);
+    if (view === undefined) return undefined;
+    const { agent, config, perform, durable } = this.#sources;
+    if (view.owner !== config.node) {
+      throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
+    }
+    const deletion = agent.deleteBinding(identityOf(mobile), currentTime());
+    if (deletion === undefined) throw new ControlError("unavailable", "the store can't write: nothing was deleted");
+    perform(deletion.outputs);
+    await durable(deletion.position).catch((error: unknown) => {
+      throw new ControlError("unavailable", `the deletion could not be stored: ${String(error)}`);
+    });
+    return view;
+  }
+
+  peers(): PeerView[] {
+    const { config, agent, store } = this.#sources;
+    const now = currentTime();
+    const statuses = new Map([...agent.peers].map((peer) => [peer.id, peer]));
+    return config.members.map(({ id, address, port }) => {
+      const common = { id, address: formatIpv4(address), port };
+      const status = statuses.get(id);
+      if (status !== undefined) return { ...common, ...viewOfPeer(status, now.monotonicMs) };
+      return {
+        ...common,
+        state: "self" as const,
+        health: agent.health,
+        lastHeardMs: 0,
+        load: agent.load(now),
+        clockSkewMs: 0,
+        bootCount: store.bootCount,
+      };
+    });
+  }
+
+  routes(): RoutesView {
+    const status = this.#sources.advertiser();
+    return {
+      type: status.type,
+      speaker: status.speaker,
+      pid: status.pid ?? null,
+      restarts: status.restarts,
+      lastError: status.lastError ?? null,
+      desired: status.desired.map(viewOfAdvertisement),
+      applied: status.applied.map(viewOfAdvertisement),
+      neighbors: status.neighbors.map(({ address, state, sinceMs, reason }) => ({
+        address,
+        state,
+        since: new Date(sinceMs).toISOString(),
+        reason: reason ?? null,
+      })),
+    };
+  }
+
+  counters(): CountersView {
+    return this.#sources.counters.snapshot();
+  }
+
+  readiness(): ReadinessView {
+    const { ready, reasons } = this.#sources.readiness();
+    return { ready, reasons: [...reasons] };
+  }
+
+  /** Temporary bindings first: they are gone soonest. */
+  *#allViews(): Generator<() => BindingView | undefined> {
+    const { agent, config } = this.#sources;
+    for (const temporary of agent.temporaryBindings) {
+      yield () => viewOfTemporary(temporary, config.timers.relayTimeoutMs, this.#addressOf);
+    }
+    for (const binding of agent.bindings) yield () => this.#viewOfOwned(binding);
+    for (const location of agent.locations) yield () => viewOfLocation(location, this.#addressOf);
+  }
+
+  #temporaryView(identity: MobileIdentity): BindingView | undefined {
+    const { agent, config } = this.#sources;
+    for (const temporary of agent.temporaryBindings) {
+      const isIt = identity.nai === undefined ? temporary.homeAddress === identity.homeAddress : temporary.nai === identity.nai;
+      if (isIt) return viewOfTemporary(temporary, config.timers.relayTimeoutMs, this.#addressOf);
+    }
+    return undefined;
+  }
+
+  #viewOfOwned(binding: Parameters<typeof viewOfOwned>[0]): BindingView | undefined {
+    return viewOfOwned(binding, this.#sources.config.node, this.#addressOf);
+  }
+
+  readonly #addressOf = (member: string): Ipv4Address =>
+    this.#sources.config.members.find(({ id }) => id === member)?.address ?? UNSPECIFIED;
+}
+
+function identityOf(name: MobileName): MobileIdentity {
+  return name.by === "nai"
+    ? { homeAddress: UNSPECIFIED, nai: name.nai }
+    : { homeAddress: name.homeAddress, nai: undefined };
+}
+
+function matches(view: BindingView, query: BindingQuery): boolean {
+  return (
+    (query.owner === undefined || view.owner === query.owner) &&
+    (query.role === undefined || view.roles.includes(query.role)) &&
+    (query.state === undefined || view.state === query.state)
+  );
+}
+
+function viewOfPeer(peer: PeerStatus, monotonicMs: number): Omit<PeerView, "id" | "address" | "port"> {
+  if (peer.state === "unknown") {
+    return { state: "unknown", health: null, lastHeardMs: null, load: null, clockSkewMs: null, bootCount: null };
+  }
+  return {
+    state: peer.state,
+    health: peer.health,
+    lastHeardMs: Math.round(monotonicMs - peer.lastHeardMs),
+    load: peer.load,
+    clockSkewMs: peer.clockSkewMs,
+    bootCount: peer.bootCount,
+  };
+}
+
+function viewOfAdvertisement(advertisement: AdvertiserStatus["desired"][number]): RoutesView["desired"][number] {
+  return {
+    prefix: formatPrefix(advertisement.prefix),
+    communities: advertisement.communities.map(([high, low]) => `${high}:${low}`),
+    med: advertisement.med ?? null,
+    asPathPrepend: advertisement.asPathPrepend,
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * Drives the sans-IO core: turns datagrams, timers and news from the store into inputs, and carries its outputs out.
+ */
+import type { HomeAgent } from "../cluster/home-agent.ts";
+import type { Input, Now, Output } from "../cluster/io.ts";
+import type { MemberId } from "../registration/binding.ts";
+import type { UdpSocket } from "../relay/udp-socket.ts";
+import type { LoggedChange } from "../store/store.ts";
+import type { Endpoint } from "../wire/ipv4.ts";
+
+/** setTimeout's limit; longer waits are cut in pieces. */
+const MAXIMUM_TIMEOUT_MS = 2 ** 31 - 1;
+
+export interface DriverOptions {
+  readonly agent: HomeAgent;
+  readonly endpointOf: (member: MemberId) => Endpoint | undefined;
+  readonly append: (changes: readonly LoggedChange[]) => void;
+  /** An input that made the core throw: a bug, which must not take the service down. */
+  readonly inputFailed: (error: unknown, input: Input["type"]) => void;
+}
+
+export class Driver {
+  /** Set once it is bound. */
+  registrationSocket: UdpSocket | undefined;
+  clusterSocket: UdpSocket | undefined;
+  readonly #options: DriverOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #wakeAtMs = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+  }
+
+  input(input: Input): void {
+    if (this.#stopped) return;
+    const now = currentTime();
+    try {
+      this.perform(this.#options.agent.handle(input, now));
+    } catch (error) {
+      this.#options.inputFailed(error, input.type);
+    }
+    this.#schedule(now);
+  }
+
+  perform(outputs: readonly Output[]): void {
+    for (const output of outputs) {
+      switch (output.type) {
+        case "reply":
+          this.registrationSocket?.send(output.payload, output.destination);
+          break;
+        case "frame": {
+          const endpoint = this.#options.endpointOf(output.to);
+          if (endpoint !== undefined) this.clusterSocket?.send(output.payload, endpoint);
+          break;
+        }
+        case "append":
+          this.#options.append(output.changes);
+          break;
+      }
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** One timer, moved only when the core wants to be woken earlier than it is set to. */
+  #schedule(now: Now): void {
+    const wakeAtMs = this.#options.agent.nextWakeMs(now);
+    if (this.#timer !== undefined && wakeAtMs >= this.#wakeAtMs) return;
+    clearTimeout(this.#timer);
+    this.#wakeAtMs = wakeAtMs;
+    const delayMs = Math.min(Math.max(Math.ceil(wakeAtMs - now.monotonicMs), 1), MAXIMUM_TIMEOUT_MS);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.input({ type: "tick" });
+    }, delayMs);
+  }
+}
+
+export function currentTime(): Now {
+  return { wallMs: Date.now(), monotonicMs: performance.now() };
+}

@@ -1,0 +1,39 @@
+/** Whether this home agent may attract registrations: a pure function of what its parts report. */
+import type { HealthState } from "../cluster/message.ts";
+
+export interface Condition {
+  /** Peers this member has not heard of since its start. */
+  readonly unheardPeers: readonly string[];
+  /** Silent peers have had their time: they are dead, not late. */
+  readonly peersHadTheirTime: boolean;
+  readonly storeFailure: string | undefined;
+  /** Why registrations can't be received; `undefined` once the socket is bound. */
+  readonly registrationSocketFailure: string | undefined;
+  readonly stopping: boolean;
+}
+
+export interface Readiness {
+  readonly health: HealthState;
+  /** Only then the virtual network is announced. */
+  readonly ready: boolean;
+  /** Why not, for people. */
+  readonly reasons: readonly string[];
+}
+
+/**
+ * A member that has not listened for its peers yet would take them for dead, and mobiles that they own for its own: it stays
+ * `starting` until it has heard them all, or they have had the time to be heard.
+ */
+export function assess(condition: Condition): Readiness {
+  const failures: string[] = [];
+  if (condition.stopping) failures.push("the daemon is stopping");
+  if (condition.storeFailure !== undefined) failures.push(`the store can't write: ${condition.storeFailure}`);
+  if (condition.registrationSocketFailure !== undefined) {
+    failures.push(`registrations can't be received: ${condition.registrationSocketFailure}`);
+  }
+  if (failures.length > 0) return { health: "down", ready: false, reasons: failures };
+  if (condition.unheardPeers.length > 0 && !condition.peersHadTheirTime) {
+    return { health: "starting", ready: false, reasons: [`listening for ${condition.unheardPeers.join(", ")}`] };
+  }
+  return { health: "ready", ready: true, reasons: [] };
+}

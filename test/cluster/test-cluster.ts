@@ -1,0 +1,305 @@
+/** Several cores joined by a network and disks that do what the test says; time stands still unless it is told to pass. */
+import { computeAuthenticator } from "../../src/auth/authenticator.ts";
+import { AssociationTable } from "../../src/auth/association-table.ts";
+import type { MobileAssociation } from "../../src/auth/association.ts";
+import { derivePlacementKey } from "../../src/auth/cluster-key.ts";
+import { Placement, type PlacementMember } from "../../src/cluster/placement.ts";
+import { HomeAgent } from "../../src/cluster/home-agent.ts";
+import type { Input, Observer, Output } from "../../src/cluster/io.ts";
+import { decodeLocationRow } from "../../src/cluster/location-row.ts";
+import type { MobileKey } from "../../src/registration/binding.ts";
+import { decodeBindingRow } from "../../src/registration/binding-row.ts";
+import type { LoggedChange } from "../../src/store/store.ts";
+import { ExtensionType } from "../../src/wire/extension.ts";
+import { type Endpoint, type Ipv4Address, type Ipv4Range, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
+import { MessageWriter } from "../../src/wire/message-writer.ts";
+import { ntpFromEpochMs } from "../../src/wire/ntp-timestamp.ts";
+import { decodeRegistrationReply, encodeRequestFields, type RegistrationReply } from "../../src/wire/registration-message.ts";
+
+export const virtualEndpoint: Endpoint = { address: ipv4("10.64.0.1"), port: 434 };
+export const foreignAgent: Endpoint = { address: ipv4("192.0.2.1"), port: 434 };
+
+const secret = new Uint8Array(32).fill(1);
+const key = new TextEncoder().encode("1234567812345678");
+const association: MobileAssociation = {
+  spi: 256,
+  algorithm: "hmac-md5",
+  key,
+  replay: { style: "timestamps", windowMs: 7000 },
+  mobiles: { by: "home-addresses", range: { first: ipv4("10.64.1.0"), last: ipv4("10.79.255.254") } },
+};
+const roaming: MobileAssociation = { ...association, spi: 257, mobiles: { by: "realm", realm: "example.com" } };
+
+/** The pool slice of member `index`. */
+function slice(index: number): Ipv4Range {
+  return { first: ipv4(`10.79.${index}.0`), last: ipv4(`10.79.${index}.255`) };
+}
+
+export interface SentReply {
+  readonly from: string;
+  readonly destination: Endpoint;
+  readonly source: Endpoint;
+  readonly bytes: Uint8Array;
+  readonly reply: RegistrationReply;
+}
+
+interface Node {
+  agent: HomeAgent;
+  bootCount: number;
+  readonly disk: Map<string, string>;
+  written: LoggedChange[];
+  running: boolean;
+  diskWorks: boolean;
+  readonly counts: Map<string, number>;
+}
+
+export class TestCluster {
+  readonly replies: SentReply[] = [];
+  wallMs = 1_790_000_000_000;
+  monotonicMs = 5_000;
+  /** Changes reach the disk as soon as they are appended; else by `commit`. */
+  commitAtOnce = true;
+  /** Frames between members that don't arrive. */
+  loses: (from: string, to: string) => boolean = () => false;
+  readonly #nodes = new Map<string, Node>();
+  readonly #inFlight: { from: string; to: string; payload: Uint8Array }[] = [];
+  readonly #ids: readonly string[];
+  readonly #options: { readonly maximumPending?: number };
+
+  constructor(count: number, options: { readonly maximumPending?: number } = {}) {
+    this.#ids = Array.from({ length: count }, (_, index) => `ha${index + 1}`);
+    this.#options = options;
+    for (const id of this.#ids) {
+      const counts = new Map<string, number>();
+      const node: Node = {
+        agent: this.#makeAgent(id, 1, counts),
+        bootCount: 1,
+        disk: new Map(),
+        written: [],
+        running: true,
+        diskWorks: true,
+        counts,
+      };
+      this.#nodes.set(id, node);
+    }
+    this.passTime(400);
+    for (const id of this.#ids) this.input(id, { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
+    this.passTime(400);
+  }
+
+  agent(id: string): HomeAgent {
+    return this.#node(id).agent;
+  }
+
+  count(id: string, name: string): number {
+    return this.#node(id).counts.get(name) ?? 0;
+  }
+
+  input(id: string, input: Input): void {
+    const node = this.#node(id);
+    if (!node.running) return;
+    this.#perform(id, node.agent.handle(input, this));
+    this.#deliver();
+  }
+
+  /** A datagram from a foreign agent, which routing delivers to `ingress`. */
+  datagram(ingress: string, payload: Uint8Array, source: Endpoint = foreignAgent): void {
+    this.input(ingress, { type: "datagram", payload, source, destination: virtualEndpoint });
+  }
+
+  /** The last reply that was sent, if it was sent since `before` replies. */
+  register(ingress: string, mobile: MobileOptions = {}): SentReply | undefined {
+    const before = this.replies.length;
+    this.datagram(ingress, this.request(mobile), mobile.source);
+    return this.replies.length > before ? this.replies.at(-1) : undefined;
+  }
+
+  request({ homeAddress = "10.64.1.1", nai, careOfAddress = "192.0.2.1", lifetime = 600, identification }: MobileOptions): Uint8Array {
+    this.wallMs += 1;
+    const writer = new MessageWriter(
+      encodeRequestFields({
+        flags: 0,
+        lifetimeSeconds: lifetime,
+        homeAddress: nai !== undefined && homeAddress === "0.0.0.0" ? UNSPECIFIED : ipv4(homeAddress),
+        homeAgent: virtualEndpoint.address,
+        careOfAddress: ipv4(careOfAddress),
+        identification: identification ?? ntpFromEpochMs(this.wallMs),
+      }),
+    );
+    if (nai !== undefined) writer.appendNai(nai);
+    const used = nai === undefined ? association : roaming;
+    writer.appendAuthentication(ExtensionType.MobileHomeAuthentication, used.spi, (covered) => computeAuthenticator(used, covered));
+    return writer.finish();
+  }
+
+  passTime(ms: number, step = 50): void {
+    for (let passed = 0; passed < ms; passed += step) {
+      this.monotonicMs += step;
+      this.wallMs += step;
+      for (const id of this.#ids) this.input(id, { type: "tick" });
+    }
+  }
+
+  /** SIGKILL: what is not on disk is gone. */
+  kill(id: string): void {
+    const node = this.#node(id);
+    node.running = false;
+    node.written = [];
+  }
+
+  restart(id: string): void {
+    const node = this.#node(id);
+    node.bootCount++;
+    node.running = true;
+    node.diskWorks = true;
+    node.agent = this.#makeAgent(id, node.bootCount, node.counts);
+    const rows = (table: string) =>
+      [...node.disk].filter(([name]) => name.startsWith(`${table} `)).map(([, row]) => row);
+    node.agent.restore(
+      { bindings: rows("binding").map(decodeBindingRow), locations: rows("location").map(decodeLocationRow) },
+      this,
+    );
+    this.input(id, { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
+    this.passTime(500);
+  }
+
+  /** The disk takes what was appended so far. */
+  commit(id: string): void {
+    const node = this.#node(id);
+    const written = node.written.splice(0);
+    for (const { table, key: name, row } of written) {
+      if (row === null) node.disk.delete(`${table} ${name}`);
+      else node.disk.set(`${table} ${name}`, row);
+    }
+    const last = written.at(-1);
+    if (last !== undefined) this.input(id, { type: "durable", position: last.position });
+  }
+
+  /** The disk refuses what was appended and not committed, and everything after it. */
+  breakDisk(id: string): void {
+    const node = this.#node(id);
+    node.diskWorks = false;
+    const lost = node.written.splice(0);
+    this.input(id, { type: "store-failed", firstPosition: lost[0]?.position ?? Number.POSITIVE_INFINITY, reason: "disk full" });
+  }
+
+  mendDisk(id: string): void {
+    this.#node(id).diskWorks = true;
+    this.input(id, { type: "store-recovered" });
+  }
+
+  diskRows(id: string): ReadonlyMap<string, string> {
+    return this.#node(id).disk;
+  }
+
+  /** A home address whose ranking of members begins with these. */
+  homeAddressRanked(...ranking: string[]): string {
+    return this.#ranked(ranking, (number) => `10.70.${number >> 8}.${number & 255}`, (homeAddress) => `ip:${homeAddress}`);
+  }
+
+  naiRanked(...ranking: string[]): string {
+    return this.#ranked(ranking, (number) => `user${number}@example.com`, (nai) => `nai:${nai}`);
+  }
+
+  #ranked(ranking: readonly string[], make: (number: number) => string, keyOf: (name: string) => MobileKey): string {
+    const placement = new Placement(derivePlacementKey(secret, "test"), this.#members());
+    for (let number = 1; number < 1000; number++) {
+      const found = placement.rank(keyOf(make(number)));
+      if (ranking.every((id, index) => found[index] === id)) return make(number);
+    }
+    throw new Error(`no mobile is ranked ${ranking}`);
+  }
+
+  #members(): PlacementMember[] {
+    return this.#ids.map((id, index) => ({ id, weight: 100, pool: [slice(index + 1)] }));
+  }
+
+  #node(id: string): Node {
+    const node = this.#nodes.get(id);
+    if (node === undefined) throw new Error(`no node ${id}`);
+    return node;
+  }
+
+  #perform(id: string, outputs: readonly Output[]): void {
+    const node = this.#node(id);
+    for (const output of outputs) {
+      switch (output.type) {
+        case "reply": {
+          const decoded = decodeRegistrationReply(output.payload);
+          if (!decoded.ok) throw new Error(`${id} sent a reply that can't be decoded: ${decoded.fault.reason}`);
+          const { destination, source, payload } = output;
+          this.replies.push({ from: id, destination, source, bytes: payload, reply: decoded.message });
+          break;
+        }
+        case "frame":
+          if (!this.loses(id, output.to)) this.#inFlight.push({ from: id, to: output.to, payload: output.payload });
+          break;
+        case "append":
+          if (!node.diskWorks) throw new Error("appended while the disk is broken");
+          node.written.push(...output.changes);
+          break;
+      }
+    }
+    if (this.commitAtOnce && node.diskWorks && node.written.length > 0) this.commit(id);
+  }
+
+  #deliver(): void {
+    for (let frame = this.#inFlight.shift(); frame !== undefined; frame = this.#inFlight.shift()) {
+      const node = this.#node(frame.to);
+      if (!node.running) continue;
+      const source: Endpoint = { address: UNSPECIFIED as Ipv4Address, port: 4340 };
+      this.#perform(frame.to, node.agent.handle({ type: "frame", payload: frame.payload, source }, this));
+    }
+  }
+
+  #makeAgent(id: string, bootCount: number, counts: Map<string, number>): HomeAgent {
+    const add = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
+    const observer: Observer = {
+      count: add,
+      countBy: (name, label) => add(`${name} ${label}`),
+      event: (name) => add(`event ${name}`),
+    };
+    const self = this.#ids.indexOf(id) + 1;
+    return new HomeAgent(
+      {
+        cluster: "test",
+        secret,
+        self: id,
+        members: this.#members(),
+        bootCount,
+        virtualEndpoint,
+        heartbeatIntervalMs: 200,
+        peerTimeoutMs: 800,
+        relayTimeoutMs: 2000,
+        hopLimit: 3,
+        maximumPending: this.#options.maximumPending ?? 100,
+        loadFactor: 1.25,
+        policy: {
+          virtualAddress: virtualEndpoint.address,
+          homeNetworks: [{ address: ipv4("10.64.0.0"), length: 12 }],
+          maximumLifetimeSeconds: 1800,
+          maximumSimultaneousBindings: 4,
+          minimalEncapsulation: true,
+          greEncapsulation: true,
+          reverseTunneling: "allowed",
+          prohibitedCareOfNetworks: [],
+          authenticationFailureRepliesPerSecond: 10,
+          pool: [slice(self)],
+          otherPools: this.#ids.flatMap((_, index) => (index + 1 === self ? [] : [slice(index + 1)])),
+          poolStickinessMs: 3_600_000,
+        },
+        associations: new AssociationTable([association, roaming], []),
+      },
+      observer,
+    );
+  }
+}
+
+export interface MobileOptions {
+  readonly homeAddress?: string;
+  readonly nai?: string;
+  readonly careOfAddress?: string;
+  readonly lifetime?: number;
+  readonly identification?: bigint;
+  readonly source?: Endpoint;
+}
