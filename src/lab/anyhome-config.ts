@@ -1,14 +1,14 @@
 import { stringify } from "yaml";
 import { bgpPeers, type MobileKeys, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
 
-/** Where one home agent keeps its things. */
+/** `{node}` in a path stands for the home agent's name. */
 export interface HomeAgentPaths {
   readonly secretFile: string;
   readonly dataDirectory: string;
   readonly controlSocket: string;
 }
 
-/** The configuration of a home agent of the lab; but for the paths it is the same on all of them. */
+/** The configuration of the lab's home agents: one file for all of them. */
 export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths): string {
   return stringify({
     cluster: "lab",

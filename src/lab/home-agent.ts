@@ -4,21 +4,24 @@ import { type ReadinessView, readinessView } from "../api/schema.ts";
 import { anyhomeConfig } from "./anyhome-config.ts";
 import { startIn } from "./namespace.ts";
 import { ANYHOME_MAIN, type LabPlace } from "./place.ts";
-import type { Topology, TopologyNode } from "./topology.ts";
+import type { Topology } from "./topology.ts";
 
-/** Writes a home agent's configuration. */
-export function prepareHomeAgent(place: LabPlace, topology: Topology, homeAgent: TopologyNode, secret: string): void {
-  const node = place.node(homeAgent.name);
-  writeFileSync(node.secret, secret, { mode: 0o600 });
-  const paths = { secretFile: node.secret, dataDirectory: node.data, controlSocket: node.controlSocket };
-  writeFileSync(node.config, anyhomeConfig(topology, paths));
+/** Writes what the home agents of a lab have in common. */
+export function configureHomeAgents(place: LabPlace, topology: Topology, secret: string): void {
+  writeFileSync(place.secret, secret, { mode: 0o600 });
+  const anyNode = place.node("{node}");
+  const paths = {
+    secretFile: place.secret,
+    dataDirectory: `${anyNode.directory}/data`,
+    controlSocket: anyNode.controlSocket,
+  };
+  writeFileSync(place.config, anyhomeConfig(topology, paths));
 }
 
 /** Starts the daemon, which starts its own ExaBGP. */
-export function startHomeAgent(place: LabPlace, homeAgent: TopologyNode): void {
-  const node = place.node(homeAgent.name);
-  const command = [process.execPath, ANYHOME_MAIN, "run", "--config", node.config, "--node", homeAgent.name];
-  startIn(place.namespace(homeAgent.name), command, node.log("daemon"));
+export function startHomeAgent(place: LabPlace, name: string): void {
+  const command = [process.execPath, ANYHOME_MAIN, "run", "--config", place.config, "--node", name];
+  startIn(place.namespace(name), command, place.node(name).log("daemon"));
 }
 
 /** What the daemon says of itself. @throws where no daemon answers on the socket. */

@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { prepareHomeAgent, readiness, startHomeAgent } from "./home-agent.ts";
+import { configureHomeAgents, readiness, startHomeAgent } from "./home-agent.ts";
 import {
   becomeIn,
+  doIn,
   ipBatch,
   kill,
   type LabProcess,
   namespaces,
   processesIn,
   removeNamespace,
-  runIn,
 } from "./namespace.ts";
 import { namespacePlan } from "./namespace-plan.ts";
 import { ANYHOME_MAIN, LabPlace } from "./place.ts";
@@ -88,12 +88,9 @@ export class Lab {
     await Promise.all(nodesOf(this.topology, "router").map((router) => startRouter(this.place, this.topology, router)));
     signal?.throwIfAborted();
     progress("starting home agents");
-    const secret = randomBytes(32).toString("hex");
+    configureHomeAgents(this.place, this.topology, randomBytes(32).toString("hex"));
     const homeAgents = nodesOf(this.topology, "home-agent");
-    for (const homeAgent of homeAgents) {
-      prepareHomeAgent(this.place, this.topology, homeAgent, secret);
-      startHomeAgent(this.place, homeAgent);
-    }
+    for (const { name } of homeAgents) startHomeAgent(this.place, name);
     progress("waiting for home agents to be ready");
     await Promise.all(homeAgents.map((homeAgent) => this.untilReady(homeAgent, signal)));
     progress("waiting for routes");
@@ -105,7 +102,7 @@ export class Lab {
     await ipBatch(plan.host);
     for (const { node, namespace, commands, settings } of plan.nodes) {
       await ipBatch(commands, namespace);
-      await runIn(namespace, ["sysctl", "--quiet", "--write", ...settings]);
+      await doIn(namespace, ["sysctl", "--quiet", "--write", ...settings]);
       const nodePlace = this.place.node(node.name);
       nodePlace.create();
       nodePlace.addCommand("anyhome", [process.execPath, ANYHOME_MAIN]);
@@ -186,12 +183,24 @@ export class Lab {
     return becomeIn(this.place.namespace(name), command, { ...process.env, ...this.environment(node) });
   }
 
+  /** Runs a command inside a node to its end; its exit code is the caller's to judge. */
+  run(name: string, command: readonly string[], options: Omit<RunOptions, "env"> = {}): Promise<RunResult> {
+    const env = { ...process.env, ...this.environment(this.node(name)) };
+    return runIn(this.place.namespace(name), command, { ...options, env });
+  }
+
+  /** Starts a process inside a node that stays until it ends or the lab goes down. Returns its process id; it logs to the node's `title`.log. */
+  spawn(name: string, command: readonly string[], title: string): number {
+    const env = { ...process.env, ...this.environment(this.node(name)) };
+    return startIn(this.place.namespace(name), command, this.place.node(name).log(title), env);
+  }
+
   /** What makes plain `anyhome`, `vtysh` and the mobile's tools inside a node mean that node. */
   environment(node: TopologyNode): Record<string, string> {
-    const { commands, controlSocket, config } = this.place.node(node.name);
+    const { commands, controlSocket } = this.place.node(node.name);
     const path = { PATH: `${commands}:${process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin"}` };
     if (node.role === "home-agent") {
-      return { ...path, ANYHOME_SOCKET: controlSocket, ANYHOME_CONFIG: config, ANYHOME_NODE: node.name };
+      return { ...path, ANYHOME_SOCKET: controlSocket, ANYHOME_CONFIG: this.place.config, ANYHOME_NODE: node.name };
     }
     const [{ spi, key }] = this.topology.associations;
     return {
@@ -257,7 +266,7 @@ export class Lab {
       await startRouter(this.place, this.topology, node);
     }
     if (node.role === "home-agent") {
-      if (!(await this.has(name, "daemon"))) startHomeAgent(this.place, node);
+      if (!(await this.has(name, "daemon"))) startHomeAgent(this.place, name);
       await this.untilReady(node, signal);
     }
   }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { execa } from "execa";
@@ -36,20 +36,54 @@ export function enter(namespace: string, command: readonly string[]): [string, .
   return ["nsenter", `--net=/run/netns/${namespace}`, "--", ...command];
 }
 
-/** Runs a command to its end. */
-export async function runIn(namespace: string, command: readonly string[]): Promise<void> {
-  const [file, ...args] = enter(namespace, command);
-  await execa(file, args);
+export interface RunOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** What the command reads on stdin. */
+  readonly input?: string;
+  /** The command is ended after this long, and has failed. */
+  readonly timeoutMs?: number;
 }
 
-/** Starts a process that goes on when we are gone; what it prints goes to the end of `log`. */
-export function startIn(namespace: string, command: readonly string[], log: string): ChildProcess {
+export interface RunResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** `undefined` where a signal ended it. */
+  readonly exitCode: number | undefined;
+}
+
+/** Runs a command to its end; its exit code is the caller's to judge. */
+export async function runIn(
+  namespace: string,
+  command: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const [file, ...args] = enter(namespace, command);
+  const { env = process.env, input = "", timeoutMs } = options;
+  const { stdout, stderr, exitCode } = await execa(file, args, {
+    env,
+    extendEnv: false,
+    input,
+    reject: false,
+    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+  });
+  return { stdout, stderr, exitCode };
+}
+
+/** Runs a command that must succeed. @throws an error with what it said */
+export async function doIn(namespace: string, command: readonly string[]): Promise<void> {
+  const { exitCode, stdout, stderr } = await runIn(namespace, command);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} failed in ${namespace}: ${stderr || stdout}`);
+}
+
+/** Starts a process that goes on when we are gone; what it prints goes to the end of `log`. Returns its process id. */
+export function startIn(namespace: string, command: readonly string[], log: string, env = process.env): number {
   const [file, ...args] = enter(namespace, command);
   const output = openSync(log, "a");
   try {
-    const child = spawn(file, args, { detached: true, stdio: ["ignore", output, output], cwd: "/" });
+    const child = spawn(file, args, { detached: true, stdio: ["ignore", output, output], cwd: "/", env });
     child.unref();
-    return child;
+    if (child.pid === undefined) throw new Error(`can't start ${file}`);
+    return child.pid;
   } finally {
     closeSync(output);
   }

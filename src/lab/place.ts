@@ -33,6 +33,15 @@ export class LabPlace {
     return `anyhome-${this.name}-${node}`;
   }
 
+  /** One configuration serves all home agents. */
+  get config(): string {
+    return join(this.directory, "anyhome.yaml");
+  }
+
+  get secret(): string {
+    return join(this.directory, "cluster.secret");
+  }
+
   node(node: string): NodePlace {
     return new NodePlace(join(this.directory, node));
   }
@@ -59,18 +68,6 @@ export class NodePlace {
   /** Commands that speak to this node's daemons; comes first in the path of `lab exec`. */
   get commands(): string {
     return join(this.directory, "bin");
-  }
-
-  get config(): string {
-    return join(this.directory, "anyhome.yaml");
-  }
-
-  get secret(): string {
-    return join(this.directory, "cluster.secret");
-  }
-
-  get data(): string {
-    return join(this.directory, "data");
   }
 
   get controlSocket(): string {

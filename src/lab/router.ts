@@ -2,7 +2,7 @@ import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { frrConfig } from "./frr-config.ts";
-import { ipJson, runIn } from "./namespace.ts";
+import { doIn, ipJson } from "./namespace.ts";
 import type { LabPlace } from "./place.ts";
 import type { Topology, TopologyNode } from "./topology.ts";
 
@@ -21,7 +21,7 @@ export async function startRouter(place: LabPlace, topology: Topology, router: T
   chownSync(node.frr, uid, gid);
   for (const daemon of FRR_DAEMONS) {
     // `--daemon` comes back when the daemon listens on its sockets.
-    await runIn(namespace, [
+    await doIn(namespace, [
       join(FRR_DIRECTORY, daemon),
       "--daemon",
       "--profile=datacenter",
@@ -37,7 +37,7 @@ export async function startRouter(place: LabPlace, topology: Topology, router: T
   }
   writeFileSync(join(node.frr, "vtysh.conf"), "service integrated-vtysh-config\n");
   writeFileSync(join(node.frr, "frr.conf"), frrConfig(topology, router));
-  await runIn(namespace, [...vtysh(node.frr), "--boot"]);
+  await doIn(namespace, [...vtysh(node.frr), "--boot"]);
 }
 
 /** `vtysh` on the daemons of one router. */
