@@ -9,7 +9,11 @@ import {
   type LabProcess,
   namespaces,
   processesIn,
+  type RunOptions,
+  type RunResult,
   removeNamespace,
+  runIn,
+  startIn,
 } from "./namespace.ts";
 import { namespacePlan } from "./namespace-plan.ts";
 import { ANYHOME_MAIN, LabPlace } from "./place.ts";
