@@ -186,6 +186,18 @@ export const events = {
     message: "BGP speaker says",
     explanation: "A line that ExaBGP printed (`line`).",
   },
+  "speaker-problem": {
+    level: "warn",
+    message: "BGP speaker reports a problem",
+    explanation:
+      "ExaBGP or its helper found a `problem`: input that it could not use, or a command without an answer. A neighbor's NOTIFICATION can make ExaBGP print an unexpected `line`. What endangers the announcement is followed by `speaker-stopped`.",
+  },
+  "announcement-lapsed": {
+    level: "warn",
+    message: "routes were withdrawn while the daemon was silent",
+    explanation:
+      "The helper inside ExaBGP heard nothing from the daemon for `silentMs`, took it for dead and withdrew all routes; they are announced again now if health allows it. The daemon was stopped, suspended or stalled: see `event-loop-stalled`.",
+  },
   "route-announced": {
     level: "info",
     message: "route announced",

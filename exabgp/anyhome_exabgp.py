@@ -1,0 +1,474 @@
+#!/usr/bin/env python3
+"""Anyhome inside ExaBGP: the API process that joins ExaBGP to the daemon, and fails closed.
+
+    daemon <-- unix socket, NDJSON --> this process <-- stdin and stdout, ExaBGP's text API --> ExaBGP
+
+ExaBGP keeps announcing when its API process dies or the daemon behind it hangs. So whatever happens to the
+daemon (gone, silent, talking nonsense), this process withdraws every route and waits to be told anew; it never
+announces of its own accord. An ExaBGP that refuses to withdraw, or doesn't answer, is killed: the kernel then
+closes its sessions, and the routers drop its routes. docs/advertiser.md describes the protocol and each failure.
+"""
+
+import argparse
+import fcntl
+import functools
+import json
+import os
+import re
+import select
+import selectors
+import signal
+import socket
+import sys
+import time
+
+PROTOCOL_VERSION = 1
+
+# A neighbor can make ExaBGP print what it likes, and the daemon may hang: nothing here grows without bound.
+LINE_LIMIT = 1 << 20
+OUTBOX_LIMIT = 1 << 20
+EVENTS_LIMIT = 1 << 18
+ROUTES_LIMIT = 1024
+COMMAND = re.compile(r"[\x20-\x7e]{1,4096}")
+
+# Names no prefix, so that it also takes back what an earlier helper in this ExaBGP announced. ExaBGP 4.2.21 announces
+# instead of withdrawing if the route-refresh capability is on: the generated configuration keeps it off.
+WITHDRAW_EVERYTHING = "clear adj-rib out"
+ASK_VERSION = "version"
+PROBE = "#"
+
+RECONNECT_SECONDS = 0.25
+
+
+class BadInput(Exception):
+    """The daemon sent something that the protocol doesn't know."""
+
+
+class Lines:
+    """Cuts a byte stream into lines. One that is too long is swallowed to its end and yielded as None."""
+
+    def __init__(self):
+        self.buffer = bytearray()
+        self.swallowing = False
+
+    def feed(self, data):
+        self.buffer += data
+        while True:
+            end = self.buffer.find(b"\n")
+            if end < 0:
+                break
+            line = None if self.swallowing or end > LINE_LIMIT else bytes(self.buffer[:end])
+            self.swallowing = False
+            del self.buffer[: end + 1]
+            yield line
+        if len(self.buffer) > LINE_LIMIT:
+            self.swallowing = True
+            self.buffer.clear()
+
+
+class Speaker:
+    """ExaBGP's side: at most one command in flight, since ExaBGP's replies don't say what they answer."""
+
+    def __init__(self, reply_seconds):
+        self.reply_seconds = reply_seconds
+        self.lines = Lines()
+        self.unsent = b""
+        self.command = None
+        self.deadline = None
+        self.on_reply = None
+        self.parent = os.getppid()
+        # Only a parent that has answered like ExaBGP is ever killed.
+        self.proven = False
+
+    @property
+    def busy(self):
+        return self.command is not None
+
+    def send(self, command, on_reply):
+        self.command = command
+        self.on_reply = on_reply
+        self.deadline = time.monotonic() + self.reply_seconds
+        self.unsent = command.encode("ascii") + b"\n"
+        self.flush()
+
+    def flush(self):
+        try:
+            self.unsent = self.unsent[os.write(1, self.unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            sys.exit(0)
+
+    def read(self):
+        """Returns the lines that have come; exits when ExaBGP is gone, which the daemon sees as the end of our connection."""
+        try:
+            data = os.read(0, 65536)
+        except BlockingIOError:
+            return []
+        if not data:
+            sys.exit(0)
+        return self.lines.feed(data)
+
+    def answered(self, succeeded):
+        command, on_reply = self.command, self.on_reply
+        self.command = self.deadline = self.on_reply = None
+        self.unsent = b""
+        self.proven = True
+        on_reply(command, succeeded)
+
+    def overdue(self):
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def kill(self):
+        """Ends ExaBGP, and with it this process: its sessions close, so no route outlives it."""
+        if self.proven and os.getppid() == self.parent and self.parent > 1:
+            os.kill(self.parent, signal.SIGKILL)
+        sys.exit(1)
+
+
+class Daemon:
+    """The daemon's side: a connection that is tried again and again."""
+
+    def __init__(self, path, selector):
+        self.path = path
+        self.selector = selector
+        self.socket = None
+        self.retry_at = 0.0
+        self.complaint = None
+        self.disconnect()
+
+    def disconnect(self):
+        if self.socket is not None:
+            self.selector.unregister(self.socket)
+            self.socket.close()
+            self.retry_at = time.monotonic() + RECONNECT_SECONDS
+        self.socket = None
+        self.lines = Lines()
+        self.outbox = bytearray()
+        self.dropped_events = 0
+        self.greeted = False
+        self.joined = False
+        self.silence_seconds = None
+        self.silent_at = None
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        problem = connection.connect_ex(self.path)
+        if problem:
+            connection.close()
+            self.retry_at = time.monotonic() + RECONNECT_SECONDS
+            if problem != self.complaint:
+                self.complaint = problem
+                complain(f"can't join the daemon at {self.path}: {os.strerror(problem)}; nothing is announced meanwhile")
+            return
+        self.complaint = None
+        self.socket = connection
+        self.selector.register(connection, selectors.EVENT_READ, "daemon")
+
+    def send(self, message):
+        if self.socket is None:
+            return
+        self.outbox += json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+        self.flush()
+
+    def send_event(self, line):
+        """An event is the only thing that may be lost: whatever else the daemon has to hear fits in the room that is left."""
+        if not self.joined:
+            return
+        if len(self.outbox) + len(line) > EVENTS_LIMIT:
+            self.dropped_events += 1
+            return
+        if self.dropped_events:
+            self.send({"type": "error", "message": f"{self.dropped_events} events dropped: too long, or not read in time"})
+            self.dropped_events = 0
+        self.send({"type": "event", "line": line})
+
+    def flush(self):
+        try:
+            sent = self.socket.send(self.outbox)
+            del self.outbox[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            # The read that follows finds the end of the connection.
+            self.outbox.clear()
+        self.selector.modify(
+            self.socket, selectors.EVENT_READ | (selectors.EVENT_WRITE if self.outbox else 0), "daemon"
+        )
+
+    def heard(self):
+        if self.silence_seconds is not None:
+            self.silent_at = time.monotonic() + self.silence_seconds
+
+
+class Helper:
+    """Brings what ExaBGP announces in line with what the daemon asked for, one command at a time."""
+
+    def __init__(self, options):
+        self.run_id = options.run
+        self.selector = selectors.DefaultSelector()
+        self.speaker = Speaker(options.reply_ms / 1000)
+        self.daemon = Daemon(options.socket, self.selector)
+        self.version = None
+        # Withdraw command -> announce command: what the daemon asked for, and what ExaBGP has been told.
+        self.wanted = {}
+        self.announced = {}
+        self.sequence = None
+        # A predecessor in this ExaBGP may have left routes behind.
+        self.withdrawing = True
+        self.lapsed_ms = None
+        self.probe = None
+
+    def run(self):
+        for descriptor in (0, 1):
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_NONBLOCK)
+        self.selector.register(0, selectors.EVENT_READ, "speaker")
+        waiting_to_write = False
+        while True:
+            self.advance()
+            if bool(self.speaker.unsent) != waiting_to_write:
+                waiting_to_write = not waiting_to_write
+                if waiting_to_write:
+                    self.selector.register(1, selectors.EVENT_WRITE, "command")
+                else:
+                    self.selector.unregister(1)
+            for key, events in self.selector.select(self.patience()):
+                if key.data == "speaker":
+                    self.read_speaker()
+                elif key.data == "command":
+                    self.speaker.flush()
+                elif key.fileobj is self.daemon.socket:
+                    if events & selectors.EVENT_WRITE:
+                        self.daemon.flush()
+                    if events & selectors.EVENT_READ:
+                        self.read_daemon()
+            self.check_clocks()
+
+    def patience(self):
+        """Seconds until the next clock strikes."""
+        clocks = [self.speaker.deadline, self.daemon.silent_at]
+        if self.daemon.socket is None:
+            clocks.append(self.daemon.retry_at)
+        times = [clock for clock in clocks if clock is not None]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def check_clocks(self):
+        now = time.monotonic()
+        if self.speaker.overdue():
+            self.daemon.send({"type": "error", "message": f"ExaBGP didn't answer '{self.speaker.command}'"})
+            complain(f"ExaBGP didn't answer '{self.speaker.command}' in {self.speaker.reply_seconds} s: killing it")
+            self.speaker.kill()
+        if self.daemon.silent_at is not None and now >= self.daemon.silent_at:
+            self.lapsed_ms = round(self.daemon.silence_seconds * 1000)
+            self.daemon.silent_at = None
+            self.withdraw_everything()
+        if len(self.daemon.outbox) > OUTBOX_LIMIT:
+            complain("the daemon writes but doesn't read")
+            self.part()
+        if self.daemon.socket is None and now >= self.daemon.retry_at:
+            self.daemon.connect()
+
+    # What ExaBGP says
+
+    def read_speaker(self):
+        for raw in self.speaker.read():
+            line = None if raw is None else raw.decode("utf-8", "replace").strip()
+            if line is None:
+                self.daemon.dropped_events += 1
+            elif line.startswith("{"):
+                self.daemon.send_event(line)
+            elif line in ("done", "error") and self.speaker.busy:
+                self.speaker.answered(line == "done")
+            elif line.startswith("exabgp ") and self.speaker.command == ASK_VERSION:
+                self.version = line[:100]
+            elif line:
+                # Not a reason to withdraw: a neighbor's NOTIFICATION can put such a line here, and must not be a switch.
+                self.daemon.send_event(line[:1000])
+
+    # What the daemon says
+
+    def read_daemon(self):
+        try:
+            data = self.daemon.socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.part()
+            return
+        try:
+            for line in self.daemon.lines.feed(data):
+                self.handle(parse(line))
+                self.daemon.heard()
+        except BadInput as problem:
+            complain(f"bad input from the daemon: {problem}")
+            self.daemon.send({"type": "error", "message": f"bad input: {problem}"})
+            self.part()
+
+    def part(self):
+        self.daemon.disconnect()
+        self.lapsed_ms = None
+        self.withdraw_everything()
+
+    def handle(self, message):
+        kind = message.get("type")
+        if kind == "hello":
+            if message.get("version") != PROTOCOL_VERSION:
+                raise BadInput(f"this helper speaks version {PROTOCOL_VERSION} of the protocol")
+            self.daemon.silence_seconds = integer(message, "deadlineMs", 50, 60_000) / 1000
+            self.daemon.greeted = True
+        elif not self.daemon.greeted:
+            raise BadInput("the first message must be hello")
+        elif kind == "set":
+            self.wanted = routes(message)
+            self.sequence = integer(message, "sequence", 0, 2**53)
+        elif kind == "heartbeat":
+            if "probe" in message:
+                self.probe = integer(message, "probe", 0, 2**53)
+        else:
+            raise BadInput(f"unknown type {json.dumps(kind)[:60]}")
+
+    # What to do next
+
+    def withdraw_everything(self):
+        self.wanted = {}
+        self.sequence = None
+        self.probe = None
+        self.withdrawing = True
+
+    def advance(self):
+        """Takes the next step there is to take, unless ExaBGP still owes an answer."""
+        if self.speaker.busy:
+            return
+        if self.withdrawing:
+            self.withdrawing = False
+            self.speaker.send(WITHDRAW_EVERYTHING, self.withdrawn)
+            return
+        if self.version is None:
+            self.speaker.send(ASK_VERSION, self.introduced)
+            return
+        if self.daemon.greeted and not self.daemon.joined:
+            self.daemon.joined = True
+            self.daemon.send(
+                {
+                    "type": "hello",
+                    "version": PROTOCOL_VERSION,
+                    "run": self.run_id,
+                    "pid": os.getpid(),
+                    "speaker": self.version,
+                }
+            )
+        for withdraw in self.announced:
+            if withdraw not in self.wanted:
+                self.speaker.send(withdraw, self.route_withdrawn)
+                return
+        for withdraw, announce in self.wanted.items():
+            if self.announced.get(withdraw) != announce:
+                self.speaker.send(announce, functools.partial(self.route_announced, withdraw))
+                return
+        if self.lapsed_ms is not None:
+            self.daemon.send({"type": "lapsed", "silentMs": self.lapsed_ms})
+            self.lapsed_ms = None
+        if self.sequence is not None:
+            self.daemon.send({"type": "applied", "sequence": self.sequence})
+            self.sequence = None
+        if self.probe is not None:
+            self.speaker.send(PROBE, self.probed)
+
+    def withdrawn(self, command, succeeded):
+        if not succeeded:
+            complain(f"ExaBGP refused '{command}': killing it")
+            self.speaker.kill()
+        self.announced = {}
+
+    def introduced(self, command, succeeded):
+        if self.version is None:
+            self.version = "unknown"
+
+    def probed(self, command, succeeded):
+        if self.probe is not None:
+            self.daemon.send({"type": "alive", "probe": self.probe})
+            self.probe = None
+
+    def route_withdrawn(self, command, succeeded):
+        if succeeded:
+            self.announced.pop(command, None)
+        else:
+            self.refused(command)
+
+    def route_announced(self, withdraw, command, succeeded):
+        if succeeded:
+            self.announced[withdraw] = command
+        else:
+            self.refused(command)
+
+    def refused(self, command):
+        """ExaBGP gives no reason. A route half in place is worse than none: everything goes."""
+        self.withdraw_everything()
+        self.daemon.send({"type": "refused", "command": command})
+
+
+def parse(line):
+    if line is None:
+        raise BadInput(f"a line longer than {LINE_LIMIT} bytes")
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadInput("a line that is not JSON") from None
+    if not isinstance(message, dict):
+        raise BadInput("a message that is not an object")
+    return message
+
+
+def integer(message, name, minimum, maximum):
+    value = message.get(name)
+    if type(value) is not int or not minimum <= value <= maximum:
+        raise BadInput(f"{name} must be an integer from {minimum} to {maximum}")
+    return value
+
+
+def routes(message):
+    listed = message.get("routes")
+    if not isinstance(listed, list) or len(listed) > ROUTES_LIMIT:
+        raise BadInput(f"routes must be an array of at most {ROUTES_LIMIT}")
+    result = {}
+    for route in listed:
+        if not isinstance(route, dict):
+            raise BadInput("a route must be an object")
+        result[command(route, "withdraw")] = command(route, "announce")
+    return result
+
+
+def command(route, verb):
+    """A command of one line and of that verb, so that a mix-up can't announce where it means to withdraw."""
+    text = route.get(verb)
+    if not isinstance(text, str) or not COMMAND.fullmatch(text) or f" {verb} route " not in f" {text}":
+        raise BadInput(f"{verb} must be a command of one line with '{verb} route'")
+    return text
+
+
+def complain(text):
+    """To ExaBGP's log, and never blocking: stderr is a pipe, and whoever reads it may hang."""
+    line = f"anyhome: {text}\n".encode("utf-8", "replace")[: select.PIPE_BUF]
+    try:
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, line)
+    except OSError:
+        pass
+
+
+def main():
+    parser = argparse.ArgumentParser(description="ExaBGP API process of Anyhome; started by ExaBGP, not by hand.")
+    parser.add_argument("--socket", required=True, help="unix socket of the daemon")
+    parser.add_argument("--run", default="", help="names this start of ExaBGP; given back to the daemon")
+    parser.add_argument("--reply-ms", type=int, default=3000, help="an ExaBGP that doesn't answer for this long is killed")
+    parser.add_argument("--check", action="store_true", help="only tell, by ending well, that it could run")
+    options = parser.parse_args()
+    if not options.check:
+        Helper(options).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+import { userInfo } from "node:os";
+import { execa } from "execa";
+
+/** Whom ExaBGP runs as. */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** It is not our own: only root can change to it. */
+  readonly foreign: boolean;
+}
+
+/**
+ * @param user default: `exabgp`, as Debian makes it, if we are root; otherwise ourselves
+ * @throws an error with the user's name if there is no such user
+ */
+export async function findAccount(user: string | undefined): Promise<Account> {
+  const own = userInfo();
+  const name = user ?? (own.uid === 0 ? "exabgp" : own.username);
+  if (name === own.username) return { name, uid: own.uid, gid: own.gid, foreign: false };
+  const ids = await Promise.all(
+    ["-u", "-g"].map(async (which) =>
+      Number((await execa("id", [which, "--", name], { reject: false })).stdout || NaN),
+    ),
+  );
+  const [uid = Number.NaN, gid = Number.NaN] = ids;
+  if (Number.isNaN(uid) || Number.isNaN(gid)) throw new Error(`there is no user ${name} for ExaBGP to run as`);
+  return { name, uid, gid, foreign: true };
+}
+
+/**
+ * The words before a command that make it run as that account and die with us. The account changes before the signal is
+ * set: the kernel forgets the signal when a process changes its user, as ExaBGP itself would.
+ */
+export function confinement(account: Account): [string, ...string[]] {
+  const change = account.foreign ? [`--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"] : [];
+  return ["setpriv", ...change, "--no-new-privs", "--pdeathsig=KILL", "--"];
+}

@@ -1,0 +1,51 @@
+/** The declarative interface to routing: "this is the set of prefixes with these attributes; make it so". */
+import type { Ipv4Prefix } from "../wire/ipv4.ts";
+
+export interface Advertisement {
+  readonly prefix: Ipv4Prefix;
+  /** Standard communities, `[high, low]` (RFC 1997). */
+  readonly communities: readonly (readonly [number, number])[];
+  /** MULTI_EXIT_DISC; absent: not sent. */
+  readonly med?: number;
+  /** How many times our own AS is prepended; 0 for none. */
+  readonly asPathPrepend: number;
+}
+
+export type SpeakerState = "stopped" | "starting" | "running" | "failed";
+
+export interface NeighborStatus {
+  readonly address: string;
+  readonly state: "down" | "connected" | "up";
+  /** Epoch ms of the last change. */
+  readonly sinceMs: number;
+  /** Why it went down, in the speaker's words. */
+  readonly reason?: string;
+}
+
+export interface AdvertiserStatus {
+  readonly type: "exabgp" | "none";
+  readonly speaker: SpeakerState;
+  /** Process id of the speaker, where we started it. */
+  readonly pid?: number;
+  readonly restarts: number;
+  /** Why the speaker last stopped. */
+  readonly lastError?: string;
+  readonly desired: readonly Advertisement[];
+  /** What the speaker has confirmed. */
+  readonly applied: readonly Advertisement[];
+  readonly neighbors: readonly NeighborStatus[];
+}
+
+export interface Advertiser {
+  start(): Promise<void>;
+  /** Replaces the whole set. Returns at once; `status().applied` follows. The last call wins over restarts of the speaker. */
+  set(advertisements: readonly Advertisement[]): void;
+  status(): AdvertiserStatus;
+  /** Withdraws everything, waits until the speaker has confirmed it (bounded), then stops the speaker. */
+  stop(): Promise<void>;
+}
+
+export interface AdvertiserListener {
+  /** Speaker state, applied set or a neighbor changed. */
+  changed(status: AdvertiserStatus): void;
+}

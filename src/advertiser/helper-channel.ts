@@ -1,0 +1,170 @@
+import { createServer, type Server, type Socket } from "node:net";
+import {
+  type DaemonMessage,
+  type HelperMessage,
+  PROTOCOL_VERSION,
+  parseHelperMessage,
+  type RouteCommands,
+} from "./helper-protocol.ts";
+import { LineSplitter } from "./line-splitter.ts";
+
+/** A helper forwards lines of up to 1 MiB from ExaBGP, which JSON may make longer. */
+const LINE_LIMIT_BYTES = 8 << 20;
+const MAXIMUM_CONNECTIONS = 4;
+/** Several heartbeats must be lost before the helper withdraws. */
+const HEARTBEATS_PER_DEADLINE = 4;
+const PROBE_INTERVAL_MS = 1000;
+/** Probes that are sent while an earlier one has no answer. Counted, not timed: a daemon that was stopped must not blame others. */
+const MAXIMUM_UNANSWERED_PROBES = 5;
+
+export type Hello = Extract<HelperMessage, { type: "hello" }>;
+export type Report = Exclude<HelperMessage, { type: "hello" | "alive" }>;
+
+export interface HelperChannelListener {
+  /** The helper that was waited for is there. */
+  joined(hello: Hello): void;
+  reported(report: Report): void;
+  /** The joined helper is gone, makes no sense, or doesn't answer. */
+  left(reason: string): void;
+}
+
+/**
+ * The daemon's end of the unix socket to the helper inside ExaBGP. It sends heartbeats from the main event loop, so that they
+ * stop when the daemon hangs, and probes that show whether helper and ExaBGP are still at work.
+ */
+export class HelperChannel {
+  readonly #deadlineMs: number;
+  readonly #listener: HelperChannelListener;
+  readonly #server: Server;
+  readonly #connections = new Set<Socket>();
+  #expectedRun: string | undefined;
+  #helper: Socket | undefined;
+  #heartbeats: NodeJS.Timeout | undefined;
+  #probe = 0;
+  #unansweredProbes = 0;
+
+  /** @param deadlineMs after a silence of this length the helper withdraws everything */
+  constructor(deadlineMs: number, listener: HelperChannelListener) {
+    this.#deadlineMs = deadlineMs;
+    this.#listener = listener;
+    this.#server = createServer((connection) => this.#accept(connection));
+    this.#server.maxConnections = MAXIMUM_CONNECTIONS;
+  }
+
+  /** Rejects with a system error, such as `EADDRINUSE`. */
+  listen(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(path, () => {
+        this.#server.off("error", reject);
+        // Out of file descriptors: ExaBGP's next helper tries again.
+        this.#server.on("error", () => {});
+        resolve();
+      });
+    });
+  }
+
+  /** From now on, the helper that names this start of ExaBGP may join, and no other. */
+  expect(run: string): void {
+    this.dismiss();
+    this.#expectedRun = run;
+  }
+
+  /** Closes all connections, without telling the listener; nobody may join until `expect`. */
+  dismiss(): void {
+    this.#expectedRun = undefined;
+    this.#helper = undefined;
+    clearInterval(this.#heartbeats);
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  /** To the joined helper; lost if there is none. */
+  set(sequence: number, routes: readonly RouteCommands[]): void {
+    if (this.#helper) send(this.#helper, { type: "set", sequence, routes });
+  }
+
+  close(): Promise<void> {
+    this.dismiss();
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #accept(connection: Socket): void {
+    if (this.#expectedRun === undefined) {
+      connection.destroy();
+      return;
+    }
+    this.#connections.add(connection);
+    const lines = new LineSplitter(LINE_LIMIT_BYTES);
+    let problem = "the helper closed its connection";
+    connection.on("data", (chunk) => {
+      for (const line of lines.push(chunk)) {
+        if (connection.destroyed) return;
+        const message = line === undefined ? undefined : parseHelperMessage(line);
+        if (message === undefined) {
+          problem = "the helper sent what is no message of the protocol";
+          connection.destroy();
+        } else if (message.type === "hello") {
+          this.#hello(connection, message);
+        } else if (connection === this.#helper) {
+          this.#handle(message);
+        }
+      }
+    });
+    connection.on("error", (error) => {
+      problem = `the helper's connection broke: ${error.message}`;
+    });
+    connection.on("close", () => {
+      this.#connections.delete(connection);
+      if (connection === this.#helper) this.#leave(problem);
+    });
+    send(connection, { type: "hello", version: PROTOCOL_VERSION, deadlineMs: this.#deadlineMs });
+  }
+
+  #hello(connection: Socket, hello: Hello): void {
+    if (hello.run !== this.#expectedRun) {
+      connection.destroy();
+    } else if (this.#helper) {
+      // ExaBGP starts one helper at a time: the first has died, and what it announced is unknown.
+      this.#leave("the helper was started again");
+    } else {
+      this.#helper = connection;
+      this.#startHeartbeats(connection);
+      this.#listener.joined(hello);
+    }
+  }
+
+  #handle(message: Exclude<HelperMessage, Hello>): void {
+    if (message.type !== "alive") this.#listener.reported(message);
+    else if (message.probe === this.#probe) this.#unansweredProbes = 0;
+  }
+
+  #startHeartbeats(connection: Socket): void {
+    this.#unansweredProbes = 0;
+    let sinceProbeMs = 0;
+    const intervalMs = Math.round(this.#deadlineMs / HEARTBEATS_PER_DEADLINE);
+    this.#heartbeats = setInterval(() => {
+      sinceProbeMs += intervalMs;
+      if (sinceProbeMs < PROBE_INTERVAL_MS) {
+        send(connection, { type: "heartbeat" });
+        return;
+      }
+      sinceProbeMs = 0;
+      if (this.#unansweredProbes === MAXIMUM_UNANSWERED_PROBES) {
+        this.#leave(`${MAXIMUM_UNANSWERED_PROBES} probes in a row had no answer`);
+        return;
+      }
+      this.#unansweredProbes += 1;
+      this.#probe += 1;
+      send(connection, { type: "heartbeat", probe: this.#probe });
+    }, intervalMs);
+  }
+
+  #leave(reason: string): void {
+    this.dismiss();
+    this.#listener.left(reason);
+  }
+}
+
+function send(connection: Socket, message: DaemonMessage): void {
+  if (connection.writable) connection.write(`${JSON.stringify(message)}\n`);
+}

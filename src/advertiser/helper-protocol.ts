@@ -1,0 +1,56 @@
+/**
+ * What the daemon and the helper inside ExaBGP say to each other over the unix socket: one JSON object per line.
+ * docs/advertiser.md describes it for people, exabgp/anyhome_exabgp.py is the other side.
+ */
+import * as z from "zod";
+
+export const PROTOCOL_VERSION = 1;
+
+/** One route for one neighbor, as commands of ExaBGP's API. `withdraw` also identifies the route. */
+export interface RouteCommands {
+  readonly announce: string;
+  readonly withdraw: string;
+}
+
+export type DaemonMessage =
+  /** First. Without another message for `deadlineMs`, the helper withdraws everything. */
+  | { readonly type: "hello"; readonly version: number; readonly deadlineMs: number }
+  /** All routes there shall be; what is not in it is withdrawn. */
+  | { readonly type: "set"; readonly sequence: number; readonly routes: readonly RouteCommands[] }
+  /** With `probe`, the helper has ExaBGP answer a command, then answers `alive`. */
+  | { readonly type: "heartbeat"; readonly probe?: number };
+
+const counter = z.int().nonnegative();
+
+const helperMessage = z.discriminatedUnion("type", [
+  /** First, once ExaBGP has withdrawn what an earlier helper may have announced. */
+  z.object({
+    type: z.literal("hello"),
+    version: z.literal(PROTOCOL_VERSION),
+    /** Names the start of ExaBGP that this helper belongs to. */
+    run: z.string(),
+    pid: z.int().positive(),
+    /** As ExaBGP answers `version`. */
+    speaker: z.string(),
+  }),
+  z.object({ type: z.literal("applied"), sequence: counter }),
+  /** ExaBGP answered `error` to a command of the set; everything is withdrawn. */
+  z.object({ type: z.literal("refused"), command: z.string() }),
+  /** The daemon was silent for so long; everything was withdrawn, and stays so until the next `set`. */
+  z.object({ type: z.literal("lapsed"), silentMs: z.number() }),
+  z.object({ type: z.literal("alive"), probe: counter }),
+  /** A line from ExaBGP that answers no command, as it came. */
+  z.object({ type: z.literal("event"), line: z.string() }),
+  z.object({ type: z.literal("error"), message: z.string() }),
+]);
+
+export type HelperMessage = z.infer<typeof helperMessage>;
+
+/** `undefined` if the line is no message of this protocol. */
+export function parseHelperMessage(line: string): HelperMessage | undefined {
+  try {
+    return helperMessage.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}

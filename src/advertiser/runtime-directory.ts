@@ -1,0 +1,150 @@
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Account } from "./account.ts";
+
+/** Two directories up from here lies `exabgp/`, in a checkout (src/advertiser) as in a package (dist/advertiser). */
+const HELPER_SOURCE = fileURLToPath(new URL("../../exabgp/anyhome_exabgp.py", import.meta.url));
+
+/** `sun_path` of `sockaddr_un`, without its final NUL. */
+const SOCKET_PATH_BYTES = 107;
+const LEFTOVER_DEADLINE_MS = 2000;
+
+/** The directory that holds what ExaBGP and the daemon share: nobody but these two can look into it. */
+export class RuntimeDirectory {
+  readonly path: string;
+  readonly #account: Account;
+
+  /** @param path absolute; made if it is not there. The directories above must let ExaBGP's account pass. */
+  constructor(path: string, account: Account) {
+    this.path = path;
+    this.#account = account;
+    if (Buffer.byteLength(this.socket) > SOCKET_PATH_BYTES) {
+      throw new RangeError(`${this.socket} is too long for the path of a socket: ${SOCKET_PATH_BYTES} bytes at most`);
+    }
+  }
+
+  get socket(): string {
+    return join(this.path, "helper.sock");
+  }
+
+  /** A copy: the account that ExaBGP runs as may not be able to read our own files. */
+  get helper(): string {
+    return join(this.path, "anyhome_exabgp.py");
+  }
+
+  get config(): string {
+    return join(this.path, "exabgp.conf");
+  }
+
+  get environment(): string {
+    return join(this.path, "exabgp.env");
+  }
+
+  get #speakerRecord(): string {
+    return join(this.path, "exabgp.pid");
+  }
+
+  /** Makes the directory ours: ends what an earlier daemon left behind, and rejects if that daemon still runs. */
+  async claim(): Promise<void> {
+    mkdirSync(this.path, { recursive: true });
+    if (await somebodyListens(this.socket)) throw new Error(`another daemon uses ${this.path}`);
+    await this.#endLeftoverSpeaker();
+    rmSync(this.socket, { force: true });
+    chmodSync(this.path, 0o750);
+    if (this.#account.foreign) chownSync(this.path, -1, this.#account.gid);
+    const copy = `${this.helper}.new`;
+    copyFileSync(HELPER_SOURCE, copy);
+    this.#handOver(copy, 0o400);
+    renameSync(copy, this.helper);
+  }
+
+  /** Writes a file that only ExaBGP's account (and root) can read. */
+  write(path: string, text: string): void {
+    const draft = `${path}.new`;
+    rmSync(draft, { force: true });
+    writeFileSync(draft, text, { mode: 0o600, flag: "wx" });
+    this.#handOver(draft, 0o600);
+    renameSync(draft, path);
+  }
+
+  /** The socket, once it is there, for ExaBGP's account only. */
+  shareSocket(): void {
+    this.#handOver(this.socket, 0o600);
+  }
+
+  /** Remembers the running ExaBGP, for a daemon that finds it left over. */
+  recordSpeaker(pid: number): void {
+    writeFileSync(this.#speakerRecord, `${pid} ${processStart(pid)}\n`);
+  }
+
+  /** Removes the files; the directory may have been made by somebody else, and stays. */
+  clear(): void {
+    for (const file of [this.socket, this.helper, this.config, this.environment, this.#speakerRecord]) {
+      rmSync(file, { force: true });
+    }
+  }
+
+  #handOver(path: string, mode: number): void {
+    chmodSync(path, mode);
+    if (this.#account.foreign) chownSync(path, this.#account.uid, this.#account.gid);
+  }
+
+  /** Normally ExaBGP dies with its daemon; one whose daemon died while it was being started does not. */
+  async #endLeftoverSpeaker(): Promise<void> {
+    const [pid, start] = readSpeakerRecord(this.#speakerRecord);
+    if (pid === undefined) return;
+    const deadline = performance.now() + LEFTOVER_DEADLINE_MS;
+    // Process ids are used again; together with the time of the start they are not.
+    while (processStart(pid) === start) {
+      if (performance.now() > deadline) throw new Error(`ExaBGP of an earlier daemon (process ${pid}) can't be ended`);
+      process.kill(pid, "SIGKILL");
+      await delay(10);
+    }
+    rmSync(this.#speakerRecord);
+  }
+}
+
+function readSpeakerRecord(path: string): [number, string] | [undefined] {
+  try {
+    const [, pid, start] = /^(\d+) (\d+)\n$/.exec(readFileSync(path, "utf8")) ?? [];
+    return pid === undefined || start === undefined ? [undefined] : [Number(pid), start];
+  } catch {
+    return [undefined];
+  }
+}
+
+/** When a process was started, in clock ticks since the machine was; `undefined` if it doesn't run. */
+function processStart(pid: number): string | undefined {
+  try {
+    // The name in parentheses may hold anything: fields are counted from its end, where the third is the state.
+    const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return fields[0] === "Z" ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function somebodyListens(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(path);
+    connection.once("connect", () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.once("error", () => resolve(false));
+  });
+}

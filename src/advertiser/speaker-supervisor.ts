@@ -1,0 +1,236 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { execa } from "execa";
+import type { EventLog } from "../telemetry/log.ts";
+import { type Account, confinement, findAccount } from "./account.ts";
+import type { SpeakerState } from "./advertiser.ts";
+import { printable } from "./api-dialect.ts";
+import { type BgpOptions, exabgpConfig, exabgpEnvironment } from "./exabgp-config.ts";
+import { HelperChannel, type Report } from "./helper-channel.ts";
+import type { RouteCommands } from "./helper-protocol.ts";
+import { RestartBackoff } from "./restart-backoff.ts";
+import { RuntimeDirectory } from "./runtime-directory.ts";
+import { SpeakerProcess } from "./speaker-process.ts";
+
+export interface SpeakerOptions {
+  readonly bgp: BgpOptions;
+  /** Absolute path; see `RuntimeDirectory`. */
+  readonly runtimeDirectory: string;
+  /** Default: `exabgp` in the path. */
+  readonly exabgpPath?: string;
+  /** Runs the helper. Default: `python3` in the path. */
+  readonly pythonPath?: string;
+  /** Whom ExaBGP runs as. Default: `exabgp` if we are root, otherwise ourselves. */
+  readonly user?: string;
+  /** After a silence of the daemon of this length, the helper withdraws everything. Default 1000. */
+  readonly helperDeadlineMs?: number;
+  readonly log: EventLog;
+}
+
+export interface SpeakerListener {
+  /** ExaBGP runs, its helper is there, and nothing is announced yet. */
+  joined(): void;
+  reported(report: Report): void;
+  /** ExaBGP is gone, and its routes with it. It is started again unless it was asked to stop. */
+  lost(reason: string): void;
+}
+
+const DEFAULT_HELPER_DEADLINE_MS = 1000;
+const CHECK_TIMEOUT_MS = 10_000;
+/** From the start of ExaBGP until its helper must have joined. */
+const JOIN_DEADLINE_MS = 10_000;
+/** From SIGTERM to SIGKILL. */
+const TERMINATION_DEADLINE_MS = 2000;
+
+/** What a start needs to know, once it is found out. */
+interface Place {
+  readonly account: Account;
+  readonly directory: RuntimeDirectory;
+}
+
+/** Keeps one ExaBGP with its helper running: starts it, watches it, kills it when it can't be trusted, starts it again. */
+export class SpeakerSupervisor {
+  readonly #options: SpeakerOptions;
+  readonly #listener: SpeakerListener;
+  readonly #channel: HelperChannel;
+  readonly #backoff = new RestartBackoff();
+  #starting: Promise<void> | undefined;
+  #place: Place | undefined;
+  #process: SpeakerProcess | undefined;
+  #state: SpeakerState = "stopped";
+  #startedAtMs = 0;
+  #restarts = 0;
+  #lastError: string | undefined;
+  /** Either the deadline for the helper to join, or the pause before a restart. */
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: SpeakerOptions, listener: SpeakerListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#channel = new HelperChannel(options.helperDeadlineMs ?? DEFAULT_HELPER_DEADLINE_MS, {
+      joined: ({ speaker }) => this.#joined(speaker),
+      reported: (report) => listener.reported(report),
+      left: (reason) => this.restart(reason),
+    });
+  }
+
+  get state(): SpeakerState {
+    return this.#state;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get lastError(): string | undefined {
+    return this.#lastError;
+  }
+
+  /** Rejects, saying why, where ExaBGP can't be run; otherwise the rest follows by itself. */
+  start(): Promise<void> {
+    this.#state = "starting";
+    this.#starting = this.#prepare().then(
+      (place) => this.#spawn(place),
+      async (error: Error) => {
+        await this.#release();
+        this.#state = "failed";
+        this.#lastError = error.message;
+        throw error;
+      },
+    );
+    return this.#starting;
+  }
+
+  /** Replaces all routes; lost unless the state is `running`. */
+  set(sequence: number, routes: readonly RouteCommands[]): void {
+    this.#channel.set(sequence, routes);
+  }
+
+  /** Ends ExaBGP at once, which closes its sessions, and starts another after a pause. */
+  restart(reason: string): void {
+    if (this.#state !== "starting" && this.#state !== "running") return;
+    this.#state = "failed";
+    this.#lastError = reason;
+    clearTimeout(this.#timer);
+    this.#channel.dismiss();
+    const ended = this.#process;
+    ended?.kill("SIGKILL");
+    this.#options.log.event("speaker-stopped", { reason });
+    this.#listener.lost(reason);
+    const pauseMs = this.#backoff.nextDelayMs(performance.now() - this.#startedAtMs);
+    void ended?.exited.then(() => {
+      this.#process = undefined;
+      const place = this.#place;
+      if (this.#state !== "failed" || !place) return;
+      this.#timer = setTimeout(() => {
+        this.#restarts += 1;
+        this.#spawn(place);
+      }, pauseMs);
+    });
+  }
+
+  /** Ends ExaBGP in order, or after a deadline at once, and removes its files. */
+  async stop(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    this.#state = "stopped";
+    clearTimeout(this.#timer);
+    const ended = this.#process;
+    if (ended) {
+      ended.kill("SIGTERM");
+      const inTime = await Promise.race([ended.exited, delay(TERMINATION_DEADLINE_MS, undefined, { ref: false })]);
+      if (inTime === undefined) ended.kill("SIGKILL");
+      await ended.exited;
+    }
+    this.#process = undefined;
+    await this.#release();
+  }
+
+  /** Claims what belongs to us alone, and tries what can be tried without a session: mistakes are told now, by their cause. */
+  async #prepare(): Promise<Place> {
+    const account = await findAccount(this.#options.user);
+    const directory = new RuntimeDirectory(this.#options.runtimeDirectory, account);
+    await directory.claim();
+    this.#place = { account, directory };
+    await this.#channel.listen(directory.socket);
+    directory.shareSocket();
+    directory.write(directory.environment, exabgpEnvironment(account.name));
+    directory.write(directory.config, exabgpConfig(this.#options.bgp, this.#helperCommand(directory, "check")));
+    await attempt(
+      [...confinement(account), ...this.#helperCommand(directory, "check"), "--check"],
+      `user ${account.name} can't run the helper (can it pass all directories above ${directory.path}?)`,
+    );
+    await attempt(
+      [...confinement(account), ...this.#exabgpCommand(directory), "--validate"],
+      `user ${account.name} can't run ExaBGP with ${directory.config}`,
+    );
+    return this.#place;
+  }
+
+  async #release(): Promise<void> {
+    await this.#channel.close();
+    this.#place?.directory.clear();
+    this.#place = undefined;
+  }
+
+  #spawn({ account, directory }: Place): void {
+    const run = randomUUID();
+    this.#state = "starting";
+    this.#startedAtMs = performance.now();
+    this.#timer = setTimeout(() => this.restart("the helper did not join in time"), JOIN_DEADLINE_MS);
+    this.#channel.expect(run);
+    directory.write(directory.config, exabgpConfig(this.#options.bgp, this.#helperCommand(directory, run)));
+    const started = new SpeakerProcess(
+      [...confinement(account), ...this.#exabgpCommand(directory)],
+      environment(),
+      (line) => this.#options.log.event("speaker-output", { line: printable(line) }),
+    );
+    this.#process = started;
+    if (started.pid !== undefined) directory.recordSpeaker(started.pid);
+    void started.exited.then((how) => {
+      if (started === this.#process) this.restart(`ExaBGP ${how}`);
+    });
+  }
+
+  #joined(version: string): void {
+    clearTimeout(this.#timer);
+    this.#state = "running";
+    this.#options.log.event("speaker-started", { pid: this.#process?.pid, version: printable(version) });
+    this.#listener.joined();
+  }
+
+  #exabgpCommand(directory: RuntimeDirectory): string[] {
+    return [this.#options.exabgpPath ?? "exabgp", "--env", directory.environment, directory.config];
+  }
+
+  #helperCommand(directory: RuntimeDirectory, run: string): string[] {
+    const python = this.#options.pythonPath ?? "python3";
+    const script = [python, "-I", directory.helper, "--socket", directory.socket, "--run", run];
+    // A helper that hangs must not survive its ExaBGP.
+    return ["/usr/bin/env", "setpriv", "--pdeathsig=KILL", "--", ...script];
+  }
+}
+
+/** Runs a command to its end; what it printed is in the error if it fails. */
+async function attempt([file, ...args]: readonly [string, ...string[]], problem: string): Promise<void> {
+  const result = await execa(file, args, {
+    env: environment(),
+    extendEnv: false,
+    cwd: "/",
+    stdin: "ignore",
+    all: true,
+    reject: false,
+    timeout: CHECK_TIMEOUT_MS,
+  });
+  if (!result.failed) return;
+  const said = result.all.trim().split("\n").slice(-3).map(printable).join("; ");
+  throw new Error(`${problem}: ${said || result.shortMessage}`);
+}
+
+/** Nothing of ours may change how ExaBGP behaves. Debian keeps it in /usr/sbin, which not every path has. */
+function environment(): Record<string, string> {
+  return { PATH: `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/sbin:/sbin`, LANG: "C.UTF-8" };
+}
