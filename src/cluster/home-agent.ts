@@ -60,12 +60,6 @@ export interface HomeAgentSettings {
   readonly associations: AssociationTable;
 }
 
-/** Rows from the store, decoded. */
-export interface RestoredRows {
-  readonly bindings: Iterable<Binding>;
-  readonly locations: Iterable<Location>;
-}
-
 export class HomeAgent {
   readonly #settings: HomeAgentSettings;
   readonly #observer: Observer;
@@ -132,10 +126,13 @@ export class HomeAgent {
     });
   }
 
-  /** Call once, before the first input. */
-  restore(rows: RestoredRows, now: Now): void {
-    for (const location of rows.locations) this.#locations.restore(location);
-    for (const binding of rows.bindings) this.#owner.restore(binding, now);
+  /** A row that was on disk at start. Before the first input only. */
+  restoreBinding(binding: Binding, now: Now): void {
+    this.#owner.restore(binding, now);
+  }
+
+  restoreLocation(location: Location): void {
+    this.#locations.restore(location);
   }
 
   /** The one entrance. The outputs are to be carried out in their order. */

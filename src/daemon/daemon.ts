@@ -7,24 +7,188 @@
  *         │                     │                      │ stdio
  *    ┌────▼─────────────────────▼────┐            exabgp/ helper
  *    │ Driver ── HomeAgent (sans-IO) │                 │ unix socket
- *    └────┬──────────────────────────┘           ┌─────▼──────┐
- *         │ changes ▲ durable                    │ Advertiser │
- *    ┌────▼─────────┴────┐    ┌───────────┐      └─────▲──────┘
- *    │ Store (2 workers) │───▶│ Readiness ├────────────┘ announce, withdraw
- *    └───────────────────┘    └─────▲─────┘
- *                                   │
- *                     Control API (unix socket) ◀── anyhome CLI
+ *    └────┬───────────────────▲──────┘           ┌─────▼──────┐
+ *         │ changes           │ durable          │ Advertiser │
+ *    ┌────▼───────────────────┴──┐               └─────▲──────┘
+ *    │ Store (two workers)       ├─▶ Readiness ────────┘ announce, withdraw
+ *    └───────────────────────────┘
+ *
+ *    The control API (unix socket) reads all of them for the CLI.
  */
-import { dirname, join } from "node:path";
-import { serveControlApi } from "../api/server.ts";
-import type { Advertisement, Advertiser } from "../advertiser/advertiser.ts";
+import { once } from "node:events";
+import type { Advertisement } from "../advertiser/advertiser.ts";
+import { type ControlApi, serveControlApi } from "../api/server.ts";
 import { HomeAgent } from "../cluster/home-agent.ts";
+import { decodeLocationRow } from "../cluster/location-row.ts";
 import type { Config } from "../config/config.ts";
+import { Alarms } from "../health/alarms.ts";
 import { EventLoopMonitor } from "../health/event-loop-monitor.ts";
 import { assess, type Readiness } from "../health/readiness.ts";
-import { UdpSocket } from "../relay/udp-socket.ts";
+import { decodeBindingRow } from "../registration/binding-row.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
-import type { Store, StoreListener } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { Counters } from "../telemetry/counters.ts";
 import { type ClosableEventLog, createLog } from "../telemetry/log.ts";
-import { formatEndpoint, formatIpv4, formatPrefix } from "../wire/ipv4.ts";
+import { packageVersion } from "../version.ts";
+import { DaemonControl } from "./control.ts";
+import { currentTime, Driver } from "./driver.ts";
+import { homeAgentSettings } from "./home-agent-settings.ts";
+import { makeAdvertiser } from "./make-advertiser.ts";
+import { observeInto } from "./observer.ts";
+import { Sockets } from "./sockets.ts";
+import { StoreWatch } from "./store-watch.ts";
+
+/** How often health is assessed and told, besides at every change. */
+const ASSESSMENT_INTERVAL_MS = 500;
+/** After the withdrawal is confirmed, routers may still send for a moment: what they send is served. */
+const LAST_REQUESTS_MS = 300;
+/** A stall worth a line in the log. */
+const STALL_MS = 250;
+
+/** Runs the home agent until SIGTERM or SIGINT. Rejects if it can't be started. */
+export async function runDaemon(config: Config): Promise<void> {
+  const log = createLog({ level: config.log.level, node: config.node });
+  try {
+    const daemon = await startDaemon(config, log);
+    const signal = await Promise.race(
+      (["SIGTERM", "SIGINT"] as const).map(async (name) => {
+        await once(process, name);
+        return name;
+      }),
+    );
+    log.event("daemon-stopping", { signal });
+    await daemon.stop();
+    log.event("daemon-stopped");
+  } finally {
+    log.close();
+  }
+}
+
+interface Daemon {
+  /** Withdraws first, serves what still comes, then closes everything. */
+  stop(): Promise<void>;
+}
+
+async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemon> {
+  const startedAtMs = Date.now();
+  const counters = new Counters();
+  const watch = new StoreWatch(log);
+  const store = await openSqliteStore({
+    directory: config.dataDirectory,
+    cluster: config.cluster,
+    node: config.node,
+    listener: watch,
+  });
+  const agent = new HomeAgent(homeAgentSettings(config, store.bootCount), observeInto(counters, log));
+  restore(agent, store, log);
+
+  const endpointOf = (member: string) => config.members.find(({ id }) => id === member);
+  const driver = new Driver({
+    agent,
+    endpointOf,
+    append: (changes) => store.append(changes),
+    inputFailed: (err, input) => {
+      counters.addLabeled("inputs-failed", input);
+      log.event("input-failed", { err, input });
+    },
+  });
+  watch.attach(store, driver, () => reassess());
+  const sockets = new Sockets(config, driver, counters, log, () => reassess());
+  const advertiser = makeAdvertiser(config, log, () => undefined);
+  const monitor = new EventLoopMonitor();
+  const alarms = new Alarms();
+  let stopping = false;
+  let readiness: Readiness = { health: "starting", ready: false, reasons: ["starting"] };
+
+  /** One place decides whether we attract traffic; parts only report. */
+  function reassess(): void {
+    const unheard = [...agent.peers].filter(({ state }) => state === "unknown").map(({ id }) => id);
+    const before = readiness;
+    readiness = assess({
+      unheardPeers: unheard,
+      peersHadTheirTime: Date.now() - startedAtMs > 2 * config.timers.peerTimeoutMs,
+      storeFailure: watch.failure,
+      registrationSocketFailure: sockets.registrationFailure,
+      stopping,
+    });
+    const eventLoopDelayMs = monitor.takeMaximumMs();
+    if (eventLoopDelayMs > STALL_MS) log.event("event-loop-stalled", { delayMs: Math.round(eventLoopDelayMs) });
+    const storeQueue = store.statistics().queuedChanges;
+    driver.input({ type: "vitals", health: readiness.health, eventLoopDelayMs, storeQueue });
+    if (before.health === readiness.health) return;
+    log.event("health-changed", { from: before.health, to: readiness.health, reasons: readiness.reasons });
+    advertiser.set(readiness.ready ? [announcement(config)] : []);
+  }
+
+  const control = new DaemonControl({
+    config,
+    version: packageVersion,
+    agent,
+    store,
+    counters,
+    startedAtMs,
+    readiness: () => readiness,
+    advertiser: () => advertiser.status(),
+    alarms: () =>
+      alarms
+        .update(
+          {
+            peers: agent.peers,
+            advertiser: advertiser.status(),
+            storeFailure: watch.failure,
+            registrationSocketFailure: sockets.registrationFailure,
+          },
+          Date.now(),
+        )
+        .map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
+    perform: (outputs) => driver.perform(outputs),
+    durable: (position) => watch.untilDurable(position),
+  });
+
+  let api: ControlApi | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  async function stop(): Promise<void> {
+    stopping = true;
+    clearInterval(timer);
+    reassess();
+    await advertiser.stop();
+    await new Promise((resolve) => setTimeout(resolve, LAST_REQUESTS_MS));
+    driver.stop();
+    await sockets.close();
+    await store.close();
+    await api?.close();
+    monitor.stop();
+  }
+
+  try {
+    api = await serveControlApi(control, { socketPath: config.controlSocket, log });
+    monitor.start();
+    await sockets.open();
+    await advertiser.start();
+    timer = setInterval(reassess, ASSESSMENT_INTERVAL_MS);
+    log.event("daemon-started", { version: packageVersion, bootCount: store.bootCount });
+    reassess();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { stop };
+}
+
+function restore(agent: HomeAgent, store: Store, log: ClosableEventLog): void {
+  const startedAtMs = performance.now();
+  const now = currentTime();
+  let bindings = 0;
+  for (const { table, row } of store.load()) {
+    if (table === "location") agent.restoreLocation(decodeLocationRow(row));
+    else {
+      agent.restoreBinding(decodeBindingRow(row), now);
+      bindings += 1;
+    }
+  }
+  log.event("store-opened", { bindings, durationMs: Math.round(performance.now() - startedAtMs) });
+}
+
+function announcement(config: Config): Advertisement {
+  return { prefix: config.virtualNetwork, communities: [], asPathPrepend: 0 };
+}

@@ -9,6 +9,7 @@ export const counterDefinitions = {
   "datagrams-dropped": { label: "reason", help: "datagrams dropped without an answer" },
   "frames-received": { label: "type", help: "authentic cluster frames" },
   "frames-rejected": { label: "reason", help: "cluster frames that were not authentic, fresh or well-formed" },
+  "inputs-failed": { label: "input", help: "inputs dropped because of an error in the daemon" },
   "send-errors": { label: "channel", help: "datagrams the system refused to send" },
   "bindings-expired": { help: "bindings whose lifetime ended" },
   "binding-conflicts": { help: "bindings of which two versions met" },

@@ -43,6 +43,12 @@ export const events = {
     explanation:
       "This home agent moved from health `from` to `to` because of `reasons`. Only a ready one announces the virtual network normally.",
   },
+  "input-failed": {
+    level: "error",
+    message: "input could not be handled",
+    explanation:
+      "An error in the daemon (`err`) while it handled an `input` (a datagram, a frame, a timer): it was dropped, the service goes on. Report it.",
+  },
   "event-loop-stalled": {
     level: "warn",
     message: "event loop stalled",
@@ -114,10 +120,11 @@ export const events = {
     message: "member is alive",
     explanation: "Authenticated heartbeats of `member` arrive (again); it takes part in placement.",
   },
-  "member-suspect": {
+  "member-one-way": {
     level: "warn",
-    message: "member is suspect",
-    explanation: "Heartbeats of `member` are overdue, not yet for as long as `peer-timeout`.",
+    message: "member doesn't hear us",
+    explanation:
+      "Heartbeats of `member` arrive, but they don't echo ours: the network loses what we send there, or it has us for dead. Nothing is relayed to it meanwhile.",
   },
   "member-dead": {
     level: "error",

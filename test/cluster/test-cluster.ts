@@ -155,10 +155,8 @@ export class TestCluster {
     node.agent = this.#makeAgent(id, node.bootCount, node.counts);
     const rows = (table: string) =>
       [...node.disk].filter(([name]) => name.startsWith(`${table} `)).map(([, row]) => row);
-    node.agent.restore(
-      { bindings: rows("binding").map(decodeBindingRow), locations: rows("location").map(decodeLocationRow) },
-      this,
-    );
+    for (const row of rows("location")) node.agent.restoreLocation(decodeLocationRow(row));
+    for (const row of rows("binding")) node.agent.restoreBinding(decodeBindingRow(row), this);
     this.input(id, { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(500);
   }

@@ -1,0 +1,86 @@
+import type { Config } from "../config/config.ts";
+import { UdpSocket } from "../relay/udp-socket.ts";
+import type { Counters } from "../telemetry/counters.ts";
+import type { EventLog } from "../telemetry/log.ts";
+import { type Endpoint, formatEndpoint, formatIpv4 } from "../wire/ipv4.ts";
+import type { Driver } from "./driver.ts";
+import { addVirtualAddress, removeVirtualAddress } from "./virtual-address.ts";
+
+const RETRY_MS = 1000;
+
+/** The daemon's two UDP sockets, and the virtual address that one of them is bound to. */
+export class Sockets {
+  /** Why registrations can't be received; `undefined` while they can. */
+  registrationFailure: string | undefined = "not bound yet";
+  readonly #config: Config;
+  readonly #driver: Driver;
+  readonly #counters: Counters;
+  readonly #log: EventLog;
+  readonly #changed: () => void;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(config: Config, driver: Driver, counters: Counters, log: EventLog, changed: () => void) {
+    this.#config = config;
+    this.#driver = driver;
+    this.#counters = counters;
+    this.#log = log;
+    this.#changed = changed;
+  }
+
+  /** Rejects if the cluster port can't be had. The registration port is tried again until it can be: its address may come later. */
+  async open(): Promise<void> {
+    const { address, port } = this.#config.self;
+    this.#driver.clusterSocket = await this.#bind({ address, port }, "cluster", (payload, source) =>
+      this.#driver.input({ type: "frame", payload, source }),
+    );
+    await this.#openRegistrations();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    await this.#driver.registrationSocket?.close();
+    await this.#driver.clusterSocket?.close();
+    if (this.#config.manageAddress) await this.#manageAddress(removeVirtualAddress);
+  }
+
+  async #openRegistrations(): Promise<void> {
+    const destination = this.#config.self.listen;
+    if (this.#config.manageAddress) await this.#manageAddress(addVirtualAddress);
+    try {
+      this.#driver.registrationSocket = await this.#bind(destination, "registration", (payload, source) =>
+        this.#driver.input({ type: "datagram", payload, source, destination }),
+      );
+      this.registrationFailure = undefined;
+    } catch (error) {
+      this.registrationFailure = `${formatEndpoint(destination)}: ${(error as Error).message}`;
+      if (!this.#closed) this.#retry = setTimeout(() => void this.#openRegistrations(), RETRY_MS);
+    }
+    this.#changed();
+  }
+
+  #bind(
+    local: Endpoint,
+    channel: "registration" | "cluster",
+    received: (payload: Uint8Array, source: Endpoint) => void,
+  ): Promise<UdpSocket> {
+    return UdpSocket.bind(local, {
+      received,
+      sendFailed: (destination, code) => {
+        this.#counters.addLabeled("send-errors", channel);
+        this.#log.event("send-failed", { destination: formatEndpoint(destination), err: code });
+      },
+      failed: (err) => this.#log.event("receive-failed", { err }),
+    });
+  }
+
+  async #manageAddress(manage: (address: string) => Promise<void>): Promise<void> {
+    const address = formatIpv4(this.#config.virtualAddress);
+    try {
+      await manage(address);
+    } catch (err) {
+      this.#log.event("address-failed", { address, err });
+    }
+  }
+}

@@ -1,0 +1,57 @@
+/** What an operator should see to, as long as it lasts. */
+import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
+import type { PeerStatus } from "../cluster/membership.ts";
+
+export interface Alarm {
+  /** Stable, one per matter. */
+  readonly id: string;
+  /** Epoch ms. */
+  readonly sinceMs: number;
+  readonly message: string;
+}
+
+export interface AlarmSources {
+  readonly peers: Iterable<PeerStatus>;
+  readonly advertiser: AdvertiserStatus;
+  readonly storeFailure: string | undefined;
+  readonly registrationSocketFailure: string | undefined;
+}
+
+/** Lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second is a lot. */
+const CLOCK_SKEW_BOUND_MS = 1000;
+
+export class Alarms {
+  readonly #active = new Map<string, Alarm>();
+
+  /** Those that hold now; an alarm that goes on keeps the time it began. */
+  update(sources: AlarmSources, nowMs: number): readonly Alarm[] {
+    const found = new Map(findings(sources).map(([id, message]) => [id, message]));
+    for (const id of this.#active.keys()) if (!found.has(id)) this.#active.delete(id);
+    for (const [id, message] of found) {
+      this.#active.set(id, { id, message, sinceMs: this.#active.get(id)?.sinceMs ?? nowMs });
+    }
+    return [...this.#active.values()];
+  }
+}
+
+function findings({ peers, advertiser, storeFailure, registrationSocketFailure }: AlarmSources): [string, string][] {
+  const found: [string, string][] = [];
+  if (storeFailure !== undefined) found.push(["store", `the store can't write: ${storeFailure}`]);
+  if (registrationSocketFailure !== undefined) {
+    found.push(["registrations", `registrations can't be received: ${registrationSocketFailure}`]);
+  }
+  for (const { id, state, clockSkewMs } of peers) {
+    if (state === "dead") found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);
+    if (state === "one-way") found.push([`member ${id}`, `${id} is heard, but doesn't hear this member`]);
+    if (state !== "unknown" && Math.abs(clockSkewMs) > CLOCK_SKEW_BOUND_MS) {
+      found.push([`clock ${id}`, `the clock of ${id} differs from ours by ${(clockSkewMs / 1000).toFixed(1)} s`]);
+    }
+  }
+  if (advertiser.type === "exabgp" && advertiser.speaker !== "running") {
+    found.push(["speaker", `the BGP speaker is ${advertiser.speaker}: ${advertiser.lastError ?? "not started yet"}`]);
+  }
+  for (const { address, state, reason } of advertiser.neighbors) {
+    if (state !== "up") found.push([`neighbor ${address}`, `the BGP session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
+  }
+  return found;
+}
