@@ -11,20 +11,24 @@ const obstacle = await labObstacle();
 const skipped = obstacle !== undefined && !process.env.CI;
 if (skipped) process.stderr.write(`\nSKIPPED: all tests on a lab, because ${obstacle}\n\n`);
 
-/**
- * A block of tests in which a lab is up: built before the first of them, removed after the last, whatever happens. Where
- * no lab can run the block is skipped; in CI it fails.
- */
-export function withLab(title: string, define: (lab: Lab) => void): void {
+/** A block of tests that need a machine on which labs can run. Elsewhere it is skipped; in CI it fails. */
+export function whereLabsRun(title: string, define: () => void): void {
   // Also where the file is run without the project's own configuration.
   vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-  const lab = new Lab(`test-${process.pid}-${++labs}`);
   describe.skipIf(skipped)(title, () => {
     beforeAll(async () => {
       if (obstacle !== undefined) throw new Error(`the lab can't run here: ${obstacle}`);
       await removeLeftovers();
-      await lab.up();
     });
+    define();
+  });
+}
+
+/** A block of tests in which one lab is up: built before the first of them, removed after the last, whatever happens. */
+export function withLab(title: string, define: (lab: Lab) => void): void {
+  whereLabsRun(title, () => {
+    const lab = new Lab(newLabName());
+    beforeAll(() => lab.up());
     afterAll(() => lab.down());
     beforeEach(({ onTestFailed }) => {
       onTestFailed(() => showLogs(lab));
@@ -34,6 +38,12 @@ export function withLab(title: string, define: (lab: Lab) => void): void {
 }
 
 let labs = 0;
+
+/** A name that no other test and no person uses, and that `removeLeftovers` knows. */
+export function newLabName(): string {
+  labs += 1;
+  return `test-${process.pid}-${labs}`;
+}
 
 /** Labs of test runs that were killed before they could remove them. */
 async function removeLeftovers(): Promise<void> {
