@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import type { AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
+import type { PeerStatus } from "../../src/cluster/membership.ts";
+import { Alarms, type AlarmSources } from "../../src/health/alarms.ts";
+
+const advertiser: AdvertiserStatus = {
+  type: "exabgp",
+  speaker: "running",
+  restarts: 0,
+  desired: [],
+  applied: [],
+  neighbors: [{ address: "10.1.0.1", state: "up", sinceMs: 0 }],
+};
+
+const peer: PeerStatus = {
+  id: "ha2",
+  state: "alive",
+  health: "ready",
+  load: { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 },
+  bootCount: 1,
+  clockSkewMs: 3,
+  lastHeardMs: 0,
+};
+
+const quiet: AlarmSources = {
+  peers: [peer],
+  advertiser,
+  storeFailure: undefined,
+  registrationSocketFailure: undefined,
+};
+
+describe("alarms", () => {
+  it("are silent while all is well", () => {
+    expect(new Alarms().update(quiet, 1)).toEqual([]);
+  });
+
+  it.each<[string, Partial<AlarmSources>]>([
+    ["store", { storeFailure: "disk full" }],
+    ["registrations", { registrationSocketFailure: "EADDRINUSE" }],
+    ["member ha2", { peers: [{ ...peer, state: "dead" }] }],
+    ["member ha2", { peers: [{ ...peer, state: "one-way" }] }],
+    ["clock ha2", { peers: [{ ...peer, clockSkewMs: -1500 }] }],
+    ["speaker", { advertiser: { ...advertiser, speaker: "failed", lastError: "exit 1" } }],
+    ["neighbor 10.1.0.1", { advertiser: { ...advertiser, neighbors: [{ address: "10.1.0.1", state: "down", sinceMs: 0 }] } }],
+  ])("%s rings for %j", (id, change) => {
+    expect(new Alarms().update({ ...quiet, ...change }, 1).map((alarm) => alarm.id)).toEqual([id]);
+  });
+
+  it("keep the time they began while they last, and begin anew after a pause", () => {
+    const alarms = new Alarms();
+    const failing = { ...quiet, storeFailure: "EIO" };
+    alarms.update(failing, 1000);
+    expect(alarms.update(failing, 2000)[0]?.sinceMs).toBe(1000);
+    expect(alarms.update(quiet, 3000)).toEqual([]);
+    expect(alarms.update(failing, 4000)[0]?.sinceMs).toBe(4000);
+  });
+});
