@@ -29,8 +29,8 @@ export interface Registration {
   readonly identification: bigint;
   /** What `identification` is: timestamps order registrations, nonces do not. */
   readonly replayStyle: ReplayProtection["style"];
-  /** Authenticator of that request's authorization-enabling extension: tells a retransmission from a replay. */
-  readonly authenticator: Uint8Array;
+  /** Authenticator of that request's authorization-enabling extension, hexadecimal: tells a retransmission from a replay. */
+  readonly authenticator: string;
   /** What that request was answered: a retransmission gets the same. */
   readonly code: number;
   readonly lifetimeSeconds: number;

@@ -1,0 +1,49 @@
+/** The mobility binding list of one mobile node (RFC 5944 3.8.2.2), and what time does to it. */
+import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
+import type { Binding, CareOfBinding } from "./binding.ts";
+
+/** No care-of address: what is left of a mobile that deregistered or whose bindings expired. */
+export function isTombstone(binding: Binding): boolean {
+  return binding.registration.careOfAddresses.length === 0;
+}
+
+/** "After the expiration of this registration Lifetime, the home agent MUST delete its entry" (RFC 5944 3.8.2.2). The same object if nothing has expired. */
+export function withoutExpired(binding: Binding, nowMs: number): Binding {
+  const { registration } = binding;
+  const isLive = (entry: CareOfBinding) => entry.expiresAtMs > nowMs;
+  if (registration.careOfAddresses.every(isLive)) return binding;
+  const careOfAddresses = registration.careOfAddresses.filter(isLive);
+  return { ...binding, registration: { ...registration, careOfAddresses } };
+}
+
+/** Nothing needs the row any more: no care-of address, no replay, no old copy, no reserved home address. */
+export function canForget(binding: Binding, nowMs: number): boolean {
+  return isTombstone(binding) && nowMs >= binding.registration.retainUntilMs;
+}
+
+/** When time changes the row next, if nothing else does before: an expiry, or the end of a tombstone. Epoch ms or `Infinity`. */
+export function nextChangeMs(binding: Binding): number {
+  const { careOfAddresses, retainUntilMs } = binding.registration;
+  return isTombstone(binding) ? retainUntilMs : Math.min(...careOfAddresses.map((entry) => entry.expiresAtMs));
+}
+
+/** When the last of them ends; `earliestMs` if that is later, or there are none. */
+export function lastExpiryMs(careOfAddresses: readonly CareOfBinding[], earliestMs: number): number {
+  return Math.max(earliestMs, ...careOfAddresses.map((entry) => entry.expiresAtMs));
+}
+
+/** "MUST NOT increase the Lifetime above that specified by the mobile node" (RFC 5944 3.8.2.2). */
+export function grantedLifetimeSeconds(requestedSeconds: number, maximumSeconds: number): number {
+  // Infinity is the largest number of the field, so it needs no rule of its own.
+  return Math.min(requestedSeconds, maximumSeconds);
+}
+
+/** Epoch ms; `Infinity` for an infinite lifetime. */
+export function expiryMs(fromMs: number, lifetimeSeconds: number): number {
+  return lifetimeSeconds === INFINITE_LIFETIME ? Number.POSITIVE_INFINITY : fromMs + lifetimeSeconds * 1000;
+}
+
+/** A care-of address has one entry: a new one replaces the old. */
+export function withCareOfAddress(entries: readonly CareOfBinding[], added: CareOfBinding): readonly CareOfBinding[] {
+  return [...entries.filter((entry) => entry.careOfAddress !== added.careOfAddress), added];
+}
