@@ -1,19 +1,41 @@
 /** What commands print on stdout: a table for people, JSON or YAML for scripts. Messages go to stderr. */
-import Table from "cli-table3";
+import CliTable from "cli-table3";
 import { Option } from "commander";
 
 export type OutputFormat = "table" | "json" | "yaml";
 
 /** `-o, --output table|json|yaml`; the command finds it as `output` among its options. */
-export function outputOption(): Option {
+export function outputOption(usual: OutputFormat = "table"): Option {
   return new Option("-o, --output <format>", "how to print the result")
     .choices(["table", "json", "yaml"])
-    .default("table" satisfies OutputFormat);
+    .default(usual);
 }
 
 /** Prints `value` as JSON or YAML, or what `toText` makes of it. */
 export async function print<T>(value: T, format: OutputFormat, toText: (value: T) => string): Promise<void> {
   await write(format === "table" ? toText(value) : await serialize(value, format));
+}
+
+/** Prints a list that comes in pages, each as soon as it is there; JSON and YAML look as if it had come in one piece. */
+export async function printList<T>(
+  pages: AsyncIterable<readonly T[]>,
+  format: OutputFormat,
+  toText: (page: readonly T[]) => string,
+): Promise<void> {
+  let printed = 0;
+  for await (const page of pages) {
+    if (format === "table") await write(toText(page));
+    else if (format === "yaml") await write(page.length === 0 ? "" : await serialize(page, format));
+    else await writeJsonItems(page, printed === 0);
+    printed += page.length;
+  }
+  if (format === "json") await write(printed === 0 ? "[]" : "\n]");
+  if (format === "yaml" && printed === 0) await write("[]");
+}
+
+async function writeJsonItems(items: readonly unknown[], first: boolean): Promise<void> {
+  const texts = items.map((item) => JSON.stringify(item, null, 2).replaceAll(/^/gm, "  "));
+  if (texts.length > 0) await writeText(`${first ? "[\n" : ",\n"}${texts.join(",\n")}`);
 }
 
 async function serialize(value: unknown, format: "json" | "yaml"): Promise<string> {
@@ -24,51 +46,60 @@ async function serialize(value: unknown, format: "json" | "yaml"): Promise<strin
 
 /** Writes text and a line end to stdout; resolves when the reader has room for more. */
 export async function write(text: string): Promise<void> {
-  if (text === "") return;
-  await new Promise<void>((resolve) => process.stdout.write(`${text}\n`, () => resolve()));
+  if (text !== "") await writeText(`${text}\n`);
 }
 
-/** Columns under upper-case headings, without lines; `widths` holds the columns' least widths. */
-export function table(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  widths: readonly number[] = [],
-): string {
-  const text = new Table({
-    chars: {
-      top: "",
-      "top-mid": "",
-      "top-left": "",
-      "top-right": "",
-      bottom: "",
-      "bottom-mid": "",
-      "bottom-left": "",
-      "bottom-right": "",
-      left: "",
-      "left-mid": "",
-      mid: "",
-      "mid-mid": "",
-      right: "",
-      "right-mid": "",
-      middle: "  ",
-    },
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-    colWidths: widths.length > 0 ? [...widths] : [],
-  });
-  if (head.length > 0) text.push(head.map((heading) => heading.toUpperCase()));
-  text.push(...rows.map((row) => [...row]));
-  return trimLines(text.toString());
+function writeText(text: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()));
+}
+
+/** Without borders, columns two spaces apart. */
+const plain = {
+  chars: {
+    top: "",
+    "top-mid": "",
+    "top-left": "",
+    "top-right": "",
+    bottom: "",
+    "bottom-mid": "",
+    "bottom-left": "",
+    "bottom-right": "",
+    left: "",
+    "left-mid": "",
+    mid: "",
+    "mid-mid": "",
+    right: "",
+    "right-mid": "",
+    middle: "  ",
+  },
+  style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+};
+
+/** Columns under upper-case headings. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return columns([head.map((heading) => heading.toUpperCase()), ...rows]);
 }
 
 /** `Name: value` lines, values aligned; entries with nothing to say are left out. */
 export function fields(entries: readonly (readonly [name: string, value: string | undefined])[]): string {
-  const present = entries.flatMap(([name, value]) => (value === undefined ? [] : [[`${name}:`, value]]));
-  return table([], present);
+  return columns(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name && `${name}:`, value]])));
 }
 
-function trimLines(text: string): string {
-  return text
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
+/** For tables that come in pages: headings first, and columns that never become narrower. */
+export function tableWriter<T>(head: readonly string[], toRow: (item: T) => string[]): (page: readonly T[]) => string {
+  const headings = head.map((heading) => heading.toUpperCase());
+  let widths = headings.map((heading) => heading.length);
+  let pending = [headings];
+  return (page) => {
+    const rows = [...pending, ...page.map(toRow)];
+    pending = [];
+    widths = widths.map((width, column) => Math.max(width, ...rows.map((row) => row[column]?.length ?? 0)));
+    return columns(rows, widths);
+  };
+}
+
+function columns(rows: readonly (readonly string[])[], widths: number[] = []): string {
+  const cells = new CliTable({ ...plain, colWidths: widths });
+  cells.push(...rows.map((row) => [...row]));
+  return cells.toString().replaceAll(/ +$/gm, "");
 }

@@ -17,15 +17,19 @@ interface TextForm<T> {
 }
 
 function textField<T>(form: TextForm<T>) {
-  return z.codec(z.string({ error: form.expected }).meta({ pattern: form.pattern.source }), z.custom<T>(), {
-    decode(text, context) {
-      const value = form.parse(text);
-      if (value !== undefined) return value;
-      context.issues.push({ code: "custom", input: text, message: form.expected });
-      return z.NEVER;
+  return z.codec(
+    z.string({ error: form.expected }).meta({ title: form.expected, pattern: form.pattern.source }),
+    z.custom<T>(),
+    {
+      decode(text, context) {
+        const value = form.parse(text);
+        if (value !== undefined) return value;
+        context.issues.push({ code: "custom", input: text, message: form.expected });
+        return z.NEVER;
+      },
+      encode: form.format,
     },
-    encode: form.format,
-  });
+  );
 }
 
 const QUAD = "(\\d{1,3}\\.){3}\\d{1,3}";
@@ -153,15 +157,21 @@ function parseBounded(text: string, { from, to, wholeSeconds, also }: DurationBo
 export const text = (expected: string, maximumLength: number, pattern = /^\P{Cc}+$/u) =>
   z
     .string({ error: expected })
+    .meta({ title: expected })
     .regex(pattern, { error: expected })
     .max(maximumLength, { error: `${expected}, of ${maximumLength} characters at most` });
 
-export const integer = (from: number, to: number) => {
-  const error = `a whole number from ${from} to ${to}`;
-  return z.int({ error }).min(from, { error }).max(to, { error });
+export const number = (from: number, to: number) => {
+  const error = `a number from ${from} to ${to}`;
+  return z.number({ error }).meta({ title: error }).min(from, { error }).max(to, { error });
 };
 
-export const flag = () => z.boolean({ error: "true or false" });
+export const integer = (from: number, to: number) => {
+  const error = `a whole number from ${from} to ${to}`;
+  return z.int({ error }).meta({ title: error }).min(from, { error }).max(to, { error });
+};
+
+export const flag = () => z.boolean({ error: "true or false" }).meta({ title: "true or false" });
 
 export const path = () => text("a file path", 4096);
 

@@ -48,14 +48,12 @@ const member = section({
 });
 
 const keySources = {
-  key: z
-    .string({ error: "text in quotes" })
-    .min(1, { error: "text in quotes" })
+  key: field
+    .text("text in quotes", 1024, /./s)
     .optional()
     .describe("The key as text; its UTF-8 bytes are the key. One of `key`, `key-hex`, `key-file`."),
-  "key-hex": z
-    .string({ error: "hexadecimal digits in quotes" })
-    .regex(/^([0-9A-Fa-f]{2})+$/, { error: "pairs of hexadecimal digits" })
+  "key-hex": field
+    .text("pairs of hexadecimal digits in quotes", 2048, /^([0-9A-Fa-f]{2})+$/)
     .optional()
     .describe("The key in hexadecimal."),
   "key-file": field
@@ -132,10 +130,8 @@ const relay = section({
 });
 
 const placement = section({
-  "load-factor": z
-    .number({ error: "a number from 1 to 100" })
-    .min(1, { error: "a number from 1 to 100" })
-    .max(100, { error: "a number from 1 to 100" })
+  "load-factor": field
+    .number(1, 100)
     .default(1.25)
     .describe("A member takes new mobiles up to this multiple of its fair share of all bindings."),
 });

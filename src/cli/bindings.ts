@@ -1,0 +1,146 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { type BindingView, bindingPage, bindingState, bindingView, PAGE_LIMIT, role } from "../api/schema.ts";
+import { ask, socketOption } from "./control-client.ts";
+import { fields, type OutputFormat, outputOption, print, printList, tableWriter } from "./output.ts";
+import { formatSeconds } from "./units.ts";
+
+interface Common {
+  readonly socket: string;
+  readonly output: OutputFormat;
+}
+
+interface Filter {
+  readonly mobile?: string;
+  readonly owner?: string;
+  readonly role?: string;
+  readonly state?: string;
+  readonly limit?: number;
+}
+
+export function bindingsCommand(): Command {
+  const bindings = new Command("bindings").description("list, show and delete mobility bindings");
+  bindings
+    .command("list")
+    .description("the bindings this home agent owns or is the ingress of")
+    .option("--mobile <name>", "only the mobile with this home address or NAI")
+    .option("--owner <member>", "only those that this member owns")
+    .addOption(new Option("--role <role>", "only those this home agent has this role for").choices(role.options))
+    .addOption(new Option("--state <state>", "only those in this state").choices(bindingState.options))
+    .option("--limit <count>", "so many at most; all if not given", parseCount)
+    .addOption(outputOption())
+    .addOption(socketOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  anyhome bindings list --role owner\n  anyhome bindings list --state temporary -o json",
+    )
+    .action(list);
+  bindings
+    .command("show")
+    .description("one binding with all its care-of addresses")
+    .argument("<mobile>", "home address or NAI")
+    .addOption(outputOption())
+    .addOption(socketOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  anyhome bindings show 10.64.1.5\n  anyhome bindings show alice@example.com -o yaml",
+    )
+    .action(async (mobile: string, { socket, output }: Common) => {
+      await print(await ask(socket, "GET", pathOf(mobile), bindingView), output, describe);
+    });
+  bindings
+    .command("delete")
+    .description("end a binding this home agent owns; the mobile is not told, and may register again")
+    .argument("<mobile>", "home address or NAI")
+    .addOption(outputOption())
+    .addOption(socketOption())
+    .addHelpText("after", "\nExample:\n  anyhome bindings delete 10.64.1.5")
+    .action(async (mobile: string, { socket, output }: Common) => {
+      const deleted = await ask(socket, "DELETE", pathOf(mobile), bindingView);
+      await print(deleted, output, ({ homeAddress, nai }) => `deleted the binding of ${nai ?? homeAddress}`);
+    });
+  return bindings;
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("expected a whole number from 1.");
+  return count;
+}
+
+function pathOf(mobile: string): string {
+  return `/v1/bindings/${encodeURIComponent(mobile)}`;
+}
+
+async function list({ socket, output, ...filter }: Common & Filter): Promise<void> {
+  const head = ["home address", "nai", "care-of address", "foreign agent", "owner", "roles", "state", "expires in"];
+  await printList(pages(socket, filter), output, tableWriter(head, row));
+}
+
+/** Page by page, as there may be a million bindings. */
+async function* pages(
+  socket: string,
+  { limit = Number.POSITIVE_INFINITY, ...conditions }: Filter,
+): AsyncGenerator<BindingView[]> {
+  let missing = limit;
+  let after: string | null = null;
+  do {
+    const query = new URLSearchParams({ ...conditions, limit: String(Math.min(missing, PAGE_LIMIT)) });
+    if (after !== null) query.set("after", after);
+    const page: { bindings: BindingView[]; next: string | null } = await ask(
+      socket,
+      "GET",
+      `/v1/bindings?${query}`,
+      bindingPage,
+    );
+    yield page.bindings;
+    missing -= page.bindings.length;
+    after = page.next;
+  } while (after !== null && missing > 0);
+}
+
+function row(binding: BindingView): string[] {
+  return [
+    binding.homeAddress,
+    binding.nai ?? "-",
+    binding.careOfAddress ?? "-",
+    binding.foreignAgent,
+    binding.owner,
+    binding.roles.join(","),
+    binding.state,
+    timeLeft(binding.expiresAt),
+  ];
+}
+
+function describe(binding: BindingView): string {
+  return fields([
+    ["Home address", binding.homeAddress],
+    ["NAI", binding.nai ?? undefined],
+    ["Care-of address", binding.careOfAddress ?? undefined],
+    ["Foreign agent", binding.foreignAgent],
+    ["Owner", `${binding.owner} (${binding.ownerAddress})`],
+    ["Roles here", binding.roles.join(", ")],
+    ["State", binding.state],
+    ["Lifetime", binding.lifetime === null ? undefined : lifetime(binding.lifetime)],
+    ["Expires", binding.expiresAt === null ? "never" : `${binding.expiresAt}, in ${timeLeft(binding.expiresAt)}`],
+    ["Identification", binding.identification],
+    ["Generation", binding.generation === null ? undefined : String(binding.generation)],
+    ...binding.careOfAddresses.map(
+      ({ careOfAddress, foreignAgent, expiresAt, flags }, index) =>
+        [
+          index === 0 ? "Care-of addresses" : "",
+          `${careOfAddress} by ${foreignAgent}, flags ${flags.join("") || "none"}, expires in ${timeLeft(expiresAt)}`,
+        ] as const,
+    ),
+  ]);
+}
+
+/** The value of a lifetime field that never ends, RFC 5944 3.3. */
+const INFINITE = 65_535;
+
+function lifetime(seconds: number): string {
+  return seconds === INFINITE ? "infinite" : formatSeconds(seconds);
+}
+
+function timeLeft(expiresAt: string | null): string {
+  return expiresAt === null ? "never" : formatSeconds((Date.parse(expiresAt) - Date.now()) / 1000);
+}

@@ -1,0 +1,33 @@
+/** What the commands that read a configuration file have in common. */
+import { Option } from "commander";
+import type { Config } from "../config/config.ts";
+import { CliError, ExitCode } from "./exit.ts";
+
+/** `-c, --config`; the command finds it as `config` among its options. */
+export function configOption(): Option {
+  return new Option("-c, --config <file>", "configuration file")
+    .env("ANYHOME_CONFIG")
+    .default("/etc/anyhome/anyhome.yaml");
+}
+
+/** `--node`; the command finds it as `node` among its options. */
+export function nodeOption(): Option {
+  return new Option("--node <id>", "which member of the cluster this is").env("ANYHOME_NODE");
+}
+
+/** Loads a configuration. Prints warnings on stderr, or turns what is wrong into a CliError. */
+export async function loadOrExplain(file: string, node: string | undefined): Promise<Config> {
+  const [{ loadConfig }, { ConfigError, formatProblem }] = await Promise.all([
+    import("../config/load.ts"),
+    import("../config/problem.ts"),
+  ]);
+  try {
+    const { config, warnings } = loadConfig(file, { node });
+    for (const warning of warnings) process.stderr.write(`${formatProblem(warning)}\n`);
+    return config;
+  } catch (error) {
+    if (error instanceof ConfigError)
+      throw new CliError(`the configuration can't be used\n${error.message}`, ExitCode.usage);
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env node
+/** The command line `anyhome`. The only place that ends the process or sets its exit code on errors. */
+import { Command, CommanderError } from "commander";
+import { packageVersion } from "../version.ts";
+import { CliError, ExitCode } from "./exit.ts";
+
+interface CommandEntry {
+  /** For the list of commands, which is shown without loading them. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+/** A command loads its modules when it is used: `anyhome status` needs neither the database nor YAML. */
+const commands: Readonly<Record<string, CommandEntry>> = {
+  run: {
+    summary: "run the home agent daemon in the foreground",
+    load: async () => (await import("./run.ts")).runCommand(),
+  },
+  status: {
+    summary: "how the home agent is",
+    load: async () => (await import("./status.ts")).statusCommand(),
+  },
+  bindings: {
+    summary: "list, show and delete mobility bindings",
+    load: async () => (await import("./bindings.ts")).bindingsCommand(),
+  },
+  peers: {
+    summary: "the members of the cluster as this one sees them",
+    load: async () => (await import("./peers.ts")).peersCommand(),
+  },
+  routes: {
+    summary: "what is announced to the routers",
+    load: async () => (await import("./routes.ts")).routesCommand(),
+  },
+  counters: {
+    summary: "counts of requests, replies, drops and errors",
+    load: async () => (await import("./counters.ts")).countersCommand(),
+  },
+  config: {
+    summary: "check and show configurations, and their schema",
+    load: async () => (await import("./config.ts")).configCommand(),
+  },
+  mn: {
+    summary: "be a mobile node: register, deregister, load",
+    load: async () => (await import("./mn.ts")).mnCommand(),
+  },
+  fa: {
+    summary: "be a foreign agent",
+    load: async () => (await import("./fa.ts")).faCommand(),
+  },
+  lab: {
+    summary: "a cluster with routers in network namespaces of this machine",
+    load: async () => (await import("./lab.ts")).labCommand(),
+  },
+};
+
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  try {
+    await (await buildProgram(argv)).parseAsync([...argv], { from: "user" });
+    return ExitCode.ok;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** With the commands that the arguments name loaded, the others only by name and summary. */
+async function buildProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command("anyhome")
+    .description("A cluster of Mobile IPv4 home agents behind one address.")
+    .version(packageVersion)
+    .enablePositionalOptions()
+    .showHelpAfterError("(--help explains)")
+    .addHelpText("after", `\n${exitCodes}`);
+  const operands = argv.filter((argument) => !argument.startsWith("-"));
+  const named = operands[0] === "help" ? operands[1] : operands[0];
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    program.addCommand(name === named ? await load() : new Command(name).description(summary));
+  }
+  inheritSettings(program);
+  return program;
+}
+
+const exitCodes = `Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 not found, 4 daemon unreachable,
+5 the daemon is not ready (status).`;
+
+/** Errors become exceptions, everywhere down the tree. */
+function inheritSettings(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command);
+    inheritSettings(child);
+  }
+}
+
+function report(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  if (error instanceof CliError) {
+    if (error.message !== "") process.stderr.write(`anyhome: ${error.message}\n`);
+    return error.exitCode;
+  }
+  process.stderr.write(`anyhome: ${error instanceof Error ? error.stack : String(error)}\n`);
+  return ExitCode.error;
+}
+
+// A reader that has seen enough, like `head`, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
+const exitCode = await main(process.argv.slice(2));
+// A command may have passed on the exit code of what it ran.
+if (exitCode !== ExitCode.ok) process.exitCode = exitCode;

@@ -1,0 +1,45 @@
+import { Command } from "commander";
+import { type StatusView, statusView } from "../api/schema.ts";
+import { ask, socketOption } from "./control-client.ts";
+import { CliError, ExitCode } from "./exit.ts";
+import { fields, type OutputFormat, outputOption, print } from "./output.ts";
+import { formatBytes, formatSeconds } from "./units.ts";
+
+export function statusCommand(): Command {
+  return new Command("status")
+    .description("how the home agent is; exits with 5 if it is not ready")
+    .addOption(outputOption())
+    .addOption(socketOption())
+    .addHelpText("after", "\nExamples:\n  anyhome status\n  anyhome status -o json | jq .bindings.owned")
+    .action(async ({ socket, output }: { socket: string; output: OutputFormat }) => {
+      const status = await ask(socket, "GET", "/v1/status", statusView);
+      await print(status, output, describe);
+      if (!status.ready) throw new CliError(`${status.node} is not ready`, ExitCode.unhealthy);
+    });
+}
+
+function describe(status: StatusView): string {
+  const { bindings, store, alarms } = status;
+  return fields([
+    ["Node", `${status.node} of cluster ${status.cluster}, version ${status.version}`],
+    ["Running for", `${formatSeconds(status.uptimeSeconds)}, start ${status.bootCount}`],
+    ["Ready", status.ready ? "yes" : `no: ${status.reasons.join("; ")}`],
+    ["Health", status.health],
+    ["Virtual address", `${status.virtualAddress} in ${status.virtualNetwork}`],
+    [
+      "Bindings",
+      `${bindings.owned} owned, ${bindings.ingress} as ingress, ${bindings.temporary} temporary, ${bindings.tombstones} tombstones`,
+    ],
+    ["Registrations", `${status.registrationsPerSecond.toFixed(1)}/s`],
+    [
+      "Store",
+      `${store.queuedChanges} changes queued, ${store.unfoldedChanges} not folded, last commit ${store.lastCommitMs.toFixed(1)} ms, ${formatBytes(store.freeBytes)} free`,
+    ],
+    [
+      "Alarms",
+      alarms.length === 0
+        ? "none"
+        : alarms.map(({ id, since, message }) => `${id} since ${since}: ${message}`).join("\n"),
+    ],
+  ]);
+}
