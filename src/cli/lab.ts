@@ -58,7 +58,8 @@ export function labCommand(): Command {
     )
     .action((node: string, command: string[], { name }: Named) =>
       inLab(name, async (it) => {
-        process.exitCode = await it.exec(node, command);
+        // What comes after the node is the command's own, so commander leaves a separator in.
+        process.exitCode = await it.exec(node, command[0] === "--" ? command.slice(1) : command);
       }),
     );
   lab

@@ -15,7 +15,8 @@ export function configureHomeAgents(place: LabPlace, topology: Topology, secret:
     dataDirectory: `${anyNode.directory}/data`,
     controlSocket: anyNode.controlSocket,
   };
-  writeFileSync(place.config, anyhomeConfig(topology, paths));
+  // It holds the mobiles' keys.
+  writeFileSync(place.config, anyhomeConfig(topology, paths), { mode: 0o600 });
 }
 
 /** Starts the daemon, which starts its own ExaBGP. */

@@ -298,7 +298,7 @@ export class Lab {
 function kindOf({ command }: LabProcess): ProcessKind {
   const words = command.map((word) => word.split("/").at(-1));
   if (command[1] === ANYHOME_MAIN && command[2] === "run") return "daemon";
-  if (command.some((word) => /\/exabgp\/[^/]+\.py$/.test(word))) return "helper";
+  if (words.includes("anyhome_exabgp.py")) return "helper";
   if (words.slice(0, 3).includes("exabgp")) return "exabgp";
   return FRR_DAEMONS.find((name) => words[0] === name) ?? "other";
 }

@@ -68,7 +68,7 @@ withLab("a lab that is up", (lab) => {
       ["65012", true],
       ["65013", true],
     ]);
-    expect((await lab.run("r2", ["vtysh", "-c", "show hostname"])).stdout).toContain("r2");
+    expect((await lab.run("r2", ["vtysh", "-c", "show running-config"])).stdout).toContain("hostname r2");
   });
 
   test("tells a mobile behind a foreign agent what it needs to register", async () => {
