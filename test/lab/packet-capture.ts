@@ -1,0 +1,78 @@
+/** Packets on a lab node, captured by dumpcap and read by tshark: a judge of our messages that is not ours. */
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import type { Lab } from "../../src/lab/lab.ts";
+import { waitFor } from "./harness.ts";
+
+export interface CapturedMessage {
+  /** 1 for a Registration Request, 3 for a Registration Reply. */
+  readonly type: number;
+  readonly homeAddress: string;
+  /** tshark found a field that it could not make sense of. */
+  readonly malformed: boolean;
+}
+
+export class PacketCapture {
+  readonly #lab: Lab;
+  readonly #node: string;
+  readonly #filter: string;
+  readonly #directory = mkdtempSync(join(tmpdir(), "anyhome-capture-"));
+  #pid: number | undefined;
+
+  constructor(lab: Lab, node: string, filter: string) {
+    this.#lab = lab;
+    this.#node = node;
+    this.#filter = filter;
+  }
+
+  get #file(): string {
+    return join(this.#directory, "capture.pcapng");
+  }
+
+  async start(): Promise<void> {
+    // One interface, on which every packet passes once; unbuffered, so that reading needs no stop.
+    const command = ["dumpcap", "-q", "-i", await this.#uplink(), "-f", this.#filter, "-w", this.#file];
+    this.#pid = this.#lab.spawn(this.#node, command, "capture");
+    await waitFor(async () => statSync(this.#file, { throwIfNoEntry: false })?.isFile() ?? false, {
+      deadlineMs: 10_000,
+      what: "the capture to start",
+    });
+  }
+
+  /** Ends the capture. */
+  async messages(): Promise<CapturedMessage[]> {
+    await this.#stop();
+    const { stdout } = await execa("tshark", ["-r", this.#file, "-Y", "mip || _ws.malformed", "-T", "fields", "-E", "separator=;", "-e", "mip.type", "-e", "mip.homeaddr", "-e", "_ws.malformed", "-e", "_ws.expert.severity"]);
+    return stdout
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => {
+        const [type, homeAddress = "", malformed, severity] = line.split(";");
+        return { type: Number(type), homeAddress, malformed: malformed !== "" || severity !== "" };
+      });
+  }
+
+  async discard(): Promise<void> {
+    await this.#stop();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async #stop(): Promise<void> {
+    const pid = this.#pid;
+    if (pid === undefined) return;
+    this.#pid = undefined;
+    process.kill(pid, "SIGINT");
+    await waitFor(async () => !(await this.#lab.processes(this.#node)).some((running) => running.pid === pid), {
+      deadlineMs: 10_000,
+      what: "the capture to end",
+    });
+  }
+
+  /** The interface towards the home agents. */
+  async #uplink(): Promise<string> {
+    const { stdout } = await this.#lab.run(this.#node, ["ip", "-json", "route", "get", "10.64.0.1"]);
+    return (JSON.parse(stdout) as { dev: string }[])[0]?.dev ?? "any";
+  }
+}
