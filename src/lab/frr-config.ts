@@ -1,13 +1,12 @@
 import { type BgpPeer, bgpPeers, nodeAddress, type Topology, type TopologyNode } from "./topology.ts";
 
-/** `frr.conf` of a router: eBGP with the home agents (all their routes at once, ECMP) and with other routers. */
-export function frrConfig(topology: Topology, router: TopologyNode): string {
+/** `bgpd.conf` of a router: eBGP with the home agents (all their routes at once, ECMP) and with other routers. */
+export function bgpdConfig(topology: Topology, router: TopologyNode): string {
   const peers = bgpPeers(topology, router);
   const homeAgents = peers.filter(({ node }) => node.role === "home-agent");
   const routers = peers.filter(({ node }) => node.role === "router");
   const lines = [
-    "frr defaults datacenter",
-    `hostname ${router.name}`,
+    ...identity(router),
     `router bgp ${router.as}`,
     ` bgp router-id ${nodeAddress(router)}`,
     " no bgp ebgp-requires-policy",
@@ -32,6 +31,15 @@ export function frrConfig(topology: Topology, router: TopologyNode): string {
     " exit-address-family",
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** `zebra.conf` of a router: the rest zebra learns from the kernel and from bgpd. */
+export function zebraConfig(router: TopologyNode): string {
+  return `${identity(router).join("\n")}\n`;
+}
+
+function identity(router: TopologyNode): string[] {
+  return ["frr defaults datacenter", `hostname ${router.name}`];
 }
 
 function routerNeighbor({ address, as }: BgpPeer): string[] {

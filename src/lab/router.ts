@@ -1,7 +1,7 @@
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { frrConfig } from "./frr-config.ts";
+import { bgpdConfig, zebraConfig } from "./frr-config.ts";
 import { doIn, ipJson } from "./namespace.ts";
 import type { LabPlace } from "./place.ts";
 import type { Topology, TopologyNode } from "./topology.ts";
@@ -12,32 +12,32 @@ export const FRR_DIRECTORY = "/usr/lib/frr";
 /** In the order they start. */
 export const FRR_DAEMONS = ["zebra", "bgpd"] as const;
 
-/** Starts FRR in a router's namespace and gives it its configuration; back when it has taken it. */
+/** Starts FRR in a router's namespace. */
 export async function startRouter(place: LabPlace, topology: Topology, router: TopologyNode): Promise<void> {
   const namespace = place.namespace(router.name);
   const node = place.node(router.name);
   const { uid, gid } = await frrUser();
   mkdirSync(node.frr, { recursive: true });
   chownSync(node.frr, uid, gid);
+  const file = (name: string) => join(node.frr, name);
+  writeFileSync(file("vtysh.conf"), "no service integrated-vtysh-config\n");
+  writeFileSync(file("zebra.conf"), zebraConfig(router));
+  writeFileSync(file("bgpd.conf"), bgpdConfig(topology, router));
   for (const daemon of FRR_DAEMONS) {
-    // `--daemon` comes back when the daemon listens on its sockets.
+    // `--daemon` comes back when the daemon has read its configuration and listens on its sockets.
     await doIn(namespace, [
       join(FRR_DIRECTORY, daemon),
       "--daemon",
-      "--profile=datacenter",
-      "--config_file=/dev/null",
-      `--pid_file=${join(node.frr, `${daemon}.pid`)}`,
+      `--config_file=${file(`${daemon}.conf`)}`,
+      `--pid_file=${file(`${daemon}.pid`)}`,
       `--vty_socket=${node.frr}`,
       "--vty_port=0",
-      `--socket=${join(node.frr, "zserv.api")}`,
-      `--log=file:${join(node.frr, `${daemon}.log`)}`,
+      `--socket=${file("zserv.api")}`,
+      `--log=file:${file(`${daemon}.log`)}`,
       "--log-level=warnings",
       "--limit-fds=1024",
     ]);
   }
-  writeFileSync(join(node.frr, "vtysh.conf"), "service integrated-vtysh-config\n");
-  writeFileSync(join(node.frr, "frr.conf"), frrConfig(topology, router));
-  await doIn(namespace, [...vtysh(node.frr), "--boot"]);
 }
 
 /** `vtysh` on the daemons of one router. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { anyhomeConfig } from "../../src/lab/anyhome-config.ts";
-import { frrConfig } from "../../src/lab/frr-config.ts";
+import { bgpdConfig } from "../../src/lab/frr-config.ts";
 import { namespacePlan } from "../../src/lab/namespace-plan.ts";
 import { LAB_TOPOLOGY, nodesOf, type TopologyNode } from "../../src/lab/topology.ts";
 import { formatIpv4, ipv4, parsePrefix, prefixContains } from "../../src/wire/ipv4.ts";
@@ -22,7 +22,7 @@ test("every address of the topology is in the prefix of its network, and no two 
 
 describe("FRR", () => {
   test("r1 has all home agents as eBGP neighbors, uses all their paths, and tells them of each other", () => {
-    expect(frrConfig(LAB_TOPOLOGY, r1)).toMatchInlineSnapshot(`
+    expect(bgpdConfig(LAB_TOPOLOGY, r1)).toMatchInlineSnapshot(`
       "frr defaults datacenter
       hostname r1
       router bgp 65001
@@ -51,7 +51,7 @@ describe("FRR", () => {
   });
 
   test("r2 has r1 as its only neighbor", () => {
-    expect(frrConfig(LAB_TOPOLOGY, r2)).toMatchInlineSnapshot(`
+    expect(bgpdConfig(LAB_TOPOLOGY, r2)).toMatchInlineSnapshot(`
       "frr defaults datacenter
       hostname r2
       router bgp 65002
