@@ -31,7 +31,8 @@ export function readSecretFile(name: string, source: Source, path: Path, problem
   return secret === undefined || secret.length === 0 ? undefined : secret;
 }
 
-function decodeSecret(content: Buffer): Uint8Array | undefined {
+/** The bytes of a key file: without a final line end or, after `hex:`, what the digits say. */
+export function decodeSecret(content: Buffer): Uint8Array | undefined {
   const text = content.toString("latin1").replace(/\r?\n$/, "");
   if (!text.startsWith("hex:")) return Uint8Array.from(Buffer.from(text, "latin1"));
   return decodeHex(text.slice("hex:".length).replaceAll(/\s/g, ""));

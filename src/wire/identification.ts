@@ -12,3 +12,8 @@ export function lowBits(identification: bigint): number {
 export function joinIdentification(highBitsOf: bigint, lowBitsOf: bigint): bigint {
   return (BigInt.asUintN(64, highBitsOf) & ~0xffffffffn) | BigInt.asUintN(32, lowBitsOf);
 }
+
+/** `0x` and 16 hexadecimal digits. */
+export function formatIdentification(identification: bigint): string {
+  return `0x${BigInt.asUintN(64, identification).toString(16).padStart(16, "0")}`;
+}

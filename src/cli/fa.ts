@@ -1,0 +1,174 @@
+import { Command } from "commander";
+import type { ForeignAgentCounters } from "../mobile/foreign-agent.ts";
+import { ForeignAgentService } from "../mobile/foreign-agent-service.ts";
+import { externalAddresses } from "../mobile/local-address.ts";
+import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
+import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
+import { describeReplyCode } from "../wire/reply-code.ts";
+import { CliError, ExitCode } from "./exit.ts";
+import { addAssociationOptions, associationOf } from "./key-options.ts";
+import {
+  integerBetween,
+  parseAddress,
+  parseLifetime,
+  parseRegistrationEndpoint,
+  REGISTRATION_PORT,
+} from "./option-values.ts";
+import { fields, type OutputFormat, outputOption, print, table } from "./output.ts";
+import { explainingSystemErrors } from "./system-errors.ts";
+import { formatSeconds } from "./units.ts";
+
+interface RunOptions {
+  readonly careOfAddress?: Ipv4Address;
+  readonly port: number;
+  readonly listen?: readonly Endpoint[];
+  readonly homeAgentPort: number;
+  readonly maximumLifetime: number;
+  readonly maximumPending: number;
+  readonly maximumVisitors: number;
+  readonly minimalEncapsulation: boolean;
+  readonly greEncapsulation: boolean;
+  readonly log?: string;
+  readonly output: OutputFormat;
+}
+
+/** `anyhome fa …`: a foreign agent to try a cluster with. */
+export function faCommand(): Command {
+  return new Command("fa").description("be a foreign agent").addCommand(runCommand());
+}
+
+function runCommand(): Command {
+  const port = integerBetween(1, 65_535);
+  const command = new Command("run")
+    .description("relay registrations between mobiles and their home agents until interrupted")
+    .option("--care-of-address <address>", "offered to mobiles, and the source of what is relayed", parseAddress)
+    .option("--port <port>", "of the care-of address, to relay from", port, REGISTRATION_PORT)
+    .option("--listen <address>", "where mobiles reach it besides, ADDRESS[:PORT]; repeatable", collectEndpoints)
+    .option("--home-agent-port <port>", "where home agents receive registrations", port, REGISTRATION_PORT)
+    .option("--maximum-lifetime <seconds>", "longer ones are denied (69)", parseLifetime, INFINITE_LIFETIME)
+    .option("--maximum-pending <count>", "unanswered requests to hold", integerBetween(1, 1_000_000), 10_000)
+    .option("--maximum-visitors <count>", "mobiles to serve", integerBetween(1, 10_000_000), 100_000)
+    .option("--no-minimal-encapsulation", "deny requests for it (72)")
+    .option("--no-gre-encapsulation", "deny requests for it (72)")
+    .option("--log <file>", "append a JSON line for each message that is relayed or denied");
+  addAssociationOptions(command, { prefix: "", sharedWith: "home agents" });
+  addAssociationOptions(command, { prefix: "mn-", sharedWith: "mobile nodes" });
+  return command
+    .addOption(outputOption())
+    .addHelpText(
+      "after",
+      `
+It relays messages only: tunnels to the visitors are not made. SIGUSR2 prints visitors and counters, as does the end.
+
+Examples:
+  anyhome fa run
+  anyhome fa run --care-of-address 10.1.11.2 --spi 300 --key-file /etc/anyhome/fa.key --log relayed.ndjson
+  anyhome fa run --care-of-address 127.0.0.11 --port 4434 --home-agent-port 4434`,
+    )
+    .action((options: RunOptions) => run(command, options));
+}
+
+function collectEndpoints(text: string, previous: readonly Endpoint[] = []): readonly Endpoint[] {
+  return [...previous, parseRegistrationEndpoint(text)];
+}
+
+async function run(command: Command, options: RunOptions): Promise<void> {
+  const { maximumPending, maximumVisitors, homeAgentPort, log, output } = options;
+  const careOfAddress = options.careOfAddress ?? onlyExternalAddress();
+  const relayFrom = { address: careOfAddress, port: options.port };
+  const listen = options.listen ?? [];
+  const policy = {
+    careOfAddress,
+    maximumLifetimeSeconds: options.maximumLifetime,
+    minimalEncapsulation: options.minimalEncapsulation,
+    greEncapsulation: options.greEncapsulation,
+    homeAgentAssociation: associationOf(command, ""),
+    mobileAssociation: associationOf(command, "mn-"),
+  };
+  const interrupted = Promise.withResolvers<void>();
+  const stop = () => interrupted.resolve();
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  const settings = { policy, listen, relayFrom, homeAgentPort, maximumPending, maximumVisitors };
+  const service = await explainingSystemErrors(() => ForeignAgentService.start(settings, log));
+  const show = () => print(statusOf(service, careOfAddress), output, describe);
+  const showNow = () => void show();
+  process.on("SIGUSR2", showNow);
+  const reachable = [relayFrom, ...listen].map(formatEndpoint).join(", ");
+  process.stderr.write(`foreign agent with care-of address ${formatIpv4(careOfAddress)} listens on ${reachable}\n`);
+  await interrupted.promise;
+  process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGUSR2", showNow);
+  await service.stop();
+  await show();
+}
+
+function onlyExternalAddress(): Ipv4Address {
+  const [address, ...others] = externalAddresses();
+  if (address !== undefined && others.length === 0) return address;
+  const found = address === undefined ? "none" : [address, ...others].map(formatIpv4).join(", ");
+  throw new CliError(
+    `which address is the care-of address? --care-of-address says so; this host has ${found}`,
+    ExitCode.usage,
+  );
+}
+
+/** What a foreign agent knows; `-o json` prints it as it is. */
+interface ForeignAgentStatus {
+  readonly careOfAddress: string;
+  readonly pending: number;
+  readonly visitors: readonly VisitorView[];
+  readonly counters: ForeignAgentCounters;
+}
+
+interface VisitorView {
+  readonly homeAddress: string;
+  readonly nai: string | null;
+  readonly homeAgent: string;
+  readonly careOfAddress: string;
+  readonly mobile: string;
+  /** Seconds; 65535 never ends. */
+  readonly lifetime: number;
+  /** ISO 8601; null never. */
+  readonly expiresAt: string | null;
+}
+
+function statusOf({ agent }: ForeignAgentService, careOfAddress: Ipv4Address): ForeignAgentStatus {
+  return {
+    careOfAddress: formatIpv4(careOfAddress),
+    pending: agent.pendingCount,
+    visitors: agent.visitors.map((visitor) => ({
+      homeAddress: formatIpv4(visitor.homeAddress),
+      nai: visitor.nai ?? null,
+      homeAgent: formatIpv4(visitor.homeAgent),
+      careOfAddress: formatIpv4(visitor.careOfAddress),
+      mobile: formatEndpoint(visitor.mobile),
+      lifetime: visitor.lifetimeSeconds,
+      expiresAt: Number.isFinite(visitor.expiresAtMs) ? new Date(visitor.expiresAtMs).toISOString() : null,
+    })),
+    counters: agent.counters,
+  };
+}
+
+function describe({ careOfAddress, pending, visitors, counters }: ForeignAgentStatus): string {
+  const summary = fields([
+    ["Care-of address", careOfAddress],
+    ["Requests relayed", String(counters.requestsRelayed)],
+    ["Replies relayed", String(counters.repliesRelayed)],
+    ["Pending", String(pending)],
+    ...Object.entries(counters.denied).map(
+      ([code, count]) => ["Denied", `${count}: ${describeReplyCode(Number(code))}`] as const,
+    ),
+    ...Object.entries(counters.dropped).map(([reason, count]) => ["Dropped", `${count}: ${reason}`] as const),
+    ["Visitors", String(visitors.length)],
+  ]);
+  if (visitors.length === 0) return summary;
+  const rows = visitors.map((visitor) => [
+    visitor.homeAddress,
+    visitor.nai ?? "",
+    visitor.homeAgent,
+    visitor.careOfAddress,
+    visitor.mobile,
+    visitor.expiresAt === null ? "infinite" : formatSeconds(visitor.lifetime),
+  ]);
+  const list = table(["home address", "nai", "home agent", "care-of address", "mobile", "lifetime"], rows);
+  return `${summary}\n\n${list}`;
+}

@@ -1,0 +1,147 @@
+import { Command } from "commander";
+import { IdentificationSource } from "../mobile/identification-source.ts";
+import type { MobileName } from "../mobile/load.ts";
+import { random32 } from "../mobile/register.ts";
+import { type LoadReport, runLoad } from "../mobile/run-load.ts";
+import { formatIpv4, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
+import { encodeNai } from "../wire/nai.ts";
+import { describeReplyCode } from "../wire/reply-code.ts";
+import { CliError, ExitCode } from "./exit.ts";
+import {
+  addRouteOptions,
+  DEFAULT_LIFETIME_SECONDS,
+  flagsOption,
+  mobileAssociations,
+  type RouteOptions,
+  routeOf,
+} from "./mn-options.ts";
+import { integerBetween, parseAddress, parseLifetime, parsePositiveNumber } from "./option-values.ts";
+import { fields, type OutputFormat, outputOption, print } from "./output.ts";
+import { explainingSystemErrors } from "./system-errors.ts";
+
+const HIGHEST_ADDRESS = 0xffffffff;
+
+interface LoadCommandOptions extends RouteOptions {
+  readonly firstHomeAddress?: Ipv4Address;
+  readonly naiPattern?: string;
+  readonly mobiles: number;
+  readonly rate?: number;
+  readonly duration?: number;
+  readonly window: number;
+  readonly ports: number;
+  readonly timeout: number;
+  readonly lifetime: number;
+  readonly flags: number;
+  readonly log?: string;
+  readonly output: OutputFormat;
+}
+
+export function loadCommand(): Command {
+  const command = new Command("load")
+    .description("register many mobiles, and tell how fast they were served")
+    .option("--mobiles <count>", "how many", integerBetween(1, 16_000_000), 1000)
+    .option("--first-home-address <address>", "they have this home address and those after it", parseAddress)
+    .option("--nai-pattern <pattern>", "or they have NAIs: user{}@lab.example, with a number for the braces")
+    .option(
+      "--rate <per second>",
+      "start so many registrations a second; as many as the window lets if not given",
+      parsePositiveNumber,
+    )
+    .option(
+      "--duration <seconds>",
+      "go on with all mobiles in turn; each registers once if not given",
+      parsePositiveNumber,
+    )
+    .option("--window <count>", "requests without an answer at any time, at most", integerBetween(1, 1_000_000), 256)
+    .option("--ports <count>", "source ports to send from", integerBetween(1, 1000), 16)
+    .option("--timeout <seconds>", "give up waiting for an answer", parsePositiveNumber, 5)
+    .option("--lifetime <seconds>", "to ask for, or infinite", parseLifetime, DEFAULT_LIFETIME_SECONDS)
+    .addOption(flagsOption())
+    .option("--log <file>", "append a JSON line for each accepted registration");
+  return addRouteOptions(command)
+    .addOption(outputOption())
+    .addHelpText(
+      "after",
+      `
+Requests are not repeated, and use timestamps. Ctrl-C ends the load and prints what came of it.
+Exit code 0: some were accepted; 1: none.
+
+Examples:
+  anyhome mn load --mobiles 1000 --first-home-address 10.64.1.0
+  anyhome mn load --mobiles 50000 --first-home-address 10.64.1.0 --rate 5000 --duration 60 -o json
+  anyhome mn load --mobiles 1000 --nai-pattern 'user{}@lab.example' --spi 257 --foreign-agent 10.1.11.2`,
+    )
+    .action((options: LoadCommandOptions) => load(command, options));
+}
+
+async function load(command: Command, options: LoadCommandOptions): Promise<void> {
+  const { mobiles, rate, duration, window, ports, timeout, lifetime, log, output } = options;
+  const nameOf = namesOf(options);
+  const associations = mobileAssociations(command);
+  const interrupted = new AbortController();
+  const stop = () => interrupted.abort();
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  const report = await explainingSystemErrors(async () => {
+    const { target, local, careOfAddress, flags } = await routeOf(options, options.flags);
+    return runLoad(
+      {
+        mobiles,
+        nameOf,
+        order: { flags, lifetimeSeconds: lifetime, homeAgent: options.homeAgent.address, careOfAddress },
+        associations,
+        identifications: new IdentificationSource("timestamps", random32),
+        ratePerSecond: rate ?? Number.POSITIVE_INFINITY,
+        window,
+        answerTimeoutMs: timeout * 1000,
+        maximumRequests: duration === undefined ? mobiles : Number.POSITIVE_INFINITY,
+        durationMs: duration === undefined ? Number.POSITIVE_INFINITY : duration * 1000,
+      },
+      { target, local, ports: Math.min(ports, mobiles) },
+      { logFile: log, signal: interrupted.signal, onProgress: showProgress },
+    );
+  }).finally(() => process.off("SIGINT", stop).off("SIGTERM", stop));
+  await print(report, output, describe);
+  if (report.accepted === 0) throw new CliError("no registration was accepted");
+}
+
+/** How each mobile names itself. Throws a CliError where the options don't say, or the names would run out. */
+function namesOf({ firstHomeAddress: first, naiPattern, mobiles }: LoadCommandOptions): (mobile: number) => MobileName {
+  if ((first === undefined) === (naiPattern === undefined)) {
+    throw new CliError("which mobiles? either --first-home-address or --nai-pattern says so", ExitCode.usage);
+  }
+  if (first !== undefined) {
+    if (first + mobiles - 1 > HIGHEST_ADDRESS) {
+      throw new CliError(`there are no ${mobiles} addresses from ${formatIpv4(first)} on`, ExitCode.usage);
+    }
+    return (mobile) => ({ homeAddress: (first + mobile) as Ipv4Address, nai: undefined });
+  }
+  const [before = "", after, ...rest] = naiPattern?.split("{}") ?? [];
+  const naiOf = (mobile: number) => `${before}${mobile}${after}`;
+  if (after === undefined || rest.length > 0 || encodeNai(naiOf(mobiles)) === undefined) {
+    throw new CliError("--nai-pattern: expected an NAI with {} once, such as user{}@lab.example", ExitCode.usage);
+  }
+  return (mobile) => ({ homeAddress: UNSPECIFIED, nai: naiOf(mobile) });
+}
+
+function showProgress({ durationSeconds, sent, accepted, unanswered, acceptedPerSecond }: LoadReport): void {
+  const seconds = Math.round(durationSeconds);
+  process.stderr.write(
+    `${seconds} s: ${sent} sent, ${accepted} accepted, ${unanswered} unanswered; ${Math.round(acceptedPerSecond)} accepted/s\n`,
+  );
+}
+
+function describe(report: LoadReport): string {
+  const { latencyMs, denied } = report;
+  return fields([
+    ["Sent", String(report.sent)],
+    ["Accepted", `${report.accepted} (${report.acceptedPerSecond}/s)`],
+    ...Object.entries(denied).map(
+      ([code, count]) => ["Denied", `${count}: ${describeReplyCode(Number(code))}`] as const,
+    ),
+    ["Unanswered", String(report.unanswered)],
+    ["Invalid replies", report.invalid === 0 ? undefined : String(report.invalid)],
+    ["Errors on sending", report.sendErrors === 0 ? undefined : String(report.sendErrors)],
+    ["Duration", `${report.durationSeconds} s`],
+    ["Latency", `${latencyMs.p50} ms median, ${latencyMs.p99} ms at 99 %, ${latencyMs.max} ms at most`],
+  ]);
+}

@@ -1,0 +1,75 @@
+/** Parsers of option values: what can't be right is an InvalidArgumentError, which commander turns into wrong usage. */
+import { InvalidArgumentError } from "commander";
+import { type Endpoint, type Ipv4Address, parseIpv4 } from "../wire/ipv4.ts";
+import { encodeNai } from "../wire/nai.ts";
+import { INFINITE_LIFETIME, RequestFlag } from "../wire/registration-message.ts";
+
+/** RFC 5944 3.3. */
+export const REGISTRATION_PORT = 434;
+
+const MAXIMUM_PORT = 65_535;
+
+export function parseAddress(text: string): Ipv4Address {
+  const address = parseIpv4(text);
+  if (address === undefined) throw new InvalidArgumentError("Expected an IPv4 address such as 10.64.1.5.");
+  return address;
+}
+
+/** `ADDRESS[:PORT]`; the port is 434 unless given. */
+export function parseRegistrationEndpoint(text: string): Endpoint {
+  const [addressText = "", portText = String(REGISTRATION_PORT), ...rest] = text.split(":");
+  const address = parseIpv4(addressText);
+  if (address === undefined || rest.length > 0) {
+    throw new InvalidArgumentError(
+      "Expected an IPv4 address, and a port where it is not 434: 10.64.0.1 or 127.0.0.1:4434.",
+    );
+  }
+  return { address, port: integerBetween(1, MAXIMUM_PORT)(portText) };
+}
+
+export function integerBetween(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
+      throw new InvalidArgumentError(`Expected a whole number from ${minimum} to ${maximum}.`);
+    }
+    return value;
+  };
+}
+
+export function parsePositiveNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value === 0) throw new InvalidArgumentError("Expected a number greater than 0.");
+  return value;
+}
+
+/** Seconds; `infinite` is the lifetime that never ends. */
+export function parseLifetime(text: string): number {
+  return text === "infinite" ? INFINITE_LIFETIME : integerBetween(1, INFINITE_LIFETIME)(text);
+}
+
+export function parseNai(text: string): string {
+  if (encodeNai(text) === undefined) {
+    throw new InvalidArgumentError("Expected a network access identifier such as alice@example.com.");
+  }
+  return text;
+}
+
+/** Letters of RFC 5944 3.3, such as `SG`. */
+export function parseFlags(text: string): number {
+  return [...text.toUpperCase()].reduce((flags, letter) => {
+    const bit = Object.entries(RequestFlag).find(([name]) => name === letter)?.[1];
+    if (bit === undefined) {
+      throw new InvalidArgumentError(`Expected letters among ${Object.keys(RequestFlag).join("")}, such as ST.`);
+    }
+    return flags | bit;
+  }, 0);
+}
+
+/** For people: the letters of the flags that are set. */
+export function formatFlags(flags: number): string {
+  return Object.entries(RequestFlag)
+    .filter(([, bit]) => (flags & bit) !== 0)
+    .map(([letter]) => letter)
+    .join("");
+}

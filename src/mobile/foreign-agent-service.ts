@@ -1,0 +1,59 @@
+import { UdpSocket } from "../relay/udp-socket.ts";
+import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import { ForeignAgent, type ForeignAgentOutput, type ForeignAgentSettings } from "./foreign-agent.ts";
+import { JsonLinesFile } from "./json-lines-file.ts";
+
+const TICK_MS = 500;
+
+/** A running foreign agent: the core, with sockets, a clock and a log file. */
+export class ForeignAgentService {
+  readonly agent: ForeignAgent;
+  readonly #sockets = new Map<string, UdpSocket>();
+  readonly #ticker: NodeJS.Timeout;
+  #log: JsonLinesFile | undefined;
+
+  private constructor(agent: ForeignAgent, log: JsonLinesFile | undefined) {
+    this.agent = agent;
+    this.#log = log;
+    this.#ticker = setInterval(() => this.#perform(this.agent.tick(Date.now())), TICK_MS);
+  }
+
+  /** Rejects with a system error where an address can't be bound or the log file can't be opened. */
+  static async start(settings: ForeignAgentSettings, logFile: string | undefined): Promise<ForeignAgentService> {
+    const log = logFile === undefined ? undefined : new JsonLinesFile(logFile);
+    const service = new ForeignAgentService(new ForeignAgent(settings), log);
+    try {
+      for (const local of [settings.relayFrom, ...settings.listen]) await service.#bind(local);
+    } catch (error) {
+      await service.stop();
+      throw error;
+    }
+    return service;
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#ticker);
+    await Promise.all([...this.#sockets.values()].map((socket) => socket.close()));
+    this.#log?.close();
+    this.#log = undefined;
+  }
+
+  async #bind(local: Endpoint): Promise<void> {
+    const name = formatEndpoint(local);
+    if (this.#sockets.has(name)) return;
+    const socket = await UdpSocket.bind(local, {
+      received: (payload, source) => this.#perform(this.agent.received({ payload, source, local }, Date.now())),
+      sendFailed: (to, code) => this.#perform(this.agent.sendFailed(to, code, Date.now())),
+      // Errors of a bound socket concern single datagrams; those that matter come back as `sendFailed`.
+      failed: () => {},
+    });
+    this.#sockets.set(name, socket);
+  }
+
+  #perform(outputs: readonly ForeignAgentOutput[]): void {
+    for (const output of outputs) {
+      if (output.kind === "send") this.#sockets.get(formatEndpoint(output.from))?.send(output.payload, output.to);
+      else this.#log?.write(output.entry);
+    }
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * A crowd of mobile nodes: the load generator's core. It decides which mobile registers when, and keeps the score.
+ * Sans-IO: the caller sends what it is given, and hands in what comes back and how late it is.
+ */
+import { lowBits } from "../wire/identification.ts";
+import type { Ipv4Address } from "../wire/ipv4.ts";
+import { decodeRegistrationReply, type RegistrationReply } from "../wire/registration-message.ts";
+import { isAccepted } from "../wire/reply-code.ts";
+import type { IdentificationSource } from "./identification-source.ts";
+import { buildRequest, doubtAbout, type MobileAssociations } from "./mobile-messages.ts";
+import type { RegistrationOrder } from "./registration-attempt.ts";
+
+/** How a mobile of the crowd names itself. */
+export type MobileName = Pick<RegistrationOrder, "homeAddress" | "nai">;
+
+export interface LoadSettings {
+  readonly mobiles: number;
+  nameOf(mobile: number): MobileName;
+  /** The rest of every mobile's requests. */
+  readonly order: Omit<RegistrationOrder, keyof MobileName>;
+  readonly associations: MobileAssociations;
+  /** Shared: of timestamps that only grow, every mobile gets some that only grow. */
+  readonly identifications: IdentificationSource;
+  /** Registrations per second; `Infinity` leaves the pace to the window. */
+  readonly ratePerSecond: number;
+  /** Requests without an answer at any time, at most. */
+  readonly window: number;
+  readonly answerTimeoutMs: number;
+  /** Ends with whichever comes first. */
+  readonly maximumRequests: number;
+  readonly durationMs: number;
+}
+
+export interface Accepted {
+  readonly homeAddress: Ipv4Address;
+  readonly nai: string | undefined;
+  readonly identification: bigint;
+  readonly lifetimeSeconds: number;
+}
+
+export interface LoadScore {
+  sent: number;
+  accepted: number;
+  /** By code. */
+  readonly denied: Map<number, number>;
+  unanswered: number;
+  /** Replies that nobody waited for, or that were not authentic. */
+  invalid: number;
+}
+
+export interface LoadRequest {
+  readonly mobile: number;
+  readonly payload: Uint8Array;
+}
+
+interface Outstanding {
+  readonly mobile: number;
+  readonly identification: bigint;
+  readonly sentAtMs: number;
+}
+
+export class Load {
+  readonly score: LoadScore = { sent: 0, accepted: 0, denied: new Map(), unanswered: 0, invalid: 0 };
+  readonly #settings: LoadSettings;
+  readonly #startedAtMs: number;
+  /** By the low bits of the Identification, which are chosen to be unique; oldest first. */
+  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #isBusy: Uint8Array;
+  #nextMobile = 0;
+  #isStopped = false;
+
+  constructor(settings: LoadSettings, startedAtMs: number) {
+    this.#settings = settings;
+    this.#startedAtMs = startedAtMs;
+    this.#isBusy = new Uint8Array(settings.mobiles);
+  }
+
+  /** The requests that are due. Both times run from the same start; `clockMs` is the epoch time that goes into timestamps. */
+  due(nowMs: number, clockMs: number): LoadRequest[] {
+    this.#giveUp(nowMs);
+    const requests: LoadRequest[] = [];
+    for (let room = this.#room(nowMs); room > 0; room--) {
+      const mobile = this.#chooseMobile();
+      if (mobile === undefined) break;
+      requests.push(this.#request(mobile, nowMs, clockMs));
+    }
+    return requests;
+  }
+
+  /** Answers how long the reply took, and what was accepted; `undefined` if it is no answer to anything. */
+  received(payload: Uint8Array, nowMs: number): { latencyMs: number; accepted: Accepted | undefined } | undefined {
+    const request = this.#answered(payload);
+    if (request === undefined) {
+      this.score.invalid += 1;
+      return undefined;
+    }
+    const { reply, outstanding } = request;
+    this.#forget(outstanding);
+    const latencyMs = nowMs - outstanding.sentAtMs;
+    if (!isAccepted(reply.code)) {
+      this.score.denied.set(reply.code, (this.score.denied.get(reply.code) ?? 0) + 1);
+      return { latencyMs, accepted: undefined };
+    }
+    this.score.accepted += 1;
+    const { homeAddress, lifetimeSeconds } = reply;
+    const { nai } = this.#settings.nameOf(outstanding.mobile);
+    return { latencyMs, accepted: { homeAddress, nai, identification: outstanding.identification, lifetimeSeconds } };
+  }
+
+  /** Sends nothing more; what is outstanding can still be answered. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Nothing is due any more, and nothing is waited for. */
+  isOver(nowMs: number): boolean {
+    return this.#outstanding.size === 0 && this.#isSendingOver(nowMs);
+  }
+
+  #isSendingOver(nowMs: number): boolean {
+    const { maximumRequests, durationMs } = this.#settings;
+    return this.#isStopped || this.score.sent >= maximumRequests || nowMs >= this.#startedAtMs + durationMs;
+  }
+
+  /** How many requests may go now, by the rate, the window and the end. */
+  #room(nowMs: number): number {
+    if (this.#isSendingOver(nowMs)) return 0;
+    const { mobiles, ratePerSecond, window, maximumRequests } = this.#settings;
+    const scheduled = Math.floor(((nowMs - this.#startedAtMs) / 1000) * ratePerSecond) + 1;
+    const { sent } = this.score;
+    return Math.min(scheduled - sent, maximumRequests - sent, Math.min(window, mobiles) - this.#outstanding.size);
+  }
+
+  /** In turn; one that still waits for an answer is passed over. */
+  #chooseMobile(): number | undefined {
+    const { mobiles } = this.#settings;
+    for (let tried = 0; tried < mobiles; tried++) {
+      const mobile = this.#nextMobile;
+      this.#nextMobile = (mobile + 1) % mobiles;
+      if (this.#isBusy[mobile] === 0) return mobile;
+    }
+    return undefined;
+  }
+
+  #request(mobile: number, nowMs: number, clockMs: number): LoadRequest {
+    const { order, associations, identifications, nameOf } = this.#settings;
+    let identification = identifications.next(clockMs);
+    while (this.#outstanding.has(lowBits(identification))) identification = identifications.next(clockMs);
+    const { homeAddress, nai } = nameOf(mobile);
+    this.#outstanding.set(lowBits(identification), { mobile, identification, sentAtMs: nowMs });
+    this.#isBusy[mobile] = 1;
+    this.score.sent += 1;
+    return { mobile, payload: buildRequest({ ...order, homeAddress, identification }, nai, associations) };
+  }
+
+  #answered(payload: Uint8Array): { reply: RegistrationReply; outstanding: Outstanding } | undefined {
+    const decoded = decodeRegistrationReply(payload);
+    if (!decoded.ok) return undefined;
+    const reply = decoded.message;
+    const outstanding = this.#outstanding.get(lowBits(reply.identification));
+    if (outstanding === undefined) return undefined;
+    const doubt = doubtAbout(reply, outstanding.identification, this.#settings.associations);
+    return doubt === undefined ? { reply, outstanding } : undefined;
+  }
+
+  #giveUp(nowMs: number): void {
+    for (const outstanding of this.#outstanding.values()) {
+      if (outstanding.sentAtMs > nowMs - this.#settings.answerTimeoutMs) return;
+      this.#forget(outstanding);
+      this.score.unanswered += 1;
+    }
+  }
+
+  #forget({ mobile, identification }: Outstanding): void {
+    this.#outstanding.delete(lowBits(identification));
+    this.#isBusy[mobile] = 0;
+  }
+}
