@@ -1,5 +1,4 @@
 /** What commands print on stdout: a table for people, JSON or YAML for scripts. Messages go to stderr. */
-import CliTable from "cli-table3";
 import { Option } from "commander";
 
 export type OutputFormat = "table" | "json" | "yaml";
@@ -53,28 +52,6 @@ function writeText(text: string): Promise<void> {
   return new Promise((resolve) => process.stdout.write(text, () => resolve()));
 }
 
-/** Without borders, columns two spaces apart. */
-const plain = {
-  chars: {
-    top: "",
-    "top-mid": "",
-    "top-left": "",
-    "top-right": "",
-    bottom: "",
-    "bottom-mid": "",
-    "bottom-left": "",
-    "bottom-right": "",
-    left: "",
-    "left-mid": "",
-    mid: "",
-    "mid-mid": "",
-    right: "",
-    "right-mid": "",
-    middle: "  ",
-  },
-  style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-};
-
 /** Columns under upper-case headings. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return columns([head.map((heading) => heading.toUpperCase()), ...rows]);
@@ -87,19 +64,46 @@ export function fields(entries: readonly (readonly [name: string, value: string 
 
 /** For tables that come in pages: headings first, and columns that never become narrower. */
 export function tableWriter<T>(head: readonly string[], toRow: (item: T) => string[]): (page: readonly T[]) => string {
-  const headings = head.map((heading) => heading.toUpperCase());
-  let widths = headings.map((heading) => heading.length);
-  let pending = [headings];
+  let pending = [head.map((heading) => heading.toUpperCase())];
+  let widths: readonly number[] = [];
   return (page) => {
-    const rows = [...pending, ...page.map(toRow)];
+    const lines = [...pending, ...page.map(toRow)].flatMap(linesOf);
     pending = [];
-    widths = widths.map((width, column) => Math.max(width, ...rows.map((row) => row[column]?.length ?? 0)));
-    return columns(rows, widths);
+    widths = widen(lines, widths);
+    return align(lines, widths);
   };
 }
 
-function columns(rows: readonly (readonly string[])[], widths: number[] = []): string {
-  const cells = new CliTable({ ...plain, colWidths: widths });
-  cells.push(...rows.map((row) => [...row]));
-  return cells.toString().replaceAll(/ +$/gm, "");
+function columns(rows: readonly (readonly string[])[]): string {
+  const lines = rows.flatMap(linesOf);
+  return align(lines, widen(lines, []));
+}
+
+/** A cell may have several lines: so has its row, then. */
+function linesOf(row: readonly string[]): string[][] {
+  const cells = row.map((cell) => cell.split("\n"));
+  const height = Math.max(...cells.map((cell) => cell.length));
+  return Array.from({ length: height }, (_, line) => cells.map((cell) => cell[line] ?? ""));
+}
+
+/** The width of each column: as its widest cell, and not below `least`. */
+function widen(lines: readonly (readonly string[])[], least: readonly number[]): readonly number[] {
+  const widths = [...least];
+  for (const cells of lines) {
+    for (const [column, cell] of cells.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  return widths;
+}
+
+const COLUMN_GAP = "  ";
+
+function align(lines: readonly (readonly string[])[], widths: readonly number[]): string {
+  return lines
+    .map((cells) =>
+      cells
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join(COLUMN_GAP)
+        .trimEnd(),
+    )
+    .join("\n");
 }

@@ -1,0 +1,256 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { parse } from "yaml";
+import { alice, counters, FakeService, peers, pending, routes, status } from "../api/fake-service.ts";
+import { anyhome, anyhomeIntoClosedPipe } from "./anyhome.ts";
+import { fakeDaemon } from "./fake-daemon.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+describe.concurrent("JSON and YAML, the contract with scripts", () => {
+  const commands: readonly (readonly [command: string, answer: unknown])[] = [
+    ["status", status],
+    ["peers", peers],
+    ["routes", routes],
+    ["counters", counters],
+    ["bindings list", [alice, pending]],
+    ["bindings show alice@example.com", alice],
+    ["bindings delete 10.79.0.1", alice],
+  ];
+
+  test.each(commands)("%s prints what the daemon answers", async (command, answer) => {
+    await using daemon = await fakeDaemon();
+    const restore = [...daemon.service.all];
+    const json = await daemon.run(...command.split(" "), "-o", "json");
+    expect({ ...json, stdout: JSON.parse(json.stdout) }).toEqual({ exitCode: 0, stdout: answer, stderr: "" });
+    daemon.service.all.splice(0, Number.POSITIVE_INFINITY, ...restore);
+    const yaml = await daemon.run(...command.split(" "), "--output", "yaml");
+    expect({ ...yaml, stdout: parse(yaml.stdout) }).toEqual({ exitCode: 0, stdout: answer, stderr: "" });
+  });
+
+  test("a binding has the fields that scripts rely on", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await daemon.run("bindings", "show", "10.79.0.1", "-o", "json");
+    expect(JSON.parse(stdout)).toEqual({
+      mobile: "nai:alice@example.com",
+      homeAddress: "10.79.0.1",
+      nai: "alice@example.com",
+      careOfAddress: "203.0.113.9",
+      careOfAddresses: [
+        {
+          careOfAddress: "203.0.113.9",
+          foreignAgent: "203.0.113.9:434",
+          lifetime: 1800,
+          expiresAt: "2099-01-02T03:04:05.000Z",
+          flags: ["S", "T"],
+        },
+      ],
+      foreignAgent: "203.0.113.9:434",
+      owner: "ha1",
+      ownerAddress: "10.1.0.11",
+      roles: ["owner", "ingress"],
+      state: "permanent",
+      lifetime: 1800,
+      expiresAt: "2099-01-02T03:04:05.000Z",
+      identification: "0xe8d4a51000000001",
+      generation: 3,
+    });
+  });
+
+  test("an empty list is a list", async () => {
+    await using daemon = await fakeDaemon(new FakeService(0));
+    expect((await daemon.run("bindings", "list", "-o", "json")).stdout).toBe("[]\n");
+    expect((await daemon.run("bindings", "list", "-o", "yaml")).stdout).toBe("[]\n");
+  });
+
+  test("a list of many pages looks as if it had come in one piece", async () => {
+    await using daemon = await fakeDaemon(new FakeService(2500));
+    const { stdout } = await daemon.run("bindings", "list", "-o", "json");
+    expect(stdout).toBe(`${JSON.stringify(daemon.service.all, null, 2)}\n`);
+    expect(daemon.service.queries.length).toBeGreaterThan(2);
+    expect(parse((await daemon.run("bindings", "list", "-o", "yaml")).stdout)).toEqual(daemon.service.all);
+  });
+});
+
+describe.concurrent("tables, for people", () => {
+  test("status", async () => {
+    await using daemon = await fakeDaemon();
+    expect((await daemon.run("status")).stdout).toBe(
+      [
+        "Node:             ha1 of cluster lab, version 0.1.0",
+        "Running for:      1d 2h, start 7",
+        "Ready:            yes",
+        "Health:           ready",
+        "Virtual address:  10.64.0.1 in 10.64.0.0/12",
+        "Bindings:         12 owned, 5 as ingress, 1 temporary, 2 tombstones",
+        "Registrations:    3.3/s",
+        "Store:            0 changes queued, 17 not folded, last commit 0.4 ms, 12.3 GiB free",
+        "Alarms:           clock-skew since 2026-01-02T03:04:05.000Z: the clock of ha3 differs by 2.5 s",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("bindings list", async () => {
+    await using daemon = await fakeDaemon();
+    daemon.service.all.push({ ...alice, nai: null, homeAddress: "10.64.1.1", expiresAt: null });
+    const { stdout } = await daemon.run("bindings", "list");
+    expect(stdout.replaceAll(/\d+d \d+h/g, "LEFT").split("\n")).toEqual([
+      "HOME ADDRESS  NAI                CARE-OF ADDRESS  FOREIGN AGENT    OWNER  ROLES          STATE      EXPIRES IN",
+      "10.79.0.1     alice@example.com  203.0.113.9      203.0.113.9:434  ha1    owner,ingress  permanent  LEFT",
+      "10.64.1.77    -                  203.0.113.9      203.0.113.9:434  ha2    ingress        temporary  LEFT",
+      "10.64.1.1     -                  203.0.113.9      203.0.113.9:434  ha1    owner,ingress  permanent  never",
+      "",
+    ]);
+  });
+
+  test("bindings list over many pages has one heading and every binding", async () => {
+    await using daemon = await fakeDaemon(new FakeService(2500));
+    const lines = (await daemon.run("bindings", "list")).stdout.trimEnd().split("\n");
+    expect(lines.filter((line) => line.startsWith("HOME ADDRESS"))).toHaveLength(1);
+    expect(lines.slice(1).map((line) => line.split(" ")[0])).toEqual(
+      daemon.service.all.map(({ homeAddress }) => homeAddress),
+    );
+  });
+
+  test("bindings show", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await daemon.run("bindings", "show", "10.79.0.1");
+    expect(stdout).toMatch(/^Home address: +10\.79\.0\.1$/m);
+    expect(stdout).toMatch(/^Lifetime: +30m$/m);
+    expect(stdout).toMatch(/^Care-of addresses: +203\.0\.113\.9 by 203\.0\.113\.9:434, flags ST, expires in /m);
+  });
+
+  test("bindings delete", async () => {
+    await using daemon = await fakeDaemon();
+    expect((await daemon.run("bindings", "delete", "10.79.0.1")).stdout).toBe(
+      "deleted the binding of alice@example.com\n",
+    );
+    expect(daemon.service.all).toEqual([pending]);
+  });
+
+  test("peers", async () => {
+    await using daemon = await fakeDaemon();
+    const [head, self, other] = (await daemon.run("peers")).stdout.split("\n");
+    expect(head).toMatch(/^ID +ADDRESS +STATE +HEALTH +HEARD +OWNED +REG\/S/);
+    expect(self).toMatch(/^ha1 +10\.1\.0\.11:4340 +self +ready +0 ms ago +12 +3\.3 +2 ms +0 +0 ms +7$/);
+    expect(other).toMatch(/^ha2 +10\.1\.0\.12:4340 +unknown +- +- +- +- +- +- +- +-$/);
+  });
+
+  test("routes", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await daemon.run("routes");
+    expect(stdout).toMatch(/^Speaker: +exabgp, running, pid 4711$/m);
+    expect(stdout).toMatch(/^10\.64\.0\.0\/12, community 65535:0, med 50, prepended 2 times +to be announced$/m);
+    expect(stdout).toMatch(/^10\.1\.0\.1 +up +2026-01-02T03:04:05\.000Z$/m);
+  });
+
+  test("counters", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await daemon.run("counters");
+    expect(stdout).toMatch(/^requests-received +5$/m);
+    expect(stdout).toMatch(/^datagrams-dropped +truncated-message +3$/m);
+  });
+});
+
+describe.concurrent("bindings list", () => {
+  test("hands its conditions on, and stops at the limit", async () => {
+    await using daemon = await fakeDaemon(new FakeService(2500));
+    const { stdout } = await daemon.run(
+      "bindings",
+      "list",
+      "--role",
+      "owner",
+      "--state",
+      "permanent",
+      "--owner",
+      "ha1",
+      "--limit",
+      "1500",
+      "-o",
+      "json",
+    );
+    expect(JSON.parse(stdout)).toHaveLength(1500);
+    expect(daemon.service.queries).toMatchObject([
+      { role: "owner", state: "permanent", owner: "ha1", limit: 1000 },
+      { role: "owner", state: "permanent", owner: "ha1", limit: 500, after: "1000" },
+    ]);
+  });
+
+  test("prints the bindings of one mobile", async () => {
+    await using daemon = await fakeDaemon();
+    await daemon.run("bindings", "list", "--mobile", "alice@example.com");
+    expect(daemon.service.queries).toMatchObject([{ mobile: { by: "nai", nai: "alice@example.com" } }]);
+  });
+
+  test("ends quietly when its reader has seen enough", async () => {
+    await using daemon = await fakeDaemon(new FakeService(20_000));
+    const { exitCode, stderr } = await anyhomeIntoClosedPipe(["bindings", "list", "--socket", daemon.socket]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(daemon.service.queries.length).toBeLessThan(20);
+  });
+});
+
+describe.concurrent("exit codes", () => {
+  test("1: the daemon refuses", async () => {
+    await using daemon = await fakeDaemon();
+    const { exitCode, stdout, stderr } = await daemon.run("bindings", "delete", "10.64.1.77");
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(stderr).toBe("anyhome: ha2 owns this mobile: delete its binding there\n");
+  });
+
+  test("1: what answers is not a daemon of this version", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "anyhome-cli-"));
+    const socket = join(directory, "control.sock");
+    const server = createServer((_, response) => response.end('{"node":5}'));
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    const { exitCode, stderr } = await anyhome(["status", "--socket", socket]);
+    await new Promise((resolve) => server.close(resolve));
+    rmSync(directory, { recursive: true });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining("another version") });
+  });
+
+  test("3: no such binding", async () => {
+    await using daemon = await fakeDaemon();
+    const { exitCode, stdout, stderr } = await daemon.run("bindings", "show", "10.64.9.9", "-o", "json");
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
+    expect(stderr).toBe("anyhome: this home agent has no binding of 10.64.9.9\n");
+  });
+
+  test("4: no daemon", async () => {
+    const { exitCode, stdout, stderr } = await anyhome(["status", "--socket", "/nonexistent/control.sock"]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 4, stdout: "" });
+    expect(stderr).toContain("can't reach the daemon at /nonexistent/control.sock");
+  });
+
+  test("5: status of a daemon that is not ready, which it prints nevertheless", async () => {
+    await using daemon = await fakeDaemon();
+    daemon.service.status = () => ({ ...status, ready: false, health: "starting", reasons: ["the store is loading"] });
+    const { exitCode, stdout, stderr } = await daemon.run("status", "-o", "json");
+    expect({ exitCode, stderr }).toEqual({ exitCode: 5, stderr: "anyhome: ha1 is not ready\n" });
+    expect(JSON.parse(stdout)).toMatchObject({ ready: false, reasons: ["the store is loading"] });
+    expect((await daemon.run("status")).stdout).toMatch(/^Ready: +no: the store is loading$/m);
+    expect((await daemon.run("peers")).exitCode).toBe(0);
+  });
+});
+
+describe.concurrent("the surroundings", () => {
+  test("--socket comes before ANYHOME_SOCKET", async () => {
+    await using daemon = await fakeDaemon();
+    const run = await anyhome(["status", "--socket", daemon.socket], { ANYHOME_SOCKET: "/nonexistent" });
+    expect(run.exitCode).toBe(0);
+  });
+
+  test("there are no colours where they are not wanted", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await anyhome(["bindings", "list"], {
+      ANYHOME_SOCKET: daemon.socket,
+      NO_COLOR: "1",
+      FORCE_COLOR: "1",
+    });
+    expect(stdout).not.toContain("\u001b");
+  });
+});
