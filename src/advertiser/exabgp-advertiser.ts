@@ -35,6 +35,7 @@ export class ExabgpAdvertiser implements Advertiser {
   /** Of the last `set` sent. */
   #sequence = 0;
   #withdrawn: (() => void) | undefined;
+  #stopping = false;
   #patience: NodeJS.Timeout | undefined;
 
   constructor(options: ExabgpAdvertiserOptions, listener: AdvertiserListener) {
@@ -79,6 +80,7 @@ export class ExabgpAdvertiser implements Advertiser {
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     clearTimeout(this.#patience);
     this.#desired = [];
     if (this.#speaker.state === "running") {
@@ -168,6 +170,7 @@ export class ExabgpAdvertiser implements Advertiser {
   }
 
   #awaitSession(): void {
+    if (this.#stopping) return;
     if ([...this.#neighbors.values()].some(({ state }) => state === "up")) {
       clearTimeout(this.#patience);
       this.#patience = undefined;

@@ -1,0 +1,71 @@
+/** A home agent that can't serve attracts no traffic: whatever dies, r1's kernel stops routing to it, and routes again when it is back. */
+import { expect, test } from "vitest";
+import type { RoutesView, StatusView } from "../../src/api/schema.ts";
+import type { ProcessKind } from "../../src/lab/lab.ts";
+import { waitFor, withLab } from "./harness.ts";
+
+const VICTIM = "ha2";
+const VICTIM_ADDRESS = "10.1.0.12";
+
+withLab("the route of a home agent", (lab) => {
+  const routed = async () => (await lab.nextHops("r1")).includes(VICTIM_ADDRESS);
+  const untilGone = () =>
+    waitFor(async () => !(await routed()), { deadlineMs: 5_000, intervalMs: 10, what: "the route to leave r1's FIB" });
+  const untilBack = () => waitFor(routed, { deadlineMs: 30_000, what: "the route to be in r1's FIB again" });
+
+  test.each<[ProcessKind, NodeJS.Signals]>([
+    ["daemon", "SIGKILL"],
+    ["exabgp", "SIGKILL"],
+    ["helper", "SIGKILL"],
+    ["daemon", "SIGTERM"],
+  ])("leaves r1's FIB when its %s gets %s, and comes back with it", async (kind, signal) => {
+    expect(await routed()).toBe(true);
+    await lab.kill(VICTIM, kind, signal);
+    await untilGone();
+    // ExaBGP and its helper are the daemon's to restart; the daemon is the operator's.
+    if (kind === "daemon") {
+      await waitFor(async () => !(await lab.processes(VICTIM)).some((running) => running.kind === "daemon"), {
+        deadlineMs: 10_000,
+        what: "the daemon to end",
+      });
+      await lab.start(VICTIM);
+    }
+    await untilBack();
+  });
+
+  test("leaves r1's FIB while the daemon hangs, and comes back when it goes on", async () => {
+    await lab.kill(VICTIM, "daemon", "SIGSTOP");
+    await untilGone();
+    await lab.kill(VICTIM, "daemon", "SIGCONT");
+    await untilBack();
+  });
+
+  test("stays with the others all along", async () => {
+    const others = ["10.1.0.11", "10.1.0.13"];
+    await lab.kill(VICTIM, "exabgp", "SIGKILL");
+    await untilGone();
+    expect(await lab.nextHops("r1")).toEqual(others);
+    await untilBack();
+  });
+
+  test("is what `anyhome routes` says, with the session it goes by", async () => {
+    const read = async (): Promise<RoutesView> =>
+      JSON.parse((await lab.run(VICTIM, ["anyhome", "routes", "-o", "json"])).stdout);
+    const routes = await waitFor(
+      async () => {
+        const view = await read();
+        return view.neighbors[0]?.state === "up" && view;
+      },
+      { deadlineMs: 30_000, what: "the neighbor to be shown as up" },
+    );
+    expect(routes).toMatchObject({
+      type: "exabgp",
+      speaker: "running",
+      desired: [{ prefix: "10.64.0.0/12" }],
+      applied: [{ prefix: "10.64.0.0/12" }],
+      neighbors: [{ address: "10.1.0.1", state: "up" }],
+    });
+    const status: StatusView = JSON.parse((await lab.run(VICTIM, ["anyhome", "status", "-o", "json"])).stdout);
+    expect(status).toMatchObject({ node: VICTIM, ready: true, alarms: [] });
+  });
+});
