@@ -19,7 +19,7 @@ export class AddressPool {
   readonly #isUsable: (address: Ipv4Address) => boolean;
   /** One bit per address, set where it can't be given to a new mobile. */
   readonly #occupied: Uint32Array;
-  /** Where to look first: behind the address given last, so that a released one rests as long as possible. */
+  /** Where to look first: behind the address taken last, so that a released one rests as long as possible. */
   #cursor = 0;
   /** Rows whose mobile has gone while its home address is reserved, by the minute of their release. */
   readonly #released = new Map<number, Map<Ipv4Address, Binding>>();
@@ -47,16 +47,11 @@ export class AddressPool {
     return this.#indexOf(address) !== undefined;
   }
 
-  /**
-   * An address that no row has. It counts as free until `rowChanged` tells of the row that got it. `isHeld`: a second
-   * opinion, for holders that `rowChanged` was not told of.
-   */
+  /** An address that no row has. `isHeld`: a second opinion, for holders that `rowChanged` was not told of. */
   nextFree(isHeld: (address: Ipv4Address) => boolean): Ipv4Address | undefined {
     for (const index of this.#freeIndices()) {
       const address = this.#addressAt(index);
-      if (address === undefined || isHeld(address)) continue;
-      this.#cursor = index + 1;
-      return address;
+      if (address !== undefined && !isHeld(address)) return address;
     }
     return undefined;
   }
@@ -72,7 +67,10 @@ export class AddressPool {
 
   rowChanged(before: Binding | undefined, after: Binding | undefined): void {
     if (before !== undefined) this.#setOccupied(before, false);
-    if (after !== undefined) this.#setOccupied(after, true);
+    if (after === undefined) return;
+    this.#setOccupied(after, true);
+    const index = this.#indexOf(after.homeAddress);
+    if (index !== undefined && after.homeAddress !== before?.homeAddress) this.#cursor = index + 1;
   }
 
   #setOccupied(row: Binding, occupied: boolean): void {

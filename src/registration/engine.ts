@@ -23,7 +23,7 @@ import {
   denialCodes,
   type RegistrationContext,
 } from "./decision.ts";
-import { claimedIdentity, type Exchange, ownRow } from "./exchange.ts";
+import { authenticatingIdentity, claimedIdentity, type Exchange, ownRow } from "./exchange.ts";
 import { type GrantedHomeAddress, HomeAddresses } from "./home-address.ts";
 import { mobileKeyOf } from "./identity.ts";
 import { expiryMs, grantedLifetimeSeconds, withCareOfAddress } from "./mobility-bindings.ts";
@@ -35,6 +35,9 @@ import { refuseCareOfAddress, refuseExtensions, refuseHomeAgent, refuseTunnel } 
 import { TokenBucket } from "./token-bucket.ts";
 
 export type { Decision, DenialReason, DiscardReason, RegistrationContext } from "./decision.ts";
+
+/** Without the reserved bits, which are "ignored on reception" (RFC 5944 3.3). */
+const KNOWN_FLAGS = Object.values(RequestFlag).reduce((all, flag) => all | flag, 0);
 
 export class RegistrationEngine {
   readonly #policy: RegistrationPolicy;
@@ -84,7 +87,11 @@ export class RegistrationEngine {
     const identity = claimedIdentity(request, context.current);
     const newKey = identity && mobileKeyOf(identity);
     if (identity === undefined || newKey === undefined) return { verdict: "unknown-mobile" };
-    const authentication = authenticateMobile(this.#associations, request, identity);
+    const authentication = authenticateMobile(
+      this.#associations,
+      request,
+      authenticatingIdentity(identity, context.current, this.#associations),
+    );
     if (!("association" in authentication)) return authentication;
     const { verdict, association } = authentication;
     const row = ownRow(context, identity, association, this.#associations);
@@ -234,7 +241,7 @@ function discard(reason: DiscardReason): Decision {
 function careOfBinding({ request, context }: Exchange, lifetimeSeconds: number): CareOfBinding {
   return {
     careOfAddress: request.careOfAddress,
-    flags: request.flags,
+    flags: request.flags & KNOWN_FLAGS,
     lifetimeSeconds,
     expiresAtMs: expiryMs(context.nowMs, lifetimeSeconds),
     foreignAgent: context.source,

@@ -1,6 +1,7 @@
 /** A request on its way through the engine, with whom it comes from. */
 import type { MobileAssociation } from "../auth/association.ts";
 import type { AssociationTable, MobileIdentity } from "../auth/association-table.ts";
+import { UNSPECIFIED } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
 import type { Binding, MobileKey } from "./binding.ts";
 import type { RegistrationContext } from "./decision.ts";
@@ -19,10 +20,7 @@ export interface Exchange {
   readonly association: MobileAssociation;
 }
 
-/**
- * Whose association to authenticate a request by. A request without an NAI for a home address whose row has one is
- * taken for that mobile's, so that its own key is asked for and not the one of an address range. `undefined`: nobody's.
- */
+/** Whom a request without an NAI is from, where the row of its home address has one: that mobile. `undefined`: from nobody. */
 export function claimedIdentity(
   request: RegistrationRequest,
   current: Binding | undefined,
@@ -31,6 +29,21 @@ export function claimedIdentity(
   if (mobileKeyOf(identity) === undefined) return undefined;
   const isFoundByAddress = identity.nai === undefined && current?.homeAddress === identity.homeAddress;
   return isFoundByAddress ? { ...identity, nai: current.nai } : identity;
+}
+
+/**
+ * By which of its names the mobile must authenticate. The key of an address range is shared by many, so it is no proof
+ * of an NAI that has a key of its own, nor good for an address that an NAI got from the pool: there the NAI alone counts.
+ */
+export function authenticatingIdentity(
+  identity: MobileIdentity,
+  current: Binding | undefined,
+  associations: AssociationTable,
+): MobileIdentity {
+  const naiAlone = { homeAddress: UNSPECIFIED, nai: identity.nai };
+  const isOfPool = current?.dynamic === true && current.nai === identity.nai;
+  const hasOwnKey = associations.anyForMobile(naiAlone)?.mobiles.by === "nai";
+  return isOfPool || hasOwnKey ? naiAlone : identity;
 }
 
 /** The mobile's own row: `current` may be of another mobile that has the home address this one named. */
@@ -42,12 +55,11 @@ export function ownRow(
 ): Binding | undefined {
   if (current === undefined) return undefined;
   const isSameAddress = current.homeAddress === identity.homeAddress;
-  const isSameMobile =
-    current.nai === identity.nai
-      ? identity.nai !== undefined || isSameAddress
-      : // The mobile did without an NAI until now: it is the same one if its key is good for the home address alone.
-        current.nai === undefined &&
-        isSameAddress &&
-        associations.mobile({ ...identity, nai: undefined }, association.spi) === association;
+  // One that did without an NAI until now is the same if its key is good for the home address alone.
+  const isNewlyNamed =
+    current.nai === undefined &&
+    isSameAddress &&
+    associations.mobile({ ...identity, nai: undefined }, association.spi) === association;
+  const isSameMobile = identity.nai === undefined ? isSameAddress : current.nai === identity.nai || isNewlyNamed;
   return isSameMobile ? withoutExpired(current, nowMs) : undefined;
 }
