@@ -1,0 +1,233 @@
+/**
+ * The store's place on disk, and whose it is:
+ *
+ *     DIRECTORY/boot.sqlite         the number of starts; locked for as long as a process has the store open
+ *     DIRECTORY/pid                 which process that is
+ *     DIRECTORY/data/log.sqlite     changes, in order (with -wal and -shm)
+ *     DIRECTORY/data/tables.sqlite  rows (with -wal and -shm)
+ *     DIRECTORY/data/closed         the store was closed, and everything is in the two databases
+ *     DIRECTORY/new/                a `data` in the making
+ */
+import { randomUUID } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { checkIntegrity, explaining, openDatabase, type SqliteDatabase } from "./database.ts";
+import { BOOT_MIGRATIONS, checkSchema, LOG_MIGRATIONS, type Migrations, migrate, TABLES_MIGRATIONS } from "./schema.ts";
+import { StoreCorruptError, StoreError } from "./store-error.ts";
+
+/** Who a store belongs to. */
+export interface StoreOwner {
+  readonly cluster: string;
+  readonly node: string;
+}
+
+export interface StorePaths {
+  readonly directory: string;
+  readonly boot: string;
+  readonly pid: string;
+  readonly data: string;
+  readonly log: string;
+  readonly tables: string;
+  readonly closed: string;
+}
+
+export function storePaths(directory: string): StorePaths {
+  const data = join(directory, "data");
+  return {
+    directory,
+    boot: join(directory, "boot.sqlite"),
+    pid: join(directory, "pid"),
+    data,
+    log: join(data, "log.sqlite"),
+    tables: join(data, "tables.sqlite"),
+    closed: join(data, "closed"),
+  };
+}
+
+export function createDirectory({ directory }: StorePaths): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StoreError(
+      "STORE_UNAVAILABLE",
+      `cannot create the store directory ${directory}: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** Held by one process at a time; the kernel lets go of it however the process ends. */
+export class StoreLock {
+  readonly #database: SqliteDatabase;
+  readonly #paths: StorePaths;
+
+  /** @throws StoreError */
+  constructor(paths: StorePaths) {
+    this.#paths = paths;
+    try {
+      explaining(paths.boot, () => createFile(paths.boot));
+      this.#database = openDatabase(paths.boot, { timeoutMs: 200 });
+    } catch (error) {
+      throw sayingByWhom(paths, error);
+    }
+    try {
+      explaining(paths.boot, () => this.#acquire());
+    } catch (error) {
+      this.#database.close();
+      throw sayingByWhom(paths, error);
+    }
+  }
+
+  #acquire(): void {
+    this.#database.exec("BEGIN EXCLUSIVE");
+    // In this locking mode the lock outlives the transaction.
+    this.#database.pragma("locking_mode = EXCLUSIVE");
+    this.#database.exec("COMMIT");
+    checkIntegrity(this.#database);
+    migrate(this.#database, BOOT_MIGRATIONS);
+    writeFileSync(this.#paths.pid, `${process.pid}\n`, { mode: 0o600 });
+  }
+
+  /**
+   * The number of this start. It is kept beside the data so that it goes on when damaged data is put aside, and in the
+   * data too (`atLeast`), should this file be lost: peers take a home agent with a lower number for an old message of it.
+   */
+  nextBootCount(atLeast: number): number {
+    return explaining(this.#paths.boot, () => {
+      const statement = this.#database.prepare<[number], number>(
+        "UPDATE boot SET boot_count = max(boot_count, ?) + 1 RETURNING boot_count",
+      );
+      return statement.pluck().get(atLeast) ?? atLeast + 1;
+    });
+  }
+
+  release(): void {
+    rmSync(this.#paths.pid, { force: true });
+    this.#database.close();
+  }
+}
+
+function sayingByWhom(paths: StorePaths, error: unknown): unknown {
+  if (!(error instanceof StoreError) || error.code !== "STORE_IN_USE") return error;
+  let holder = "another process";
+  try {
+    holder = `process ${readFileSync(paths.pid, "utf8").trim()}`;
+  } catch {
+    // The holder has not written it yet.
+  }
+  return new StoreError("STORE_IN_USE", `the store ${paths.directory} is already in use by ${holder}`);
+}
+
+/** Makes an empty store where there is none: all of it or nothing, so that a lost file is never taken for a new store. */
+export function createDataIfAbsent(paths: StorePaths, owner: StoreOwner): void {
+  if (existsSync(paths.data)) return;
+  const unfinished = join(paths.directory, "new");
+  explaining(paths.directory, () => {
+    rmSync(unfinished, { recursive: true, force: true });
+    mkdirSync(unfinished, { mode: 0o700 });
+    const storeId = randomUUID();
+    const made = {
+      ...storePaths(paths.directory),
+      log: join(unfinished, "log.sqlite"),
+      tables: join(unfinished, "tables.sqlite"),
+    };
+    createDatabase(made.log, LOG_MIGRATIONS, owner, storeId);
+    createDatabase(made.tables, TABLES_MIGRATIONS, owner, storeId);
+    writeFileSync(join(unfinished, "closed"), "", { mode: 0o600 });
+    syncDirectory(unfinished);
+    renameSync(unfinished, paths.data);
+    syncDirectory(paths.directory);
+  });
+}
+
+function createDatabase(path: string, migrations: Migrations, owner: StoreOwner, storeId: string): void {
+  createFile(path);
+  const database = openDatabase(path);
+  try {
+    database.pragma("journal_mode = WAL");
+    migrate(database, migrations);
+    database
+      .prepare(
+        "INSERT INTO meta (id, store_id, cluster, node, created_at) VALUES (1, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ'))",
+      )
+      .run(storeId, owner.cluster, owner.node);
+  } finally {
+    database.close();
+  }
+}
+
+/** Refuses a store with lost files, of another owner or of a later version; nothing is changed. */
+export function checkData(paths: StorePaths, owner: StoreOwner): void {
+  explaining(paths.data, () => {
+    for (const path of [paths.log, paths.tables]) {
+      const size = statSync(path, { throwIfNoEntry: false })?.size;
+      if (size === undefined) throw new StoreCorruptError(path, "the file is missing");
+      // SQLite would take it for a new database, and delete the WAL that belonged to it.
+      if (size === 0) throw new StoreCorruptError(path, "the file is empty");
+    }
+    // The WAL holds the newest changes, unless the store was closed. SQLite would do without it and say nothing.
+    const wal = `${paths.log}-wal`;
+    if (!existsSync(wal) && !existsSync(paths.closed))
+      throw new StoreCorruptError(wal, "the file is missing, and with it the newest changes");
+  });
+  const storeIds = [readStoreId(paths.log, LOG_MIGRATIONS, owner), readStoreId(paths.tables, TABLES_MIGRATIONS, owner)];
+  if (storeIds[0] !== storeIds[1])
+    throw new StoreCorruptError(paths.tables, `it belongs to another store than ${paths.log}`);
+}
+
+function readStoreId(path: string, migrations: Migrations, owner: StoreOwner): string {
+  const database = openDatabase(path, { readonly: true });
+  try {
+    return explaining(path, () => {
+      checkSchema(database, migrations);
+      const meta = database
+        .prepare<[], StoreOwner & { storeId: string }>("SELECT store_id AS storeId, cluster, node FROM meta")
+        .get();
+      if (meta === undefined) throw new StoreCorruptError(path, "it does not say which store it belongs to");
+      if (meta.cluster !== owner.cluster || meta.node !== owner.node) {
+        throw new StoreError(
+          "STORE_FOREIGN",
+          `the store ${path} belongs to node ${meta.node} of cluster ${meta.cluster}, and this is node ${owner.node} of ` +
+            `cluster ${owner.cluster}: give this node a directory of its own, or set its name and cluster back`,
+        );
+      }
+      return meta.storeId;
+    });
+  } finally {
+    database.close();
+  }
+}
+
+/** Notes on disk that the log's WAL may be missing, or that it must be there. */
+export function markClosed(paths: StorePaths, closed: boolean): void {
+  explaining(paths.closed, () => {
+    if (closed) writeFileSync(paths.closed, "", { mode: 0o600 });
+    else rmSync(paths.closed, { force: true });
+    syncDirectory(paths.data);
+  });
+}
+
+/** So that it is ours alone from the beginning; SQLite gives -wal and -shm the same permissions. */
+function createFile(path: string): void {
+  // An existing file must not even be opened: closing it would drop the locks that this process has on it through SQLite.
+  if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
+}
+
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

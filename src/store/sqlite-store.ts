@@ -1,0 +1,347 @@
+/**
+ * The store on SQLite. Changes wait in a queue on the main thread; while the log worker commits one group, the next one
+ * collects, so groups grow with the load and a lone change waits for nothing. The tables follow the log in the background.
+ *
+ * Whatever goes wrong in a worker ends in one way: both workers are stopped, what was not acknowledged is dropped, the
+ * listener hears `failed`; `recover` starts new workers, which first write for a test.
+ */
+import { statfsSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  explaining,
+  type FileIdentity,
+  fileIdentity,
+  openDatabase,
+  rowChecksum,
+  type SqliteDatabase,
+  toStoreError,
+} from "./database.ts";
+import {
+  checkData,
+  createDataIfAbsent,
+  createDirectory,
+  markClosed,
+  StoreLock,
+  type StorePaths,
+  storePaths,
+} from "./directory.ts";
+import { Positions } from "./positions.ts";
+import type { LoggedChange, Store, StoredRow, StoreListener, StoreStatistics } from "./store.ts";
+import { STORE_QUEUE_LIMIT, STORE_TABLES } from "./store.ts";
+import { StoreCorruptError } from "./store-error.ts";
+import { StoreWorkers } from "./workers.ts";
+
+/** Changes in one commit: a larger group would not be faster, and the first of it would wait longer. */
+const GROUP_LIMIT = 1_000;
+/** One being committed and one at hand for when it is done; the rest collects here. */
+const GROUPS_IN_FLIGHT = 2;
+/** Bounds the log, and with it the time that the next start takes: past it, commits wait for the fold. */
+const UNFOLDED_LIMIT = 250_000;
+const FOLD_DELAY_MS = 1_000;
+
+const RETRY_FIRST_MS = 100;
+const RETRY_LONGEST_MS = 5_000;
+/** A store that fails again sooner than this goes on with the retry delay it had. */
+const STABLE_AFTER_MS = 10_000;
+
+export interface SqliteStoreOptions {
+  /** Created if missing. Its parent must be writable by this process then. */
+  readonly directory: string;
+  /** A store opens only for the cluster and node that it was made for. */
+  readonly cluster: string;
+  readonly node: string;
+  readonly listener: StoreListener;
+}
+
+/**
+ * Opens the store of this node, or makes it. Afterwards everything that was ever reported durable is in the tables.
+ * @throws StoreError whose code tells what to do; nothing on disk was changed in that case
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const paths = storePaths(options.directory);
+  createDirectory(paths);
+  const lock = new StoreLock(paths);
+  let anchor: SqliteDatabase | undefined;
+  try {
+    createDataIfAbsent(paths, options);
+    checkData(paths, options);
+    anchor = openAnchor(paths);
+    const store = new SqliteStore(paths, lock, anchor, options.listener);
+    await store.open();
+    return store;
+  } catch (error) {
+    anchor?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+/**
+ * When the last writing connection of a database closes, as it does when a worker ends, SQLite deletes the WAL. A reader
+ * that stays prevents this; so a WAL that is missing without `markClosed` was lost by other hands, with changes in it.
+ */
+function openAnchor(paths: StorePaths): SqliteDatabase {
+  const anchor = openDatabase(paths.log, { readonly: true });
+  markClosed(paths, false);
+  return anchor;
+}
+
+interface Group {
+  readonly size: number;
+  readonly sinceMs: number;
+}
+
+class SqliteStore implements Store {
+  readonly #paths: StorePaths;
+  readonly #lock: StoreLock;
+  readonly #anchor: SqliteDatabase;
+  readonly #listener: StoreListener;
+  readonly #logFiles: readonly FileIdentity[];
+  readonly #tablesFiles: readonly FileIdentity[];
+  readonly bootCount: number;
+
+  #state: "open" | "failed" | "recovering" = "failed";
+  #workers: StoreWorkers | undefined;
+  #stopped: Promise<void> = Promise.resolve();
+  #recovery: Promise<void> = Promise.resolve();
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
+
+  readonly #positions = new Positions();
+  #queue: LoggedChange[] = [];
+  #queuedSinceMs = 0;
+  #groups: Group[] = [];
+  #pumpScheduled = false;
+  #durablePosition = 0;
+  #durableSequence = 0;
+
+  #foldTimer: NodeJS.Timeout | undefined;
+  #foldRequestedSequence = 0;
+  #foldedSequence = 0;
+
+  #retryDelayMs = 0;
+  #recoveredAtMs = Number.NEGATIVE_INFINITY;
+  #failure: string | undefined;
+  #failures = 0;
+  #committedChanges = 0;
+  #commits = 0;
+  #lastCommitMs = 0;
+
+  constructor(paths: StorePaths, lock: StoreLock, anchor: SqliteDatabase, listener: StoreListener) {
+    this.#paths = paths;
+    this.#lock = lock;
+    this.#anchor = anchor;
+    this.#listener = listener;
+    this.#logFiles = [fileIdentity(paths.log), fileIdentity(`${paths.log}-wal`)];
+    this.#tablesFiles = [fileIdentity(paths.tables)];
+    const bootCount = explaining(paths.log, () =>
+      anchor.prepare<[], number>("SELECT boot_count FROM meta").pluck().get(),
+    );
+    this.bootCount = lock.nextBootCount(bootCount ?? 0);
+  }
+
+  async open(): Promise<void> {
+    await this.#startWorkers(this.bootCount, undefined);
+  }
+
+  *load(): Iterable<StoredRow> {
+    const path = this.#paths.tables;
+    const database = openDatabase(path, { readonly: true });
+    try {
+      for (const table of STORE_TABLES) {
+        const rows = database
+          .prepare<[], [string, string, number]>(`SELECT key, row, checksum FROM ${table}`)
+          .raw()
+          .iterate();
+        for (const [key, row, checksum] of rows) {
+          if (rowChecksum(table, key, row) !== checksum) {
+            throw new StoreCorruptError(
+              path,
+              `the ${table} row ${JSON.stringify(key)} does not read back as it was written`,
+            );
+          }
+          yield { table, key, row };
+        }
+      }
+    } catch (error) {
+      throw toStoreError(path, error);
+    } finally {
+      database.close();
+    }
+  }
+
+  append(changes: readonly LoggedChange[]): void {
+    if (this.#state !== "open" || this.#closed !== undefined || changes.length === 0) return;
+    this.#positions.take(changes);
+    if (this.#queue.length === 0) this.#queuedSinceMs = performance.now();
+    for (const change of changes) this.#queue.push(change);
+    if (this.#pumpScheduled) return;
+    this.#pumpScheduled = true;
+    // Everything that one turn of the event loop appends goes into one group.
+    queueMicrotask(() => {
+      this.#pumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  recover(): void {
+    if (this.#state !== "failed" || this.#closed !== undefined) return;
+    this.#state = "recovering";
+    this.#recovery = this.#retry();
+  }
+
+  statistics(): StoreStatistics {
+    const inFlight = this.#groups.reduce((sum, group) => sum + group.size, 0);
+    const oldest = this.#groups[0]?.sinceMs ?? (this.#queue.length > 0 ? this.#queuedSinceMs : undefined);
+    return {
+      queuedChanges: this.#queue.length + inFlight,
+      oldestQueuedMs: oldest === undefined ? 0 : performance.now() - oldest,
+      unfoldedChanges: this.#durableSequence - this.#foldedSequence,
+      committedChanges: this.#committedChanges,
+      commits: this.#commits,
+      lastCommitMs: this.#lastCommitMs,
+      failures: this.#failures,
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+      freeBytes: freeBytes(this.#paths.data),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #startWorkers(bootCount: number | undefined, durableSequence: number | undefined): Promise<void> {
+    const options = {
+      paths: this.#paths,
+      logFiles: this.#logFiles,
+      tablesFiles: this.#tablesFiles,
+      bootCount,
+      durableSequence,
+    };
+    const workers = await StoreWorkers.start(options, {
+      committed: (lastPosition, lastSequence, commitMs) => this.#committed(lastPosition, lastSequence, commitMs),
+      folded: (foldedSequence) => this.#folded(foldedSequence),
+      failed: (error) => this.#fail(error.message),
+    });
+    this.#workers = workers;
+    this.#durableSequence = workers.openedSequence;
+    this.#foldedSequence = workers.openedSequence;
+    this.#foldRequestedSequence = workers.openedSequence;
+    this.#state = "open";
+    this.#failure = undefined;
+  }
+
+  #pump(): void {
+    if (this.#state !== "open") return;
+    if (this.#queue.length > STORE_QUEUE_LIMIT) {
+      this.#fail(`the disk is too slow: ${this.#queue.length} changes wait to be written`);
+      return;
+    }
+    const unfolded = this.#durableSequence - this.#foldedSequence;
+    while (this.#queue.length > 0 && this.#groups.length < GROUPS_IN_FLIGHT && unfolded < UNFOLDED_LIMIT) {
+      const changes = this.#queue.splice(0, GROUP_LIMIT);
+      this.#groups.push({ size: changes.length, sinceMs: this.#queuedSinceMs });
+      this.#workers?.append(
+        changes.at(-1)?.position ?? 0,
+        changes.flatMap((change) => [change.table, change.key, change.row]),
+      );
+    }
+    if (this.#queue.length === 0 && this.#groups.length === 0) this.#drained?.();
+  }
+
+  #committed(lastPosition: number, lastSequence: number, commitMs: number): void {
+    const group = this.#groups.shift();
+    this.#commits += 1;
+    this.#committedChanges += group?.size ?? 0;
+    this.#lastCommitMs = commitMs;
+    this.#durablePosition = lastPosition;
+    this.#durableSequence = lastSequence;
+    this.#pump();
+    this.#scheduleFold();
+    this.#listener.durable(lastPosition);
+  }
+
+  /** With a delay, so that what changes several times in a short while is written once. */
+  #scheduleFold(): void {
+    const folding = this.#foldRequestedSequence > this.#foldedSequence;
+    if (folding || this.#foldTimer !== undefined || this.#durableSequence === this.#foldedSequence) return;
+    this.#foldTimer = setTimeout(() => {
+      this.#foldTimer = undefined;
+      this.#foldRequestedSequence = this.#durableSequence;
+      this.#workers?.fold(this.#durableSequence);
+    }, FOLD_DELAY_MS);
+  }
+
+  #folded(foldedSequence: number): void {
+    this.#foldedSequence = foldedSequence;
+    this.#workers?.trim(foldedSequence);
+    this.#scheduleFold();
+    this.#pump();
+  }
+
+  #fail(reason: string): void {
+    if (this.#state !== "open") return;
+    this.#state = "failed";
+    this.#failure = reason;
+    this.#failures += 1;
+    this.#queue = [];
+    this.#groups = [];
+    this.#positions.restartAfter(this.#durablePosition);
+    clearTimeout(this.#foldTimer);
+    this.#foldTimer = undefined;
+    this.#stopped = this.#workers?.stop() ?? Promise.resolve();
+    this.#workers = undefined;
+    this.#drained?.();
+    this.#listener.failed(this.#durablePosition + 1, reason);
+  }
+
+  async #retry(): Promise<void> {
+    await this.#stopped;
+    if (performance.now() - this.#recoveredAtMs > STABLE_AFTER_MS) this.#retryDelayMs = 0;
+    while (!this.#closing.signal.aborted) {
+      try {
+        await delay(this.#retryDelayMs, undefined, { signal: this.#closing.signal });
+        this.#retryDelayMs = Math.min(Math.max(RETRY_FIRST_MS, this.#retryDelayMs * 2), RETRY_LONGEST_MS);
+        await this.#startWorkers(undefined, this.#durableSequence);
+      } catch (error) {
+        if (!this.#closing.signal.aborted) this.#failure = (error as Error).message;
+        continue;
+      }
+      this.#recoveredAtMs = performance.now();
+      if (!this.#closing.signal.aborted) this.#listener.recovered();
+      return;
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    await this.#recovery;
+    if (this.#queue.length > 0 || this.#groups.length > 0) {
+      await new Promise<void>((drained) => {
+        this.#drained = drained;
+      });
+    }
+    clearTimeout(this.#foldTimer);
+    this.#workers?.fold(this.#durableSequence);
+    await this.#workers?.close();
+    await this.#stopped;
+    this.#anchor.close();
+    try {
+      if (this.#state === "open") markClosed(this.#paths, true);
+    } finally {
+      this.#lock.release();
+    }
+  }
+}
+
+/** 0 if it can't be told, as when the directory is gone. */
+function freeBytes(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
