@@ -31,11 +31,15 @@ EVENTS_LIMIT = 1 << 18
 ROUTES_LIMIT = 1024
 COMMAND = re.compile(r"[\x20-\x7e]{1,4096}")
 
-# Names no prefix, so that it also takes back what an earlier helper in this ExaBGP announced. ExaBGP 4.2.21 announces
-# instead of withdrawing if the route-refresh capability is on: the generated configuration keeps it off.
+# Names no prefix, so that it also takes back what an earlier helper in this ExaBGP announced. With the route-refresh
+# capability, ExaBGP 4.2.21 holds later announcements back for ever: the generated configuration keeps it off.
 WITHDRAW_EVERYTHING = "clear adj-rib out"
 ASK_VERSION = "version"
 PROBE = "#"
+
+# What ExaBGP said last about a session is told to each daemon that joins: ExaBGP itself says it only once.
+STATE_EVENT = re.compile(r'"type": "state".{0,200}?"peer": "([0-9A-Fa-f.:]{2,45})"')
+STATES_LIMIT = 64
 
 RECONNECT_SECONDS = 0.25
 
@@ -219,6 +223,7 @@ class Helper:
         self.withdrawing = True
         self.lapsed_ms = None
         self.probe = None
+        self.states = {}
 
     def run(self):
         for descriptor in (0, 1):
@@ -277,6 +282,7 @@ class Helper:
             if line is None:
                 self.daemon.dropped_events += 1
             elif line.startswith("{"):
+                self.remember(line)
                 self.daemon.send_event(line)
             elif line in ("done", "error") and self.speaker.busy:
                 self.speaker.answered(line == "done")
@@ -285,6 +291,11 @@ class Helper:
             elif line:
                 # Not a reason to withdraw: a neighbor's NOTIFICATION can put such a line here, and must not be a switch.
                 self.daemon.send_event(line[:1000])
+
+    def remember(self, event):
+        state = STATE_EVENT.search(event)
+        if state and (state[1] in self.states or len(self.states) < STATES_LIMIT):
+            self.states[state[1]] = event
 
     # What the daemon says
 
@@ -360,6 +371,8 @@ class Helper:
                     "speaker": self.version,
                 }
             )
+            for event in self.states.values():
+                self.daemon.send_event(event)
         for withdraw in self.announced:
             if withdraw not in self.wanted:
                 self.speaker.send(withdraw, self.route_withdrawn)

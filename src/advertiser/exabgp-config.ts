@@ -66,7 +66,7 @@ function neighborSection(options: BgpOptions, { address, as, port, md5Key }: Nei
     "  capability {",
     // A router would keep the routes of a dead home agent as stale, and forward to it.
     "    graceful-restart disable;",
-    // With it, the helper's `clear adj-rib out` announces again instead of withdrawing (seen with 4.2.21).
+    // With it, 4.2.21 holds back for ever what is announced after the helper's `clear adj-rib out`.
     "    route-refresh disable;",
     "  }",
     "  api {",
@@ -125,11 +125,8 @@ function inRange(value: number, first: number, last: number): boolean {
   return Number.isInteger(value) && value >= first && value <= last;
 }
 
-/** ExaBGP undoes backslashes before it looks for quotes: a quote can't be escaped, only be put between the other ones. */
+/** Within quotes ExaBGP's parser still undoes backslashes, and takes either quote for one of its own. */
 function quoted(word: string): string {
-  const quote = ['"', "'"].find((candidate) => !word.includes(candidate));
-  if (quote === undefined || /\p{Cc}/u.test(word)) {
-    throw new RangeError(`ExaBGP's configuration can't hold the word ${JSON.stringify(word)}`);
-  }
-  return `${quote}${word.replaceAll("\\", "\\\\")}${quote}`;
+  if (/["'\p{Cc}]/u.test(word)) throw new RangeError(`ExaBGP's configuration can't hold ${JSON.stringify(word)}`);
+  return `"${word.replaceAll("\\", "\\\\")}"`;
 }

@@ -1,0 +1,52 @@
+/**
+ * A process that holds an advertiser, to be killed and stopped by tests: a prefix list on a line of stdin (JSON) is the set to
+ * announce, "stop" ends it in order; each status and log event is a line of JSON on stdout.
+ *
+ *     node advertiser-process.ts '{"runtimeDirectory": …, "localAddress": …, "localAs": …, "neighbors": [{"address": …, "as": …}]}'
+ */
+import { createInterface } from "node:readline";
+import type { Advertisement } from "../../src/advertiser/advertiser.ts";
+import { ExabgpAdvertiser } from "../../src/advertiser/exabgp-advertiser.ts";
+import { ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
+
+export interface StandInOptions {
+  readonly runtimeDirectory: string;
+  readonly localAddress: string;
+  readonly localAs: number;
+  readonly neighbors: readonly { readonly address: string; readonly as: number; readonly md5Key?: string }[];
+  readonly sessionPatienceMs?: number;
+}
+
+/** As `Advertisement`, with the prefix as text. */
+export type Wish = { readonly prefix: string } & Partial<Omit<Advertisement, "prefix">>;
+
+const { localAddress, localAs, neighbors, ...rest }: StandInOptions = JSON.parse(process.argv[2] ?? "");
+const advertiser = new ExabgpAdvertiser(
+  {
+    ...rest,
+    bgp: {
+      localAddress: ipv4(localAddress),
+      localAs,
+      routerId: ipv4(localAddress),
+      neighbors: neighbors.map((neighbor) => ({ ...neighbor, address: ipv4(neighbor.address) })),
+    },
+    log: { event: (event, fields) => say({ event, ...fields }) },
+  },
+  { changed: (status) => say({ status }) },
+);
+
+function say(line: unknown): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+function advertisement({ prefix: text, ...attributes }: Wish): Advertisement {
+  const prefix = parsePrefix(text);
+  if (!prefix) throw new TypeError(`no prefix: ${text}`);
+  return { prefix, communities: [], asPathPrepend: 0, ...attributes };
+}
+
+await advertiser.start();
+createInterface({ input: process.stdin }).on("line", (line) => {
+  if (line === "stop") void advertiser.stop().then(() => process.exit(0));
+  else advertiser.set((JSON.parse(line) as Wish[]).map(advertisement));
+});
