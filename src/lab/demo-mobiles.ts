@@ -1,4 +1,5 @@
 import type { BindingView } from "../api/schema.ts";
+import { table } from "../cli/output.ts";
 
 /** One mobile as the home agents know it. */
 export interface MobileRow {
@@ -36,17 +37,8 @@ export function mobileRows(views: ReadonlyMap<string, readonly BindingView[]>): 
 
 /** As text, under headings. */
 export function mobileTable(rows: readonly MobileRow[]): string {
-  const cells = [
-    ["MOBILE", "CARE-OF ADDRESS", "INGRESS", "OWNER", "LIFETIME"],
-    ...rows.map((row) => [row.mobile, row.careOfAddress, row.ingress, row.owner, `${row.lifetime} s`]),
-  ];
-  const widths = [12, 16, 8, 6, 0];
-  return cells
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join(" ")
-        .trimEnd(),
-    )
-    .join("\n");
+  return table(
+    ["mobile", "care-of address", "ingress", "owner", "lifetime"],
+    rows.map((row) => [row.mobile, row.careOfAddress, row.ingress, row.owner, `${row.lifetime} s`]),
+  );
 }

@@ -3,10 +3,10 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Where labs keep their files: one directory per lab, one per node in it. */
-export const LAB_ROOT = "/run/anyhome-lab";
+const LAB_ROOT = "/run/anyhome-lab";
 
 /** Short, so that socket paths stay under the 108 bytes of `sockaddr_un`; also part of namespace names. */
-export const LAB_NAME = /^[a-z][a-z0-9-]{0,23}$/;
+const LAB_NAME = /^[a-z][a-z0-9-]{0,23}$/;
 
 /** The entry point of `anyhome`, next to this file whether it is source or built. */
 export const ANYHOME_MAIN = fileURLToPath(new URL(`../cli/main${extname(import.meta.filename)}`, import.meta.url));
