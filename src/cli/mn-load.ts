@@ -90,7 +90,7 @@ async function load(command: Command, options: LoadCommandOptions): Promise<void
         order: { flags, lifetimeSeconds: lifetime, homeAgent: options.homeAgent.address, careOfAddress },
         associations,
         identifications: new IdentificationSource("timestamps", random32),
-        ratePerSecond: rate ?? Number.POSITIVE_INFINITY,
+        ratePerSecond: rate,
         window,
         answerTimeoutMs: timeout * 1000,
         maximumRequests: duration === undefined ? mobiles : Number.POSITIVE_INFINITY,

@@ -33,7 +33,9 @@ export class ForeignAgentService {
 
   async stop(): Promise<void> {
     clearInterval(this.#ticker);
-    await Promise.all([...this.#sockets.values()].map((socket) => socket.close()));
+    const sockets = [...this.#sockets.values()];
+    this.#sockets.clear();
+    await Promise.all(sockets.map((socket) => socket.close()));
     this.#log?.close();
     this.#log = undefined;
   }

@@ -21,8 +21,8 @@ export interface LoadSettings {
   readonly associations: MobileAssociations;
   /** Shared: of timestamps that only grow, every mobile gets some that only grow. */
   readonly identifications: IdentificationSource;
-  /** Registrations per second; `Infinity` leaves the pace to the window. */
-  readonly ratePerSecond: number;
+  /** Registrations per second; `undefined` leaves the pace to the window. */
+  readonly ratePerSecond: number | undefined;
   /** Requests without an answer at any time, at most. */
   readonly window: number;
   readonly answerTimeoutMs: number;
@@ -125,10 +125,16 @@ export class Load {
   /** How many requests may go now, by the rate, the window and the end. */
   #room(nowMs: number): number {
     if (this.#isSendingOver(nowMs)) return 0;
-    const { mobiles, ratePerSecond, window, maximumRequests } = this.#settings;
-    const scheduled = Math.floor(((nowMs - this.#startedAtMs) / 1000) * ratePerSecond) + 1;
-    const { sent } = this.score;
-    return Math.min(scheduled - sent, maximumRequests - sent, Math.min(window, mobiles) - this.#outstanding.size);
+    const { mobiles, window, maximumRequests } = this.#settings;
+    const due = Math.min(this.#scheduled(nowMs), maximumRequests) - this.score.sent;
+    return Math.min(due, Math.min(window, mobiles) - this.#outstanding.size);
+  }
+
+  /** How many requests should have gone by now; the first goes at once. */
+  #scheduled(nowMs: number): number {
+    const { ratePerSecond } = this.#settings;
+    if (ratePerSecond === undefined) return Number.POSITIVE_INFINITY;
+    return Math.floor(((nowMs - this.#startedAtMs) / 1000) * ratePerSecond) + 1;
   }
 
   /** In turn; one that still waits for an answer is passed over. */
