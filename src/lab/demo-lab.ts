@@ -54,9 +54,9 @@ async function play(stage: Stage, lab: Lab): Promise<void> {
   for (const { name } of foreignAgents) await startForeignAgent(lab, name, stage.signal);
   await registerAll();
   const before = await stage.mobiles(mobiles, homeAgents, ask);
-  stage.show(
-    "\nINGRESS is the home agent that routing took the request to, OWNER the one that\nserves the mobile: the cluster's choice, and any ingress finds it.",
-  );
+  stage.show(`
+INGRESS is the home agent that routing took the request to. OWNER is the one
+that serves the mobile: the cluster chose it, and any ingress finds it.`);
 
   stage.step("Routes in r1");
   await showRoutes(stage, lab);
