@@ -68,7 +68,7 @@ export async function serveControlApi(service: ControlService, options: ControlA
   app.setNotFoundHandler((request, reply) =>
     refuse(reply, "unknown-route", `there is no ${request.method} ${request.url}`),
   );
-  addRoutes(app, service);
+  addRoutes(app, service, log);
 
   await clearSocketPath(socketPath);
   await app.listen({ path: socketPath });
@@ -78,7 +78,7 @@ export async function serveControlApi(service: ControlService, options: ControlA
   return { close: () => app.close() };
 }
 
-function addRoutes(app: FastifyInstance, service: ControlService): void {
+function addRoutes(app: FastifyInstance, service: ControlService, log: EventLog): void {
   app.get("/v1/status", { schema: { response: { 200: statusView } } }, () => service.status());
   app.get("/v1/peers", { schema: { response: { 200: peersView } } }, () => service.peers());
   app.get("/v1/routes", { schema: { response: { 200: routesView } } }, () => service.routes());
@@ -100,9 +100,11 @@ function addRoutes(app: FastifyInstance, service: ControlService): void {
   app.get<{ Params: { mobile: string } }>("/v1/bindings/:mobile", oneBinding, ({ params: { mobile } }) =>
     found(mobile, service.binding(parseMobile(mobile))),
   );
-  app.delete<{ Params: { mobile: string } }>("/v1/bindings/:mobile", oneBinding, async ({ params: { mobile } }) =>
-    found(mobile, await service.deleteBinding(parseMobile(mobile))),
-  );
+  app.delete<{ Params: { mobile: string } }>("/v1/bindings/:mobile", oneBinding, async ({ params: { mobile } }) => {
+    const deleted = found(mobile, await service.deleteBinding(parseMobile(mobile)));
+    log.event("binding-deleted", { mobile: deleted.mobile });
+    return deleted;
+  });
   app.get("/livez", () => ({ alive: true }));
   app.get("/readyz", { schema: { response: { "2xx": readinessView, 503: readinessView } } }, (_, reply) => {
     const readiness = service.readiness();

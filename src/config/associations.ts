@@ -8,7 +8,7 @@ import type {
 import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../wire/ipv4.ts";
 import { canonicalNai } from "../wire/nai.ts";
 import type { AssociationLists } from "./draft.ts";
-import { formatPath, type Problems } from "./problem.ts";
+import type { Problems } from "./problem.ts";
 import type { SecurityAssociationsFile } from "./schema.ts";
 import { decodeHex, isWorldReadable, readSecretFile } from "./secrets.ts";
 import type { Path, Source } from "./source.ts";
@@ -31,7 +31,7 @@ export interface ResolvedAssociations {
 export function resolveAssociations(all: readonly AssociationLists[], problems: Problems): ResolvedAssociations {
   const mobiles: MobileAssociation[] = [];
   const foreignAgents: ForeignAgentAssociation[] = [];
-  const seen = new Map<string, string>();
+  const seen: FirstPlaces = new Map();
   for (const { source, base, lists } of all) {
     if (hasInlineKeys(lists) && isWorldReadable(source.file)) {
       problems.warn(source, base, "every user can read this file with keys; chmod 600 keeps them to its owner");
@@ -55,15 +55,17 @@ function hasInlineKeys(lists: SecurityAssociationsFile): boolean {
   return entries.some((entry) => entry.key !== undefined || entry["key-hex"] !== undefined);
 }
 
+/** Where the first association stands that requests would find by a selector and SPI. */
+type FirstPlaces = Map<string, { readonly source: Source; readonly path: Path }>;
+
 /** Resolves the entry at one place of a file. */
 class EntryResolver {
   readonly #source: Source;
   readonly #path: Path;
   readonly #problems: Problems;
-  /** What requests would find several associations by, and where each stands. */
-  readonly #seen: Map<string, string>;
+  readonly #seen: FirstPlaces;
 
-  constructor(source: Source, path: Path, problems: Problems, seen: Map<string, string>) {
+  constructor(source: Source, path: Path, problems: Problems, seen: FirstPlaces) {
     this.#source = source;
     this.#path = path;
     this.#problems = problems;
@@ -138,8 +140,10 @@ class EntryResolver {
   #rejectDuplicate(who: string, spi: number): void {
     const identity = `${who}, SPI ${spi}`;
     const first = this.#seen.get(identity);
-    if (first === undefined) this.#seen.set(identity, formatPath(this.#path));
-    else this.#error("spi", `a second association for ${identity}; the first is ${first}`);
+    if (first) {
+      const { line } = first.source.locate(first.path);
+      this.#error("spi", `a second association for ${identity}; the first is at ${first.source.file}:${line}`);
+    } else this.#seen.set(identity, { source: this.#source, path: this.#path });
   }
 
   #error(key: string, message: string): void {

@@ -156,7 +156,7 @@ function parseBounded(text: string, { from, to, wholeSeconds, also }: DurationBo
 /** Without control characters, which would spoil logs and tables. */
 export const text = (expected: string, maximumLength: number, pattern = /^\P{Cc}+$/u) =>
   z
-    .string({ error: expected })
+    .string({ error: ({ input }) => (typeof input === "number" ? `${expected}, in quotes` : expected) })
     .meta({ title: expected })
     .regex(pattern, { error: expected })
     .max(maximumLength, { error: `${expected}, of ${maximumLength} characters at most` });

@@ -7,7 +7,7 @@ export interface ConfigProblem {
   /** From 1; absent where the whole file is meant. */
   readonly line?: number;
   readonly column?: number;
-  /** `formatPath` of the value; empty where the whole file is meant. */
+  /** Of the value, as in `members[0].bgp.as`; empty where the whole file is meant. */
   readonly path: string;
   /** What is wrong, what is expected, what was found. */
   readonly message: string;
@@ -68,8 +68,7 @@ export class Problems {
   }
 }
 
-/** As in `members[0].bgp.as`. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === "number") return `${text}[${step}]`;
     return text === "" ? step : `${text}.${step}`;

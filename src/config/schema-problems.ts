@@ -35,8 +35,7 @@ function describeIssue(issue: Issue, found: unknown, path: Path): string {
   if (found === undefined) return `is missing; expected ${expected}`;
   const shown = SECRET_KEYS.has(path.at(-1)) ? `${typeof found} (not shown)` : show(found);
   const hint = typeof found === "string" && options ? suggestion(found, options) : "";
-  const quotes = issue.code === "invalid_type" && issue.expected === "string" && typeof found === "number";
-  return `expected ${expected}, found ${shown}${hint}${quotes ? "; put it in quotes" : ""}`;
+  return `expected ${expected}, found ${shown}${hint}`;
 }
 
 function optionsOf(issue: Issue): readonly string[] | undefined {

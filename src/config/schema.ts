@@ -49,11 +49,11 @@ const member = section({
 
 const keySources = {
   key: field
-    .text("text in quotes", 1024, /./s)
+    .text("text", 1024, /./s)
     .optional()
     .describe("The key as text; its UTF-8 bytes are the key. One of `key`, `key-hex`, `key-file`."),
   "key-hex": field
-    .text("pairs of hexadecimal digits in quotes", 2048, /^([0-9A-Fa-f]{2})+$/)
+    .text("pairs of hexadecimal digits", 2048, /^([0-9A-Fa-f]{2})+$/)
     .optional()
     .describe("The key in hexadecimal."),
   "key-file": field
@@ -65,7 +65,7 @@ const keySources = {
 };
 
 const association = {
-  spi: field.integer(256, 4_294_967_295).describe("Security Parameter Index; 0 to 255 are reserved (RFC 5944 5.1)."),
+  spi: field.integer(256, 4_294_967_295).describe("Security Parameter Index; 0 to 255 are reserved (RFC 5944 3.5.2)."),
   algorithm: z
     .enum(["hmac-md5", "keyed-md5"])
     .default("hmac-md5")

@@ -27,11 +27,12 @@ function parseSource(file: string, text: string, problems: Problems): Source | u
   const json = extname(file) === ".json" ? parseJson(text) : undefined;
   if (json !== undefined) return new Source(file, json, () => new YamlText(text));
   const yaml = new YamlText(text);
-  const faults = yaml.syntaxErrors();
-  for (const { position, message } of faults) {
+  const result = yaml.toValue();
+  if (result.ok) return new Source(file, result.value, () => yaml);
+  for (const { position, message } of result.faults) {
     problems.add({ severity: "error", file, ...position, path: "", message: `not YAML: ${message}` });
   }
-  return faults.length === 0 ? new Source(file, yaml.document.toJS(), () => yaml) : undefined;
+  return undefined;
 }
 
 function parseJson(text: string): unknown {
@@ -81,26 +82,31 @@ interface Place {
   readonly value: Node | null;
 }
 
+interface SyntaxFault {
+  readonly position: Position;
+  readonly message: string;
+}
+
 class YamlText {
-  readonly document: Document.Parsed;
+  readonly #document: Document.Parsed;
   readonly #lines = new LineCounter();
 
   constructor(text: string) {
-    this.document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
   }
 
-  /** What keeps the text from having a value. */
-  syntaxErrors(): { readonly position: Position; readonly message: string }[] {
-    const faults = this.document.errors.map(({ pos: [offset], message }) => ({ offset, message }));
-    if (faults.length === 0) {
-      try {
-        this.document.toJS();
-      } catch (error) {
-        // An alias without its anchor, or so many that they would fill the memory.
-        faults.push({ offset: 0, message: describe(error) });
-      }
+  toValue(): { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly faults: SyntaxFault[] } {
+    const faults = this.#document.errors.map(({ pos: [offset], message }) => ({
+      position: this.#positionAt(offset),
+      message,
+    }));
+    if (faults.length > 0) return { ok: false, faults };
+    try {
+      return { ok: true, value: this.#document.toJS() };
+    } catch (error) {
+      // An alias without its anchor, or so many that they would fill the memory.
+      return { ok: false, faults: [{ position: this.#positionAt(0), message: describe(error) }] };
     }
-    return faults.map(({ offset, message }) => ({ position: this.#positionAt(offset), message }));
   }
 
   positionOf(path: Path, part: keyof Place): Position {
@@ -109,7 +115,7 @@ class YamlText {
 
   /** The nodes of the last key and its value; where the path ends too early, those of the last one found. */
   #find(path: Path): Place {
-    let found: Place = { key: null, value: this.document.contents };
+    let found: Place = { key: null, value: this.#document.contents };
     for (const step of path) {
       const next = this.#child(found.value, step);
       if (!next) break;
@@ -119,7 +125,7 @@ class YamlText {
   }
 
   #child(node: Node | null, step: string | number): Place | undefined {
-    const parent = isAlias(node) ? node.resolve(this.document) : node;
+    const parent = isAlias(node) ? node.resolve(this.#document) : node;
     if (isSeq<Node>(parent)) {
       const item = parent.items[Number(step)];
       return item && { key: item, value: item };

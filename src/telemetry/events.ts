@@ -31,12 +31,6 @@ export const events = {
     message: "daemon stopped",
     explanation: "The last line of an orderly end: routes are withdrawn, the store is closed, sockets are removed.",
   },
-  "configuration-warning": {
-    level: "warn",
-    message: "configuration deserves attention",
-    explanation:
-      "The configuration can be used, but `problem` says what is unwise in it, such as a key file that every user can read. `anyhome config check` shows the same.",
-  },
   "health-changed": {
     level: "info",
     message: "health changed",
@@ -197,7 +191,7 @@ export const events = {
     level: "warn",
     message: "BGP speaker reports a problem",
     explanation:
-      "ExaBGP or its helper found a `problem`: input that it could not use, or a command without an answer. A neighbor's NOTIFICATION can make ExaBGP print an unexpected `line`. What endangers the announcement is followed by `speaker-stopped`.",
+      "ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read. Announcements are not affected, but the state shown of a neighbor may be.",
   },
   "announcement-lapsed": {
     level: "warn",

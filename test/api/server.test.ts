@@ -130,10 +130,13 @@ describe("one binding", () => {
     }
   });
 
-  test("is deleted once, and the answer is what it was", async () => {
+  test("is deleted once, which the log remembers, and the answer is what it was", async () => {
     await serve();
     expect(await send("DELETE", "/v1/bindings/10.79.0.1")).toEqual({ status: 200, body: alice });
     expect(await send("DELETE", "/v1/bindings/10.79.0.1")).toEqual(refusal(404, "not-found"));
+    expect(logged.filter(({ id }) => id === "binding-deleted")).toEqual([
+      { id: "binding-deleted", fields: { mobile: "nai:alice@example.com" } },
+    ]);
   });
 
   test("is not deleted here where another member owns it, or where that can't be stored", async () => {
