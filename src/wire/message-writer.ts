@@ -3,7 +3,7 @@ import { encodeLongExtension, encodeTlvExtension } from "./extension-header.ts";
 import { encodeNai } from "./nai.ts";
 
 /** Bytes of an authenticator: both algorithms in use are MD5. The length field is itself covered, so it must be known before signing. */
-export const AUTHENTICATOR_LENGTH = 16;
+const AUTHENTICATOR_LENGTH = 16;
 
 /** The largest UDP payload over IPv4. */
 const MAXIMUM_MESSAGE_LENGTH = 65507;

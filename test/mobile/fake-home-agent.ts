@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { UdpSocket } from "../../src/relay/udp-socket.ts";
-import { type Endpoint, type Ipv4Address, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
+import { type Endpoint, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
 import type { RegistrationRequest } from "../../src/wire/registration-message.ts";
 import { type ReplyChanges, readRequest, replyTo } from "./fixtures.ts";
 
@@ -47,15 +47,11 @@ export class FakeHomeAgent {
 export const accepting: Behaviour = ({ homeAddress }) =>
   homeAddress === UNSPECIFIED ? { homeAddress: ipv4("10.79.0.1") } : {};
 
-/** A UDP port that nobody used at an address a moment ago. */
-export async function freePort(address: string): Promise<number> {
+/** An endpoint that nobody used a moment ago. */
+export async function freeEndpoint(address: string): Promise<Endpoint> {
   const socket = createSocket("udp4");
   await new Promise<void>((resolve) => socket.bind(0, address, resolve));
   const { port } = socket.address();
   await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
-}
-
-export async function freeEndpoint(address: string): Promise<Endpoint & { readonly address: Ipv4Address }> {
-  return { address: ipv4(address), port: await freePort(address) };
+  return { address: ipv4(address), port };
 }

@@ -11,7 +11,7 @@ export type ExtensionDescription =
   | { kind: "skipped"; type: number; value: Uint8Array }
   | { kind: "authentication"; type: number; spi: number; authenticator: Uint8Array };
 
-export const uint32 = fc.integer({ min: 0, max: 0xffffffff });
+const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 const uint16 = fc.integer({ min: 0, max: 0xffff });
 const uint8 = fc.integer({ min: 0, max: 0xff });
 const identification = fc.bigInt({ min: 0n, max: 0xffffffffffffffffn });
