@@ -8,7 +8,7 @@ const address = z.ipv4();
 const time = z.iso.datetime();
 const count = z.int().nonnegative();
 
-export const health = z.enum(["starting", "ready", "draining", "degraded", "down"]);
+const health = z.enum(["starting", "ready", "draining", "degraded", "down"]);
 export const role = z.enum(["owner", "ingress", "backup"]);
 export const bindingState = z.enum(["temporary", "permanent"]);
 
@@ -152,7 +152,6 @@ export const bindingQuery = z.strictObject({
   after: z.string().min(1).max(1024).optional(),
 });
 
-export type Health = z.infer<typeof health>;
 export type BindingView = z.infer<typeof bindingView>;
 export type BindingPage = z.infer<typeof bindingPage>;
 export type StatusView = z.infer<typeof statusView>;

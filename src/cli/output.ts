@@ -44,7 +44,7 @@ async function serialize(value: unknown, format: "json" | "yaml"): Promise<strin
 }
 
 /** Writes text and a line end to stdout; resolves when the reader has room for more. */
-export async function write(text: string): Promise<void> {
+async function write(text: string): Promise<void> {
   if (text !== "") await writeText(`${text}\n`);
 }
 

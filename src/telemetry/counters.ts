@@ -1,5 +1,5 @@
 /** Counters: plain numbers by name, some of them split by the values of one label. */
-export const counterDefinitions = {
+const counterDefinitions = {
   "requests-received": { help: "Registration Requests received on the virtual address" },
   "requests-relayed": { label: "owner", help: "requests relayed to their owner" },
   "requests-served": { help: "requests this home agent decided as the owner" },

@@ -107,7 +107,7 @@ export const pending: BindingView = {
 };
 
 /** Alice, the pending one, and mobiles without NAI whose bindings never expire. */
-export function bindings(count: number): BindingView[] {
+function bindings(count: number): BindingView[] {
   const others = Array.from({ length: Math.max(0, count - 2) }, (_, index): BindingView => {
     const homeAddress = formatIpv4((ipv4("10.65.0.0") + index) as Ipv4Address);
     return { ...alice, mobile: `ip:${homeAddress}`, homeAddress, nai: null, lifetime: 65_535, expiresAt: null };
