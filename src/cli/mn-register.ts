@@ -185,14 +185,17 @@ function viewOf(
 }
 
 function describe(view: RegistrationView): string {
-  const lifetime = view.lifetime === INFINITE_LIFETIME ? "infinite" : formatSeconds(view.lifetime);
+  const lifetimes = new Map([
+    [0, "ended"],
+    [INFINITE_LIFETIME, "infinite"],
+  ]);
   return fields([
     ["Answer", view.meaning],
     ["Home address", view.homeAddress],
     ["NAI", view.nai ?? undefined],
     ["Home agent", view.homeAgent],
     ["Care-of address", view.careOfAddress],
-    ["Lifetime", view.accepted ? lifetime : undefined],
+    ["Lifetime", view.accepted ? (lifetimes.get(view.lifetime) ?? formatSeconds(view.lifetime)) : undefined],
     ["Identification", view.identification],
     ["Requests sent", String(view.requestsSent)],
     ["Round trip", `${view.roundTripMs} ms`],
