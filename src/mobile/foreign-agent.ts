@@ -5,6 +5,9 @@
  *   mobile node ──request──▶ checks ──▶ pending ──without 33, with 34──▶ home agent
  *               ◀─code 64-──┘               │
  *               ◀──reply, without 34, with 33── visitor list ◀── checks ◀──reply── home agent
+ *
+ * RFC 5944 3.7.2.3 sends replies to the home address, over the link that the request came by. Without a hand on the link
+ * they go to the address and port that the request came from.
  */
 import { ExtensionType } from "../wire/extension.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
