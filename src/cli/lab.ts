@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { Command, Option } from "commander";
-import { Lab, LabError, type NodeStatus, type ProcessKind } from "../lab/lab.ts";
+import { Lab, type NodeStatus, type ProcessKind } from "../lab/lab.ts";
+import { LabError } from "../lab/lab-error.ts";
 import { labObstacle } from "../lab/obstacle.ts";
 import { labNames } from "../lab/place.ts";
 import { CliError, ExitCode } from "./exit.ts";

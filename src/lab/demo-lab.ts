@@ -47,7 +47,7 @@ async function play(stage: Stage, lab: Lab): Promise<void> {
       ask(foreignAgent, [...args, "--foreign-agent", nodeAddress(lab.node(foreignAgent))]),
     );
 
-  stage.step("Bring up namespaces, FRR on the routers, ExaBGP and a daemon on each home agent");
+  stage.step("Bring up FRR on the routers, and a daemon with its ExaBGP on each home agent");
   await lab.up({ progress: (line) => stage.show(`${line} …`), signal: stage.signal });
 
   stage.step("Register eight mobiles, through a foreign agent on fa1 and one on fa2");

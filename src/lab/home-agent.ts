@@ -1,10 +1,12 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { Agent, request } from "undici";
 import { type ReadinessView, readinessView } from "../api/schema.ts";
 import { anyhomeConfig } from "./anyhome-config.ts";
+import { LabError } from "./lab-error.ts";
 import { startIn } from "./namespace.ts";
 import { ANYHOME_MAIN, type LabPlace } from "./place.ts";
 import type { Topology } from "./topology.ts";
+import { waitFor } from "./wait.ts";
 
 /** Writes what the home agents of a lab have in common. */
 export function configureHomeAgents(place: LabPlace, topology: Topology, secret: string): void {
@@ -22,7 +24,7 @@ export function configureHomeAgents(place: LabPlace, topology: Topology, secret:
 /** Starts the daemon, which starts its own ExaBGP. */
 export function startHomeAgent(place: LabPlace, name: string): void {
   const command = [process.execPath, ANYHOME_MAIN, "run", "--config", place.config, "--node", name];
-  startIn(place.namespace(name), command, place.node(name).log("daemon"));
+  startIn(place.namespace(name), command, place.node(name).daemonLog);
 }
 
 /** What the daemon says of itself. @throws where no daemon answers on the socket. */
@@ -33,5 +35,41 @@ export async function readiness(controlSocket: string): Promise<ReadinessView> {
     return readinessView.parse(await body.json());
   } finally {
     await dispatcher.destroy();
+  }
+}
+
+export interface StartedDaemon {
+  readonly name: string;
+  readonly controlSocket: string;
+  /** The file that it logs to. */
+  readonly log: string;
+  /** Whether its process is there. */
+  readonly runs: () => boolean | Promise<boolean>;
+}
+
+/** @throws LabError where the daemon ends, or isn't ready in time; it tells the end of its log. */
+export async function untilReady(daemon: StartedDaemon, deadlineMs: number, signal?: AbortSignal): Promise<void> {
+  let reasons: readonly string[] = ["its control socket doesn't answer"];
+  const blame = (message: string) => new LabError(`${message}\n--- end of ${daemon.log}\n${endOf(daemon.log)}`);
+  const outcome = await waitFor(
+    async () => {
+      if (!(await daemon.runs())) return "ended";
+      const answer = await readiness(daemon.controlSocket);
+      reasons = answer.reasons;
+      return answer.ready && "ready";
+    },
+    { deadlineMs, what: `${daemon.name} to be ready`, intervalMs: 100, signal },
+  ).catch((error) => {
+    signal?.throwIfAborted();
+    throw blame(`${error.message}: ${reasons.join("; ")}`);
+  });
+  if (outcome === "ended") throw blame(`the daemon of ${daemon.name} has ended`);
+}
+
+function endOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8").trimEnd().split("\n").slice(-15).join("\n");
+  } catch {
+    return "(nothing was logged)";
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { configureHomeAgents, readiness, startHomeAgent } from "./home-agent.ts";
+import { configureHomeAgents, readiness, startHomeAgent, untilReady } from "./home-agent.ts";
+import { LabError } from "./lab-error.ts";
 import {
   becomeIn,
   doIn,
@@ -20,11 +20,6 @@ import { ANYHOME_MAIN, LabPlace } from "./place.ts";
 import { FRR_DAEMONS, nextHops, startRouter, vtysh } from "./router.ts";
 import { LAB_TOPOLOGY, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
 import { waitFor } from "./wait.ts";
-
-/** A lab can't be made, or is not what was taken for granted. The message is for the person who asked. */
-export class LabError extends Error {
-  override readonly name = "LabError";
-}
 
 export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bgpd" | "other";
 
@@ -114,22 +109,9 @@ export class Lab {
     }
   }
 
-  /** @throws LabError where the daemon ends, or isn't ready in time. */
-  private async untilReady(homeAgent: TopologyNode, signal: AbortSignal | undefined): Promise<void> {
-    let reasons: readonly string[] = ["its control socket doesn't answer"];
-    const outcome = await waitFor(
-      async () => {
-        if (!(await this.has(homeAgent.name, "daemon"))) return "ended";
-        const answer = await readiness(this.place.node(homeAgent.name).controlSocket);
-        reasons = answer.reasons;
-        return answer.ready && "ready";
-      },
-      { deadlineMs: SETTLE_MS, what: `${homeAgent.name} to be ready`, intervalMs: 100, signal },
-    ).catch((error) => {
-      signal?.throwIfAborted();
-      throw this.blame(homeAgent.name, "daemon", `${error.message}: ${reasons.join("; ")}`);
-    });
-    if (outcome === "ended") throw this.blame(homeAgent.name, "daemon", `the daemon of ${homeAgent.name} has ended`);
+  private untilReady({ name }: TopologyNode, signal: AbortSignal | undefined): Promise<void> {
+    const { controlSocket, daemonLog } = this.place.node(name);
+    return untilReady({ name, controlSocket, log: daemonLog, runs: () => this.has(name, "daemon") }, SETTLE_MS, signal);
   }
 
   /** The leaf routes to every home agent, and all routers route. */
@@ -150,11 +132,6 @@ export class Lab {
 
   private isHomeAgentNetwork(network: string): boolean {
     return nodesOf(this.topology, "home-agent").some((node) => node.interfaces.some((it) => it.network === network));
-  }
-
-  private blame(node: string, process: string, message: string): LabError {
-    const file = this.place.node(node).log(process);
-    return new LabError(`${message}\n--- end of ${file}\n${endOf(file)}`);
   }
 
   /** Removes everything that has this lab's name, also what a crash left behind; does nothing where there is nothing. */
@@ -301,12 +278,4 @@ function kindOf({ command }: LabProcess): ProcessKind {
   if (words.includes("anyhome_exabgp.py")) return "helper";
   if (words.slice(0, 3).includes("exabgp")) return "exabgp";
   return FRR_DAEMONS.find((name) => words[0] === name) ?? "other";
-}
-
-function endOf(file: string): string {
-  try {
-    return readFileSync(file, "utf8").trimEnd().split("\n").slice(-15).join("\n");
-  } catch {
-    return "(nothing was logged)";
-  }
 }

@@ -4,46 +4,49 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { stringify } from "yaml";
-import { readiness } from "./home-agent.ts";
+import { freeUdpPorts } from "./free-port.ts";
+import { untilReady } from "./home-agent.ts";
 import type { RunResult } from "./namespace.ts";
 import { ANYHOME_MAIN } from "./place.ts";
-import type { Topology } from "./topology.ts";
-import { waitFor } from "./wait.ts";
+import { nodesOf, type Topology } from "./topology.ts";
 
-const CLUSTER_PORT = 24_340;
-const REGISTRATION_PORT = 24_434;
+const READY_MS = 30_000;
 
 /** Home agents side by side on the loopback interface: no root, no routers. Who is the ingress is up to who asks. */
 export class LoopbackCluster {
-  readonly homeAgents: readonly string[] = ["ha1", "ha2", "ha3"];
-  readonly directory = mkdtempSync(join(tmpdir(), "anyhome-demo-"));
+  readonly homeAgents: readonly string[];
   readonly #topology: Topology;
+  readonly #directory = mkdtempSync(join(tmpdir(), "anyhome-loopback-"));
+  readonly #registrationPorts = new Map<string, number>();
   readonly #daemons = new Map<string, ReturnType<typeof startDaemon>>();
 
   constructor(topology: Topology) {
     this.#topology = topology;
+    this.homeAgents = nodesOf(topology, "home-agent").map(({ name }) => name);
   }
 
   /** Where a home agent takes registrations: `ADDRESS:PORT`. */
   registrationEndpoint(homeAgent: string): string {
-    return `127.0.0.1:${REGISTRATION_PORT + this.#index(homeAgent)}`;
+    return `127.0.0.1:${this.#registrationPorts.get(homeAgent)}`;
   }
 
+  /** @throws LabError when it doesn't come up */
   async up(signal: AbortSignal): Promise<void> {
-    const config = join(this.directory, "anyhome.yaml");
-    writeFileSync(join(this.directory, "secret"), randomBytes(32).toString("hex"), { mode: 0o600 });
-    writeFileSync(config, stringify(this.#config()), { mode: 0o600 });
-    for (const name of this.homeAgents) {
-      this.#daemons.set(name, startDaemon(config, name, join(this.directory, `${name}.log`)));
-    }
+    const ports = await freeUdpPorts(2 * this.homeAgents.length);
+    for (const name of this.homeAgents) this.#registrationPorts.set(name, ports.pop() ?? 0);
+    const clusterPorts = new Map(this.homeAgents.map((name) => [name, ports.pop() ?? 0]));
+
+    const config = join(this.#directory, "anyhome.yaml");
+    writeFileSync(join(this.#directory, "secret"), randomBytes(32).toString("hex"), { mode: 0o600 });
+    writeFileSync(config, stringify(this.#config(clusterPorts)), { mode: 0o600 });
     await Promise.all(
-      this.homeAgents.map((name) =>
-        waitFor(async () => (await readiness(this.#socket(name))).ready, {
-          deadlineMs: 30_000,
-          what: `${name} to be ready`,
-          signal,
-        }),
-      ),
+      this.homeAgents.map((name) => {
+        const log = join(this.#directory, `${name}.log`);
+        const daemon = startDaemon(config, name, log);
+        this.#daemons.set(name, daemon);
+        const runs = () => daemon.nodeChildProcess.exitCode === null && daemon.nodeChildProcess.signalCode === null;
+        return untilReady({ name, controlSocket: this.#socket(name), log, runs }, READY_MS, signal);
+      }),
     );
   }
 
@@ -64,12 +67,12 @@ export class LoopbackCluster {
 
   async down(): Promise<void> {
     await Promise.all([...this.#daemons.keys()].map((name) => this.kill(name)));
-    rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  #config() {
+  #config(clusterPorts: ReadonlyMap<string, number>) {
     return {
-      cluster: "demo",
+      cluster: "loopback",
       "secret-file": "secret",
       "virtual-network": this.#topology.virtualNetwork,
       "virtual-address": this.#topology.virtualAddress,
@@ -79,7 +82,7 @@ export class LoopbackCluster {
       members: this.homeAgents.map((id) => ({
         id,
         address: "127.0.0.1",
-        port: CLUSTER_PORT + this.#index(id),
+        port: clusterPorts.get(id),
         listen: this.registrationEndpoint(id),
       })),
       "security-associations": {
@@ -89,12 +92,8 @@ export class LoopbackCluster {
     };
   }
 
-  #index(homeAgent: string): number {
-    return this.homeAgents.indexOf(homeAgent);
-  }
-
   #socket(homeAgent: string): string {
-    return join(this.directory, `${homeAgent}.sock`);
+    return join(this.#directory, `${homeAgent}.sock`);
   }
 }
 

@@ -79,6 +79,10 @@ export class NodePlace {
     return join(this.directory, "frr");
   }
 
+  get daemonLog(): string {
+    return this.log("daemon");
+  }
+
   log(process: string): string {
     return join(this.directory, `${process}.log`);
   }

@@ -64,7 +64,7 @@ function isAlive(pid: number): boolean {
 function showLogs(lab: Lab): void {
   for (const { name, role } of lab.topology.nodes) {
     if (role !== "home-agent") continue;
-    const log = readFileSync(lab.place.node(name).log("daemon"), "utf8").trimEnd().split("\n").slice(-30).join("\n");
+    const log = readFileSync(lab.place.node(name).daemonLog, "utf8").trimEnd().split("\n").slice(-30).join("\n");
     process.stderr.write(`--- end of the log of ${name}\n${log}\n`);
   }
 }

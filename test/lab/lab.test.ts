@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { execa } from "execa";
 import { afterEach, describe, expect, test } from "vitest";
-import { Lab, LabError, type NodeStatus } from "../../src/lab/lab.ts";
+import { Lab, type NodeStatus } from "../../src/lab/lab.ts";
+import { LabError } from "../../src/lab/lab-error.ts";
 import { namespaces } from "../../src/lab/namespace.ts";
 import { ANYHOME_MAIN, LabPlace, labNames } from "../../src/lab/place.ts";
 import { LAB_TOPOLOGY } from "../../src/lab/topology.ts";

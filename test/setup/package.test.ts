@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freeUdpPorts } from "../../src/lab/free-port.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -31,7 +32,12 @@ describe("the package, packed and installed elsewhere", { timeout: 60_000 }, () 
   test("runs a home agent", async () => {
     const config = join(directory, "anyhome.yaml");
     writeFileSync(join(directory, "secret"), "0".repeat(64), { mode: 0o600 });
-    writeFileSync(config, CONFIG, { mode: 0o600 });
+    const [clusterPort, registrationPort] = await freeUdpPorts(2);
+    writeFileSync(
+      config,
+      `${CONFIG}members:\n- { id: only, address: 127.0.0.1, port: ${clusterPort}, listen: "127.0.0.1:${registrationPort}" }\n`,
+      { mode: 0o600 },
+    );
     const daemon = execa(anyhome, ["run", "--config", config, "--node", "only"], { reject: false });
     try {
       const ask = () =>
@@ -53,7 +59,6 @@ virtual-address: 10.64.0.1
 manage-address: false
 data-directory: data
 control-socket: control.sock
-members: [{ id: only, address: 127.0.0.1, port: 24340, listen: "127.0.0.1:24434" }]
 security-associations: { mobiles: [{ range: 10.64.1.0-10.64.1.255, spi: 256, key: "1234567812345678" }] }
 `;
 
