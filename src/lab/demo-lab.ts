@@ -13,7 +13,7 @@ const MOBILES = Array.from({ length: 8 }, (_, index) => ({
 const PICTURE = `
   fa1 ──┐                ┌── ha1
         r2 ───────── r1 ─┼── ha2      each announces ${LAB_TOPOLOGY.virtualNetwork}
-  fa2 ──┘                └── ha3      with ${LAB_TOPOLOGY.virtualAddress}, the address mobiles know
+  fa2 ──┘                └── ha3      with ${LAB_TOPOLOGY.virtualAddress}, which mobiles know
 `;
 
 /** On routers, in network namespaces. */
