@@ -110,6 +110,13 @@ describe("registration", () => {
     ]);
   });
 
+  test("an expired care-of address does not count, even before its row was cleaned up", () => {
+    const rig = new Rig();
+    rig.send({ careOf: FA1, lifetime: 10 });
+    rig.nowMs += 10_000;
+    expect(rig.send({ careOf: FA2, flags: "S" })).toMatchObject({ ...ACCEPTED, careOf: [FA2] });
+  });
+
   test("reserved bits are ignored (3.3; 3.8.2.3 contradicts it), and not kept", () => {
     const outcome = new Rig().send({ flags: "DrTx" });
     expect(outcome).toMatchObject(ACCEPTED);

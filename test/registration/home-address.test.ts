@@ -152,6 +152,16 @@ describe("a home address from the pool", () => {
     expect(after.send({ ...bob, aheadMs: 1 }).home).toBe("10.79.1.1");
   });
 
+  test("of two mobiles that got the same address on two sides of a partition, the second to come gets another", () => {
+    const [here, there] = [new Rig(), new Rig()];
+    here.send(ann);
+    there.send(bob);
+    for (const row of there.rows.values()) here.change(undefined, row);
+    expect(here.send({ ...ann, aheadMs: 1 }).home).toBe("10.79.1.0");
+    expect(here.send({ ...bob, aheadMs: 1 }).home).toBe("10.79.1.1");
+    expect(here.send({ ...bob, home: "10.79.1.0", aheadMs: 2 })).toMatchObject(denied(129, "home-address-taken"));
+  });
+
   test("an address whose row is rolled back is free again", () => {
     const rig = new Rig();
     const { row } = rig.send(ann);

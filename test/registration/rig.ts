@@ -239,7 +239,7 @@ export class Rig {
   }
 
   change(before: Binding | undefined, after: Binding | undefined): void {
-    if (before !== undefined) this.rows.delete(before.mobile);
+    if (before !== undefined && before.mobile !== after?.mobile) this.rows.delete(before.mobile);
     if (after !== undefined) this.rows.set(after.mobile, after);
     this.engine.rowChanged(before, after);
   }

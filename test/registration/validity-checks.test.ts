@@ -132,6 +132,10 @@ describe("a: whose key is good for whom", () => {
     {
       rule: "an NAI that has a key of its own is not proved by the key of its realm or of an address range",
       steps: [
+        {
+          send: { nai: "alice@example.com", home: "10.64.1.9", credential: KEYS.timestamps },
+          expect: denied(131, "mobile-authentication"),
+        },
         { send: { nai: "alice@example.com", credential: KEYS.alice }, expect: ACCEPTED },
         { send: { nai: "alice@example.com", credential: KEYS.roaming }, expect: denied(131, "mobile-authentication") },
         {
