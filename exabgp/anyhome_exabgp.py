@@ -124,10 +124,8 @@ class Speaker:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def kill(self):
-        """Ends ExaBGP, and with it this process: its sessions close, so no route outlives it."""
         if self.proven and os.getppid() == self.parent and self.parent > 1:
             os.kill(self.parent, signal.SIGKILL)
-        sys.exit(1)
 
 
 class Daemon:
@@ -184,7 +182,7 @@ class Daemon:
             self.dropped_events += 1
             return
         if self.dropped_events:
-            self.send({"type": "error", "message": f"{self.dropped_events} events dropped: too long, or not read in time"})
+            self.send({"type": "dropped", "events": self.dropped_events})
             self.dropped_events = 0
         self.send({"type": "event", "line": line})
 
@@ -261,16 +259,13 @@ class Helper:
     def check_clocks(self):
         now = time.monotonic()
         if self.speaker.overdue():
-            self.daemon.send({"type": "error", "message": f"ExaBGP didn't answer '{self.speaker.command}'"})
-            complain(f"ExaBGP didn't answer '{self.speaker.command}' in {self.speaker.reply_seconds} s: killing it")
-            self.speaker.kill()
+            self.end_speaker(f"ExaBGP didn't answer '{self.speaker.command}'")
         if self.daemon.silent_at is not None and now >= self.daemon.silent_at:
             self.lapsed_ms = round(self.daemon.silence_seconds * 1000)
             self.daemon.silent_at = None
             self.withdraw_everything()
         if len(self.daemon.outbox) > OUTBOX_LIMIT:
-            complain("the daemon writes but doesn't read")
-            self.part()
+            self.part("the daemon writes but doesn't read")
         if self.daemon.socket is None and now >= self.daemon.retry_at:
             self.daemon.connect()
 
@@ -307,18 +302,19 @@ class Helper:
         except OSError:
             data = b""
         if not data:
-            self.part()
+            self.part(None)
             return
         try:
             for line in self.daemon.lines.feed(data):
                 self.handle(parse(line))
                 self.daemon.heard()
         except BadInput as problem:
-            complain(f"bad input from the daemon: {problem}")
-            self.daemon.send({"type": "error", "message": f"bad input: {problem}"})
-            self.part()
+            self.part(f"bad input from the daemon: {problem}")
 
-    def part(self):
+    def part(self, problem):
+        if problem:
+            complain(problem)
+            self.daemon.send({"type": "error", "message": problem})
         self.daemon.disconnect()
         self.lapsed_ms = None
         self.withdraw_everything()
@@ -392,9 +388,15 @@ class Helper:
 
     def withdrawn(self, command, succeeded):
         if not succeeded:
-            complain(f"ExaBGP refused '{command}': killing it")
-            self.speaker.kill()
+            self.end_speaker(f"ExaBGP refused '{command}'")
         self.announced = {}
+
+    def end_speaker(self, problem):
+        """An ExaBGP whose routes are unknown must go, and this process with it: its sessions close, so no route outlives it."""
+        complain(f"{problem}: killing it")
+        self.daemon.send({"type": "error", "message": problem})
+        self.speaker.kill()
+        sys.exit(1)
 
     def introduced(self, command, succeeded):
         if self.version is None:

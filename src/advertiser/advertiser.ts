@@ -41,7 +41,7 @@ export interface Advertiser {
   /** Replaces the whole set. Returns at once; `status().applied` follows. The last call wins over restarts of the speaker. */
   set(advertisements: readonly Advertisement[]): void;
   status(): AdvertiserStatus;
-  /** Withdraws everything, waits until the speaker has confirmed it (bounded), then stops the speaker. */
+  /** Withdraws everything, waits until the speaker has confirmed it (bounded), then stops the speaker. The last call. */
   stop(): Promise<void>;
 }
 

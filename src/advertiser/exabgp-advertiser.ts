@@ -34,8 +34,8 @@ export class ExabgpAdvertiser implements Advertiser {
   #applied: readonly Advertisement[] = [];
   /** Of the last `set` sent. */
   #sequence = 0;
-  #withdrawn: (() => void) | undefined;
   #stopping = false;
+  #withdrawn: (() => void) | undefined;
   #patience: NodeJS.Timeout | undefined;
 
   constructor(options: ExabgpAdvertiserOptions, listener: AdvertiserListener) {
@@ -60,6 +60,7 @@ export class ExabgpAdvertiser implements Advertiser {
   }
 
   set(advertisements: readonly Advertisement[]): void {
+    if (this.#stopping) return;
     this.#desired = [...advertisements];
     this.#send();
     this.#changed();
@@ -81,7 +82,6 @@ export class ExabgpAdvertiser implements Advertiser {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    clearTimeout(this.#patience);
     this.#desired = [];
     if (this.#speaker.state === "running") {
       const deadline = setTimeout(() => this.#withdrawn?.(), WITHDRAWAL_DEADLINE_MS);
@@ -92,9 +92,7 @@ export class ExabgpAdvertiser implements Advertiser {
       clearTimeout(deadline);
     }
     await this.#speaker.stop();
-    this.#confirm([]);
-    this.#dropSessions("ExaBGP was stopped");
-    this.#changed();
+    this.#lost("ExaBGP was stopped");
   }
 
   #joined(): void {
@@ -135,8 +133,8 @@ export class ExabgpAdvertiser implements Advertiser {
       case "event":
         this.#event(report.line);
         return;
-      case "error":
-        this.#options.log.event("speaker-problem", { problem: printable(report.message) });
+      case "dropped":
+        this.#options.log.event("speaker-problem", { problem: `${report.events} lines from ExaBGP were lost` });
         return;
     }
     this.#changed();

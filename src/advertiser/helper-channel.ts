@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { printable } from "./api-dialect.ts";
 import {
   type DaemonMessage,
   type HelperMessage,
@@ -13,12 +14,13 @@ const LINE_LIMIT_BYTES = 8 << 20;
 const MAXIMUM_CONNECTIONS = 4;
 /** Several heartbeats must be lost before the helper withdraws. */
 const HEARTBEATS_PER_DEADLINE = 4;
-const PROBE_INTERVAL_MS = 1000;
-/** Probes that are sent while an earlier one has no answer. Counted, not timed: a daemon that was stopped must not blame others. */
+/** One heartbeat in so many is a probe. */
+const HEARTBEATS_PER_PROBE = 4;
+/** Probes without an answer, in a row. Counted, not timed: a daemon that was stopped must not blame others. */
 const MAXIMUM_UNANSWERED_PROBES = 5;
 
 export type Hello = Extract<HelperMessage, { type: "hello" }>;
-export type Report = Exclude<HelperMessage, { type: "hello" | "alive" }>;
+export type Report = Exclude<HelperMessage, { type: "hello" | "alive" | "error" }>;
 
 export interface HelperChannelListener {
   /** The helper that was waited for is there. */
@@ -134,29 +136,26 @@ export class HelperChannel {
   }
 
   #handle(message: Exclude<HelperMessage, Hello>): void {
-    if (message.type !== "alive") this.#listener.reported(message);
+    if (message.type === "error") this.#leave(`the helper gave up: ${printable(message.message)}`);
+    else if (message.type !== "alive") this.#listener.reported(message);
     else if (message.probe === this.#probe) this.#unansweredProbes = 0;
   }
 
   #startHeartbeats(connection: Socket): void {
     this.#unansweredProbes = 0;
-    let sinceProbeMs = 0;
-    const intervalMs = Math.round(this.#deadlineMs / HEARTBEATS_PER_DEADLINE);
+    let heartbeats = 0;
     this.#heartbeats = setInterval(() => {
-      sinceProbeMs += intervalMs;
-      if (sinceProbeMs < PROBE_INTERVAL_MS) {
+      heartbeats += 1;
+      if (heartbeats % HEARTBEATS_PER_PROBE !== 0) {
         send(connection, { type: "heartbeat" });
-        return;
-      }
-      sinceProbeMs = 0;
-      if (this.#unansweredProbes === MAXIMUM_UNANSWERED_PROBES) {
+      } else if (this.#unansweredProbes === MAXIMUM_UNANSWERED_PROBES) {
         this.#leave(`${MAXIMUM_UNANSWERED_PROBES} probes in a row had no answer`);
-        return;
+      } else {
+        this.#unansweredProbes += 1;
+        this.#probe += 1;
+        send(connection, { type: "heartbeat", probe: this.#probe });
       }
-      this.#unansweredProbes += 1;
-      this.#probe += 1;
-      send(connection, { type: "heartbeat", probe: this.#probe });
-    }, intervalMs);
+    }, this.#deadlineMs / HEARTBEATS_PER_DEADLINE);
   }
 
   #leave(reason: string): void {

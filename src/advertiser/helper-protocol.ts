@@ -41,6 +41,9 @@ const helperMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("alive"), probe: counter }),
   /** A line from ExaBGP that answers no command, as it came. */
   z.object({ type: z.literal("event"), line: z.string() }),
+  /** So many lines from ExaBGP were too long, or came faster than the daemon read them. */
+  z.object({ type: z.literal("dropped"), events: counter }),
+  /** The last message: why the helper now ends the connection, and ExaBGP with it where ExaBGP can't be trusted. */
   z.object({ type: z.literal("error"), message: z.string() }),
 ]);
 

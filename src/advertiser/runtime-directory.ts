@@ -86,7 +86,7 @@ export class RuntimeDirectory {
 
   /** Remembers the running ExaBGP, for a daemon that finds it left over. */
   recordSpeaker(pid: number): void {
-    writeFileSync(this.#speakerRecord, `${pid} ${processStart(pid)}\n`);
+    writeFileSync(this.#speakerRecord, `${pid} ${processStart(pid)}\n`, { mode: 0o600 });
   }
 
   /** Removes the files; the directory may have been made by somebody else, and stays. */

@@ -1,10 +1,13 @@
 /** The helper inside ExaBGP: applies what the daemon asks for, and withdraws everything when anything is wrong. */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RouteCommands } from "../../src/advertiser/helper-protocol.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { type Answer, type Connection, obliging, pythonObstacle, Stage } from "./helper-harness.ts";
+
+// Processes are started, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const CLEAR = "clear adj-rib out";
 
@@ -301,8 +304,7 @@ describe.skipIf(skipped)("when ExaBGP fails", () => {
       connection.send({ type: "set", sequence: 2, routes: [] });
       await connection.receives("applied", { sequence: 2 });
       stage.exabgp.say("{}");
-      const { message } = await connection.receives("error");
-      expect(message).toMatch(/^\d+ events dropped/);
+      expect((await connection.receives("dropped")).events).toBeGreaterThan(30_000);
       expect(connection.received.filter(({ type }) => type === "event").length).toBeLessThan(2000);
     },
   );

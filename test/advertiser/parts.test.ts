@@ -14,6 +14,7 @@ describe("messages of the helper", () => {
     { type: "lapsed", silentMs: 1000 },
     { type: "alive", probe: 3 },
     { type: "event", line: "{}" },
+    { type: "dropped", events: 7 },
     { type: "error", message: "no" },
   ])("$type is understood", (message) => {
     expect(parseHelperMessage(JSON.stringify(message))).toEqual(message);
