@@ -46,7 +46,7 @@ export interface UpOptions {
 }
 
 /** Time for home agents to become ready, and for routes to reach the last router. */
-const SETTLE_MS = 30_000;
+const SETTLE_MS = 60_000;
 
 /** One lab, up or not, by its name. */
 export class Lab {
