@@ -34,7 +34,7 @@ import { signedNais } from "./request-extensions.ts";
 import { refuseCareOfAddress, refuseExtensions, refuseHomeAgent, refuseTunnel } from "./service-checks.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-export type { Decision, DenialReason, DiscardReason, RegistrationContext } from "./decision.ts";
+export type { Decision, DenialReason, RegistrationContext } from "./decision.ts";
 
 /** Without the reserved bits, which are "ignored on reception" (RFC 5944 3.3). */
 const KNOWN_FLAGS = Object.values(RequestFlag).reduce((all, flag) => all | flag, 0);
@@ -87,11 +87,8 @@ export class RegistrationEngine {
     const identity = claimedIdentity(request, context.current);
     const newKey = identity && mobileKeyOf(identity);
     if (identity === undefined || newKey === undefined) return { verdict: "unknown-mobile" };
-    const authentication = authenticateMobile(
-      this.#associations,
-      request,
-      authenticatingIdentity(identity, context.current, this.#associations),
-    );
+    const name = authenticatingIdentity(identity, this.#associations);
+    const authentication = authenticateMobile(this.#associations, request, name);
     if (!("association" in authentication)) return authentication;
     const { verdict, association } = authentication;
     const row = ownRow(context, identity, association, this.#associations);

@@ -32,18 +32,12 @@ export function claimedIdentity(
 }
 
 /**
- * By which of its names the mobile must authenticate. The key of an address range is shared by many, so it is no proof
- * of an NAI that has a key of its own, nor good for an address that an NAI got from the pool: there the NAI alone counts.
+ * By which of its names the mobile must authenticate. The key of an address range or a realm is shared by all mobiles in
+ * it, who trust each other; it is no proof of an NAI that has a key of its own, whatever address that NAI has.
  */
-export function authenticatingIdentity(
-  identity: MobileIdentity,
-  current: Binding | undefined,
-  associations: AssociationTable,
-): MobileIdentity {
+export function authenticatingIdentity(identity: MobileIdentity, associations: AssociationTable): MobileIdentity {
   const naiAlone = { homeAddress: UNSPECIFIED, nai: identity.nai };
-  const isOfPool = current?.dynamic === true && current.nai === identity.nai;
-  const hasOwnKey = associations.anyForMobile(naiAlone)?.mobiles.by === "nai";
-  return isOfPool || hasOwnKey ? naiAlone : identity;
+  return associations.anyForMobile(naiAlone)?.mobiles.by === "nai" ? naiAlone : identity;
 }
 
 /** The mobile's own row: `current` may be of another mobile that has the home address this one named. */

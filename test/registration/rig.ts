@@ -306,10 +306,7 @@ export function associationOf(credential: Credential): MobileAssociation {
   };
 }
 
-export const associations = new AssociationTable(
-  Object.values<Credential>(KEYS).map(associationOf),
-  FOREIGN_AGENT_KEYS,
-);
+const associations = new AssociationTable(Object.values<Credential>(KEYS).map(associationOf), FOREIGN_AGENT_KEYS);
 
 function nameOf(request: RegistrationRequest): string {
   return identityOf(request).nai ?? formatIpv4(request.homeAddress);
