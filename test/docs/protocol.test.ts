@@ -1,0 +1,49 @@
+/** Holds docs/protocol.md to the code: diagrams, names of faults and counters, and the frame to test with. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { deriveFrameKey } from "../../src/auth/cluster-key.ts";
+import { FrameCodec } from "../../src/cluster/frame.ts";
+import { Counters } from "../../src/telemetry/counters.ts";
+
+const root = new URL("../../", import.meta.url);
+const read = (file: string) => readFileSync(new URL(file, root), "utf8");
+const page = read("docs/protocol.md");
+
+test.each(["src/cluster/frame.ts", "src/cluster/message.ts"])("the diagrams of %s are those of the page", (file) => {
+  const diagrams = read(file).match(/(?:^ \* {3,}\S.*\n)+/gm) ?? [];
+  expect(diagrams.length).toBeGreaterThan(0);
+  for (const diagram of diagrams) expect(page).toContain(diagram.replaceAll(/^ \* {2}/gm, ""));
+});
+
+test("every fault of a frame is explained", () => {
+  const [, type = ""] = /export type FrameFault =(.*?);/s.exec(read("src/cluster/frame.ts")) ?? [];
+  const faults = [...type.matchAll(/"([a-z-]+)"/g)].map(([, fault = ""]) => fault);
+  expect(faults).toContain("replayed");
+  expect(faults.filter((fault) => !page.includes(`\`${fault}\``))).toEqual([]);
+});
+
+test("every counter of the table of faults exists", () => {
+  const [, table = ""] = /^## Faults\n(.*?)^## /ms.exec(page) ?? [];
+  const named = [...table.matchAll(/^\| .+ \| .+ \| (?:at the owner )?`([a-z-]+)`/gm)].map(([, counter]) => counter);
+  expect(named.length).toBeGreaterThan(10);
+  expect(Object.keys(new Counters().snapshot())).toEqual(expect.arrayContaining(named));
+});
+
+test("the frame to test with is what a member sends", () => {
+  const [, example = ""] = /^## A frame to test with.*?^```\n(.*?)^```/ms.exec(page) ?? [];
+  const digits = [...example.matchAll(/^(?:key|frame)? +((?:[0-9a-f]+ )*[0-9a-f]+)(?: {3,}|$)/gm)].map(([, hex = ""]) =>
+    hex.replaceAll(" ", ""),
+  );
+  const [key, ...frame] = digits;
+  const secret = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
+  expect(Buffer.from(deriveFrameKey(secret, "lab", "ha1", "ha2")).toString("hex")).toBe(key);
+  const ha1 = new FrameCodec({ cluster: "lab", secret, self: "ha1", peers: ["ha2"], bootCount: 7 });
+  const sent = ha1.seal("ha2", {
+    type: "heartbeat",
+    sentAtMs: 1_790_000_000_000,
+    heardBootCount: 4,
+    health: "ready",
+    load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
+  });
+  expect(Buffer.from(sent ?? []).toString("hex")).toBe(frame.join(""));
+});
