@@ -46,7 +46,10 @@ function advertisement({ prefix: text, ...attributes }: Wish): Advertisement {
 }
 
 await advertiser.start();
-createInterface({ input: process.stdin }).on("line", (line) => {
+const commands = createInterface({ input: process.stdin });
+commands.on("line", (line) => {
   if (line === "stop") void advertiser.stop().then(() => process.exit(0));
   else advertiser.set((JSON.parse(line) as Wish[]).map(advertisement));
 });
+// The test is gone.
+commands.on("close", () => process.exit(1));
