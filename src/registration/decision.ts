@@ -1,4 +1,4 @@
-/** What the registration engine is asked, and what it answers. Reasons are stable: they name counters. */
+/** What the registration engine is asked, and what it answers. Reasons are stable names, for counters and logs. */
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 import { ReplyCode } from "../wire/reply-code.ts";
 import type { Binding, MemberId, MobileKey, Ownership } from "./binding.ts";

@@ -54,7 +54,7 @@ describe("the care-of address (134, 129)", () => {
       steps: [{ send: { careOf: "10.64.3.3" }, expect: denied(129, "care-of-address-at-home") }],
     },
     {
-      rule: 'a care-of address or a foreign agent in a prohibited network is answered 129 ("unauthorized service areas", 3.8.2.3)',
+      rule: "a care-of address or a foreign agent in a prohibited network is answered 129 (3.8.2.3)",
       steps: [
         { send: { careOf: "203.0.113.9" }, expect: denied(129, "care-of-address-prohibited") },
         { send: { careOf: FA1, source: "203.0.113.9" }, expect: denied(129, "care-of-address-prohibited") },
