@@ -117,12 +117,11 @@ export class SpeakerSupervisor {
     this.#lastError = reason;
     clearTimeout(this.#timer);
     this.#channel.dismiss();
-    const ended = this.#process;
-    ended?.kill("SIGKILL");
+    this.#process?.kill("SIGKILL");
     this.#options.log.event("speaker-stopped", { reason });
     this.#listener.lost(reason);
     const pauseMs = this.#backoff.nextDelayMs(performance.now() - this.#startedAtMs);
-    void ended?.exited.then(() => {
+    void Promise.resolve(this.#process?.exited).then(() => {
       this.#process = undefined;
       const place = this.#place;
       if (this.#state !== "failed" || !place) return;
@@ -182,17 +181,22 @@ export class SpeakerSupervisor {
     this.#startedAtMs = performance.now();
     this.#timer = setTimeout(() => this.restart("the helper did not join in time"), JOIN_DEADLINE_MS);
     this.#channel.expect(run);
-    directory.write(directory.config, exabgpConfig(this.#options.bgp, this.#helperCommand(directory, run)));
-    const started = new SpeakerProcess(
-      [...confinement(account), ...this.#exabgpCommand(directory)],
-      environment(),
-      (line) => this.#options.log.event("speaker-output", { line: printable(line) }),
-    );
-    this.#process = started;
-    if (started.pid !== undefined) directory.recordSpeaker(started.pid);
-    void started.exited.then((how) => {
-      if (started === this.#process) this.restart(`ExaBGP ${how}`);
-    });
+    try {
+      directory.write(directory.config, exabgpConfig(this.#options.bgp, this.#helperCommand(directory, run)));
+      const started = new SpeakerProcess(
+        [...confinement(account), ...this.#exabgpCommand(directory)],
+        environment(),
+        (line) => this.#options.log.event("speaker-output", { line: printable(line) }),
+      );
+      this.#process = started;
+      if (started.pid !== undefined) directory.recordSpeaker(started.pid);
+      void started.exited.then((how) => {
+        if (started === this.#process) this.restart(`ExaBGP ${how}`);
+      });
+    } catch (error) {
+      // The disk is full, or somebody has tidied up.
+      this.restart(`ExaBGP's files can't be written: ${(error as Error).message}`);
+    }
   }
 
   #joined(version: string): void {

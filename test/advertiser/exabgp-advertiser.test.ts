@@ -178,6 +178,14 @@ describe.skipIf(exabgpObstacle !== undefined && !process.env.CI)("an ExaBGP of o
     expect(lines.slice(0, 2)).toEqual(["done", "error"]);
   });
 
+  test("goes on trying when its files can't be written", async () => {
+    const advertiser = await running();
+    rmSync(join(directory, "run"), { recursive: true });
+    process.kill(advertiser.status().pid ?? 0, "SIGKILL");
+    await until(advertiser, "some attempts", ({ restarts }) => restarts > 2);
+    expect(advertiser.status()).toMatchObject({ lastError: expect.stringMatching(/files can't be written: ENOENT/) });
+  });
+
   test("leaves neither process nor file behind when it is stopped", async () => {
     const advertiser = await running();
     advertiser.set([wish("10.64.0.0/12")]);
