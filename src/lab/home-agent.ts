@@ -3,7 +3,7 @@ import { Agent, request } from "undici";
 import { type ReadinessView, readinessView } from "../api/schema.ts";
 import { anyhomeConfig } from "./anyhome-config.ts";
 import { LabError } from "./lab-error.ts";
-import { startIn } from "./namespace.ts";
+import { isRunning, startIn } from "./namespace.ts";
 import { ANYHOME_MAIN, type LabPlace } from "./place.ts";
 import type { Topology } from "./topology.ts";
 import { waitFor } from "./wait.ts";
@@ -21,10 +21,10 @@ export function configureHomeAgents(place: LabPlace, topology: Topology, secret:
   writeFileSync(place.config, anyhomeConfig(topology, paths), { mode: 0o600 });
 }
 
-/** Starts the daemon, which starts its own ExaBGP. */
-export function startHomeAgent(place: LabPlace, name: string): void {
+/** Starts the daemon, which starts its own ExaBGP. Returns its process id. */
+export function startHomeAgent(place: LabPlace, name: string): number {
   const command = [process.execPath, ANYHOME_MAIN, "run", "--config", place.config, "--node", name];
-  startIn(place.namespace(name), command, place.node(name).daemonLog);
+  return startIn(place.namespace(name), command, place.node(name).daemonLog);
 }
 
 /** What the daemon says of itself. @throws where no daemon answers on the socket. */
@@ -43,8 +43,7 @@ export interface StartedDaemon {
   readonly controlSocket: string;
   /** The file that it logs to. */
   readonly log: string;
-  /** Whether its process is there. */
-  readonly runs: () => boolean | Promise<boolean>;
+  readonly pid: number;
 }
 
 /** @throws LabError where the daemon ends, or isn't ready in time; it tells the end of its log. */
@@ -53,7 +52,7 @@ export async function untilReady(daemon: StartedDaemon, deadlineMs: number, sign
   const blame = (message: string) => new LabError(`${message}\n--- end of ${daemon.log}\n${endOf(daemon.log)}`);
   const outcome = await waitFor(
     async () => {
-      if (!(await daemon.runs())) return "ended";
+      if (!isRunning(daemon.pid)) return "ended";
       const answer = await readiness(daemon.controlSocket);
       reasons = answer.reasons;
       return answer.ready && "ready";

@@ -5,6 +5,7 @@ import {
   becomeIn,
   doIn,
   ipBatch,
+  isRunning,
   kill,
   type LabProcess,
   namespaces,
@@ -89,9 +90,9 @@ export class Lab {
     progress("starting home agents");
     configureHomeAgents(this.place, this.topology, randomBytes(32).toString("hex"));
     const homeAgents = nodesOf(this.topology, "home-agent");
-    for (const { name } of homeAgents) startHomeAgent(this.place, name);
+    const started = homeAgents.map(({ name }) => ({ name, pid: startHomeAgent(this.place, name) }));
     progress("waiting for home agents to be ready");
-    await Promise.all(homeAgents.map((homeAgent) => this.untilReady(homeAgent, signal)));
+    await Promise.all(started.map(({ name, pid }) => this.untilReady(name, pid, signal)));
     progress("waiting for routes");
     await this.untilRouted(signal);
   }
@@ -109,9 +110,9 @@ export class Lab {
     }
   }
 
-  private untilReady({ name }: TopologyNode, signal: AbortSignal | undefined): Promise<void> {
-    const { controlSocket, daemonLog } = this.place.node(name);
-    return untilReady({ name, controlSocket, log: daemonLog, runs: () => this.has(name, "daemon") }, SETTLE_MS, signal);
+  private untilReady(name: string, pid: number, signal: AbortSignal | undefined): Promise<void> {
+    const { controlSocket, daemonLog: log } = this.place.node(name);
+    return untilReady({ name, pid, controlSocket, log }, SETTLE_MS, signal);
   }
 
   /** The leaf routes to every home agent, and all routers route. */
@@ -228,27 +229,28 @@ export class Lab {
     return found.map((process) => ({ ...process, kind: kindOf(process) }));
   }
 
-  private async has(node: string, kind: ProcessKind): Promise<boolean> {
-    return (await this.processes(node)).some((process) => process.kind === kind);
+  private async processesOf(node: string, kind: ProcessKind): Promise<LabProcess[]> {
+    return (await this.processes(this.node(node).name)).filter((process) => process.kind === kind);
   }
 
-  /** Sends a signal to the processes of a kind. @throws LabError where there is none. */
+  /** Sends a signal to the processes of a kind; after SIGKILL they have ended. @throws LabError where there is none. */
   async kill(node: string, kind: ProcessKind, signal: NodeJS.Signals): Promise<void> {
-    const victims = (await this.processes(this.node(node).name)).filter((process) => process.kind === kind);
+    const victims = await this.processesOf(node, kind);
     if (victims.length === 0) throw new LabError(`no ${kind} runs on ${node}`);
     for (const { pid } of victims) kill(pid, signal);
+    if (signal === "SIGKILL") await untilEnded(victims, 5_000);
   }
 
   /** Starts what a node should run and doesn't, and waits until it works. */
   async start(name: string, signal?: AbortSignal): Promise<void> {
     const node = this.node(name);
     await this.mustExist();
-    if (node.role === "router" && !(await this.has(name, "bgpd"))) {
+    if (node.role === "router" && (await this.processesOf(name, "bgpd")).length === 0) {
       await startRouter(this.place, this.topology, node);
     }
     if (node.role === "home-agent") {
-      if (!(await this.has(name, "daemon"))) startHomeAgent(this.place, name);
-      await this.untilReady(node, signal);
+      const [running] = await this.processesOf(name, "daemon");
+      await this.untilReady(name, running?.pid ?? startHomeAgent(this.place, name), signal);
     }
   }
 
@@ -257,19 +259,20 @@ export class Lab {
     const node = this.node(name);
     const kinds: readonly ProcessKind[] = node.role === "router" ? [...FRR_DAEMONS].reverse() : ["daemon"];
     for (const kind of kinds) {
-      if (!(await this.has(name, kind))) continue;
-      await this.kill(name, kind, "SIGTERM");
-      const ended = async () => !(await this.has(name, kind));
-      await waitFor(ended, { deadlineMs: 10_000, what: `${kind} on ${name} to stop` }).catch(async () => {
-        await this.kill(name, kind, "SIGKILL");
-        await waitFor(ended, { deadlineMs: 2_000, what: `${kind} on ${name} to die` });
-      });
+      const processes = await this.processesOf(name, kind);
+      for (const { pid } of processes) kill(pid, "SIGTERM");
+      await untilEnded(processes, 10_000).catch(() => this.kill(name, kind, "SIGKILL"));
     }
   }
 
   private async mustExist(): Promise<void> {
     if (!(await this.exists())) throw new LabError(`no lab named ${this.place.name} is up`);
   }
+}
+
+async function untilEnded(processes: readonly LabProcess[], deadlineMs: number): Promise<void> {
+  const what = `process ${processes.map(({ pid }) => pid).join(", ")} to end`;
+  await waitFor(() => !processes.some(({ pid }) => isRunning(pid)), { deadlineMs, what, intervalMs: 5 });
 }
 
 function kindOf({ command }: LabProcess): ProcessKind {

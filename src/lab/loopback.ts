@@ -44,8 +44,7 @@ export class LoopbackCluster {
         const log = join(this.#directory, `${name}.log`);
         const daemon = startDaemon(config, name, log);
         this.#daemons.set(name, daemon);
-        const runs = () => daemon.nodeChildProcess.exitCode === null && daemon.nodeChildProcess.signalCode === null;
-        return untilReady({ name, controlSocket: this.#socket(name), log, runs }, READY_MS, signal);
+        return untilReady({ name, pid: daemon.pid ?? 0, controlSocket: this.#socket(name), log }, READY_MS, signal);
       }),
     );
   }

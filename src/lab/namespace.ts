@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { execa } from "execa";
 import { waitFor } from "./wait.ts";
@@ -117,6 +117,25 @@ export async function processesIn(namespace: string): Promise<LabProcess[]> {
     .sort((a, b) => a.pid - b.pid);
 }
 
+/** Processes that were started a moment ago, and are about to be inside. */
+function entering(namespace: string): LabProcess[] {
+  const [program, option] = enter(namespace, []);
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => describe(Number(name)) ?? [])
+    .filter(({ command }) => command[0] === program && command[1] === option);
+}
+
+/** Whether a process is there, and not only its remains. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  return process.platform !== "linux" || describe(pid) !== undefined;
+}
+
 function describe(pid: number): LabProcess | undefined {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
@@ -134,7 +153,7 @@ function describe(pid: number): LabProcess | undefined {
 export async function removeNamespace(namespace: string): Promise<void> {
   await waitFor(
     async () => {
-      const processes = await processesIn(namespace);
+      const processes = [...entering(namespace), ...(await processesIn(namespace))];
       for (const { pid } of processes) kill(pid, "SIGKILL");
       return processes.length === 0;
     },
