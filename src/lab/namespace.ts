@@ -7,7 +7,6 @@ import { waitFor } from "./wait.ts";
 /** A process inside a namespace. */
 export interface LabProcess {
   readonly pid: number;
-  readonly parent: number;
   readonly command: readonly string[];
 }
 
@@ -139,11 +138,9 @@ export function isRunning(pid: number): boolean {
 function describe(pid: number): LabProcess | undefined {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
-    // The name in parentheses may hold anything: fields are counted from its end.
-    const [state, parent] = readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\) /s, "")
-      .split(" ");
-    return state === "Z" ? undefined : { pid, parent: Number(parent), command };
+    // The name in parentheses may hold anything.
+    const zombie = /^.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    return zombie ? undefined : { pid, command };
   } catch {
     return undefined; // It has ended meanwhile.
   }

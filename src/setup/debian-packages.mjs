@@ -5,7 +5,7 @@ import { lastLines, run } from "./run.mjs";
 const LAB_PACKAGES = ["exabgp", "frr", "iproute2", "procps", "util-linux"];
 
 /** What the lab tests look at the wire with, besides. */
-const TEST_PACKAGES = ["python3-scapy", "tcpdump", "tshark"];
+const TEST_PACKAGES = ["python3-scapy", "tshark"];
 
 /** Packages that bring services which the lab does not want: it starts its own. */
 const SERVICES = ["exabgp", "frr"];
