@@ -18,13 +18,12 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { checkIntegrity, explaining, openDatabase, type SqliteDatabase } from "./database.ts";
-import { BOOT_MIGRATIONS, checkSchema, LOG_MIGRATIONS, type Migrations, migrate, TABLES_MIGRATIONS } from "./schema.ts";
-import { StoreCorruptError, StoreError } from "./store-error.ts";
+import { BOOT_MIGRATIONS, LOG_MIGRATIONS, type Migrations, migrate, TABLES_MIGRATIONS } from "./schema.ts";
+import { StoreError } from "./store-error.ts";
 
 /** Who a store belongs to. */
 export interface StoreOwner {
@@ -112,8 +111,13 @@ export class StoreLock {
   }
 
   release(): void {
-    rmSync(this.#paths.pid, { force: true });
-    this.#database.close();
+    try {
+      rmSync(this.#paths.pid, { force: true });
+    } catch {
+      // Without the lock it means nothing.
+    } finally {
+      this.#database.close();
+    }
   }
 }
 
@@ -147,6 +151,7 @@ export function createDataIfAbsent(paths: StorePaths, owner: StoreOwner): void {
     syncDirectory(unfinished);
     renameSync(unfinished, paths.data);
     syncDirectory(paths.directory);
+    syncDirectory(dirname(paths.directory));
   });
 }
 
@@ -161,48 +166,6 @@ function createDatabase(path: string, migrations: Migrations, owner: StoreOwner,
         "INSERT INTO meta (id, store_id, cluster, node, created_at) VALUES (1, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ'))",
       )
       .run(storeId, owner.cluster, owner.node);
-  } finally {
-    database.close();
-  }
-}
-
-/** Refuses a store with lost files, of another owner or of a later version; nothing is changed. */
-export function checkData(paths: StorePaths, owner: StoreOwner): void {
-  explaining(paths.data, () => {
-    for (const path of [paths.log, paths.tables]) {
-      const size = statSync(path, { throwIfNoEntry: false })?.size;
-      if (size === undefined) throw new StoreCorruptError(path, "the file is missing");
-      // SQLite would take it for a new database, and delete the WAL that belonged to it.
-      if (size === 0) throw new StoreCorruptError(path, "the file is empty");
-    }
-    // The WAL holds the newest changes, unless the store was closed. SQLite would do without it and say nothing.
-    const wal = `${paths.log}-wal`;
-    if (!existsSync(wal) && !existsSync(paths.closed))
-      throw new StoreCorruptError(wal, "the file is missing, and with it the newest changes");
-  });
-  const storeIds = [readStoreId(paths.log, LOG_MIGRATIONS, owner), readStoreId(paths.tables, TABLES_MIGRATIONS, owner)];
-  if (storeIds[0] !== storeIds[1])
-    throw new StoreCorruptError(paths.tables, `it belongs to another store than ${paths.log}`);
-}
-
-function readStoreId(path: string, migrations: Migrations, owner: StoreOwner): string {
-  const database = openDatabase(path, { readonly: true });
-  try {
-    return explaining(path, () => {
-      checkSchema(database, migrations);
-      const meta = database
-        .prepare<[], StoreOwner & { storeId: string }>("SELECT store_id AS storeId, cluster, node FROM meta")
-        .get();
-      if (meta === undefined) throw new StoreCorruptError(path, "it does not say which store it belongs to");
-      if (meta.cluster !== owner.cluster || meta.node !== owner.node) {
-        throw new StoreError(
-          "STORE_FOREIGN",
-          `the store ${path} belongs to node ${meta.node} of cluster ${meta.cluster}, and this is node ${owner.node} of ` +
-            `cluster ${owner.cluster}: give this node a directory of its own, or set its name and cluster back`,
-        );
-      }
-      return meta.storeId;
-    });
   } finally {
     database.close();
   }

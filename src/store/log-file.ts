@@ -1,7 +1,6 @@
 /** The append-only log: the store's point of durability. Runs in the log worker, which is its only writer. */
 import {
   assertInPlace,
-  checkIntegrity,
   emptyWal,
   type FileIdentity,
   openDatabase,
@@ -19,7 +18,7 @@ export interface LogFileOptions {
   readonly path: string;
   /** The database and its WAL, as they were first opened. */
   readonly files: readonly FileIdentity[];
-  /** At the first open of the process: the whole file is checked, and the number of this start is written down. */
+  /** At the first open of the process: the number of this start, to be written down. */
   readonly bootCount: number | undefined;
   /** At a later open: what was acknowledged. It must be there; what is beyond was reported as failed, and is removed. */
   readonly durableSequence: number | undefined;
@@ -45,7 +44,6 @@ export class LogFile {
     database.pragma("wal_autocheckpoint = 0");
     migrate(database, LOG_MIGRATIONS);
     if (options.bootCount !== undefined) {
-      checkIntegrity(database);
       database.prepare("UPDATE meta SET boot_count = ?").run(options.bootCount);
     }
     if (options.durableSequence !== undefined) {
@@ -82,10 +80,6 @@ export class LogFile {
   /** The sequence counts changes over the whole life of the store. */
   get lastSequence(): number {
     return this.#lastSequence;
-  }
-
-  get trimmedSequence(): number {
-    return this.#trimmedSequence;
   }
 
   /** On return the changes are on disk. */

@@ -11,7 +11,7 @@ const data = workerData as LogWorkerData;
 
 serve<LogRequest, LogReport>(data.path, (report) => {
   const log = new LogFile(data);
-  report({ type: "opened", trimmedSequence: log.trimmedSequence, lastSequence: log.lastSequence });
+  report({ type: "opened", lastSequence: log.lastSequence });
   let trimThroughSequence = 0;
 
   return {

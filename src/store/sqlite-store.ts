@@ -7,8 +7,8 @@
  */
 import { statfsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { checkData } from "./check-data.ts";
 import {
-  explaining,
   type FileIdentity,
   fileIdentity,
   openDatabase,
@@ -17,7 +17,6 @@ import {
   toStoreError,
 } from "./database.ts";
 import {
-  checkData,
   createDataIfAbsent,
   createDirectory,
   markClosed,
@@ -55,7 +54,7 @@ export interface SqliteStoreOptions {
 
 /**
  * Opens the store of this node, or makes it. Afterwards everything that was ever reported durable is in the tables.
- * @throws StoreError whose code tells what to do; nothing on disk was changed in that case
+ * @throws StoreError whose code tells what to do; no data was changed in that case
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const paths = storePaths(options.directory);
@@ -64,9 +63,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   let anchor: SqliteDatabase | undefined;
   try {
     createDataIfAbsent(paths, options);
-    checkData(paths, options);
+    const lastBootCount = checkData(paths, options);
     anchor = openAnchor(paths);
-    const store = new SqliteStore(paths, lock, anchor, options.listener);
+    const bootCount = lock.nextBootCount(lastBootCount);
+    const store = new SqliteStore(paths, bootCount, lock, anchor, options.listener);
     await store.open();
     return store;
   } catch (error) {
@@ -128,17 +128,14 @@ class SqliteStore implements Store {
   #commits = 0;
   #lastCommitMs = 0;
 
-  constructor(paths: StorePaths, lock: StoreLock, anchor: SqliteDatabase, listener: StoreListener) {
+  constructor(paths: StorePaths, bootCount: number, lock: StoreLock, anchor: SqliteDatabase, listener: StoreListener) {
     this.#paths = paths;
     this.#lock = lock;
     this.#anchor = anchor;
     this.#listener = listener;
     this.#logFiles = [fileIdentity(paths.log), fileIdentity(`${paths.log}-wal`)];
     this.#tablesFiles = [fileIdentity(paths.tables)];
-    const bootCount = explaining(paths.log, () =>
-      anchor.prepare<[], number>("SELECT boot_count FROM meta").pluck().get(),
-    );
-    this.bootCount = lock.nextBootCount(bootCount ?? 0);
+    this.bootCount = bootCount;
   }
 
   async open(): Promise<void> {
@@ -330,6 +327,8 @@ class SqliteStore implements Store {
     this.#anchor.close();
     try {
       if (this.#state === "open") markClosed(this.#paths, true);
+    } catch {
+      // As after a crash, then: the store is complete, and its WAL is there.
     } finally {
       this.#lock.release();
     }

@@ -23,7 +23,7 @@ export class StoreError extends Error {
   }
 }
 
-/** Nothing was changed on disk. The message ends with the commands that put the damaged files aside. */
+/** The message ends with the commands that put the damaged files aside. */
 export class StoreCorruptError extends StoreError {
   override readonly name: string = "StoreCorruptError";
   readonly file: string;
@@ -40,7 +40,7 @@ function wayToRecover(file: string): string {
   // The two databases are of use only together, so their directory moves as a whole; the boot counter beside it stays.
   const aside = basename(file) === "boot.sqlite" ? file : dirname(file);
   return (
-    `Nothing was changed. To recover from a backup, stop this home agent and put the whole directory ${dirname(file)} back. To go on ` +
+    `Nothing was repaired or removed. To recover from a backup, stop this home agent and put the whole directory ${dirname(file)} back. To go on ` +
     `without it, stop this home agent, run\n  mv ${shellWord(aside)} ${shellWord(`${aside}.corrupt-`)}"$(date +%s)"\nand start it again: ` +
     "it begins with an empty store, and holds again what its peers send it and what mobiles register"
   );

@@ -1,14 +1,13 @@
 /** The tables that the log folds into. Runs in the fold worker, which is their only writer; it reads the log through a connection of its own. */
 import {
   assertInPlace,
-  checkIntegrity,
   type FileIdentity,
   fileIdentity,
   openDatabase,
   probeWrite,
-  rowChecksum,
   type SqliteDatabase,
 } from "./database.ts";
+import { type LogRow, refuseAlteredChange } from "./log-row.ts";
 import { migrate, TABLES_MIGRATIONS } from "./schema.ts";
 import { STORE_TABLES } from "./store.ts";
 import { StoreCorruptError } from "./store-error.ts";
@@ -23,19 +22,8 @@ export interface TablesFileOptions {
   readonly logPath: string;
   /** The tables' and the log's database, as they were first opened. */
   readonly files: readonly FileIdentity[];
-  /** The whole file is checked. */
-  readonly verify: boolean;
-  /** What the log holds: more than `trimmedSequence`, up to `lastSequence`. */
-  readonly trimmedSequence: number;
+  /** The end of the log. */
   readonly lastSequence: number;
-}
-
-interface LogRow {
-  readonly sequence: number;
-  readonly target: string;
-  readonly key: string;
-  readonly row: string | null;
-  readonly checksum: number;
 }
 
 export class TablesFile {
@@ -54,13 +42,10 @@ export class TablesFile {
     this.#log = openDatabase(options.logPath, { readonly: true });
     tables.pragma(`cache_size = ${-CACHE_KIB}`);
     migrate(tables, TABLES_MIGRATIONS);
-    if (options.verify) checkIntegrity(tables);
     probeWrite(tables);
     this.#files = [...options.files, fileIdentity(`${options.path}-wal`)];
 
     this.#foldedSequence = tables.prepare("SELECT folded_sequence FROM meta").pluck().get() as number;
-    refuseMismatch(options, this.#foldedSequence);
-
     const select = this.#log.prepare<[number, number], LogRow>(
       `SELECT sequence, target, key, row, checksum FROM log WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ${FOLD_BATCH}`,
     );
@@ -80,16 +65,10 @@ export class TablesFile {
     );
     const noteFolded = tables.prepare("UPDATE meta SET folded_sequence = ?");
     this.#write = tables.transaction((rows: readonly LogRow[], foldedSequence: number) => {
-      for (const { sequence, target, key, row, checksum } of rows) {
+      for (const { target, key, row, checksum } of rows) {
         const statement = statements.get(target);
-        if (statement === undefined || rowChecksum(target, key, row) !== checksum) {
-          throw new StoreCorruptError(
-            options.logPath,
-            `the change with sequence ${sequence} does not read back as it was written`,
-          );
-        }
-        if (row === null) statement.remove.run(key);
-        else statement.upsert.run(key, row, checksum);
+        if (row === null) statement?.remove.run(key);
+        else statement?.upsert.run(key, row, checksum);
       }
       noteFolded.run(foldedSequence);
     }).immediate;
@@ -103,10 +82,12 @@ export class TablesFile {
   fold(throughSequence: number): boolean {
     if (this.#foldedSequence >= throughSequence) return false;
     const changes = this.#readLog(this.#foldedSequence, throughSequence);
-    const last = changes.at(-1)?.sequence ?? 0;
-    if (last !== this.#foldedSequence + changes.length || changes.length === 0) {
-      throw new StoreCorruptError(this.#log.name, `changes after sequence ${this.#foldedSequence} are missing`);
+    let last = this.#foldedSequence;
+    for (const change of changes) {
+      refuseAlteredChange(this.#log.name, change, last);
+      last = change.sequence;
     }
+    if (changes.length === 0) throw new StoreCorruptError(this.#log.name, `changes after sequence ${last} are missing`);
     this.#write(newestPerKey(changes), last);
     assertInPlace(this.#files);
     this.#foldedSequence = last;
@@ -124,19 +105,4 @@ function newestPerKey(changes: readonly LogRow[]): LogRow[] {
   const newest = new Map<string, LogRow>();
   for (const change of changes) newest.set(`${change.target} ${change.key}`, change);
   return [...newest.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, change]) => change);
-}
-
-function refuseMismatch({ path, trimmedSequence, lastSequence }: TablesFileOptions, foldedSequence: number): void {
-  if (foldedSequence < trimmedSequence) {
-    throw new StoreCorruptError(
-      path,
-      `it is older than the log: it ends at sequence ${foldedSequence}, the log begins after ${trimmedSequence}`,
-    );
-  }
-  if (foldedSequence > lastSequence) {
-    throw new StoreCorruptError(
-      path,
-      `it is newer than the log: it ends at sequence ${foldedSequence}, the log at ${lastSequence}`,
-    );
-  }
 }

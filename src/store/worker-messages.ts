@@ -13,7 +13,7 @@ export type LogRequest =
   | CloseRequest;
 
 export type LogReport =
-  | { readonly type: "opened"; readonly trimmedSequence: number; readonly lastSequence: number }
+  | { readonly type: "opened"; readonly lastSequence: number }
   | {
       readonly type: "committed";
       readonly lastPosition: number;

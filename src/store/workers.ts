@@ -63,13 +63,11 @@ export class StoreWorkers {
     } satisfies LogWorkerData);
     let fold: WorkerHandle<FoldRequest, FoldReport> | undefined;
     try {
-      const { trimmedSequence, lastSequence } = await log.opened;
+      const { lastSequence } = await log.opened;
       fold = new WorkerHandle<FoldRequest, FoldReport>("fold worker", {
         path: paths.tables,
         logPath: paths.log,
         files: [...tablesFiles, ...logFiles],
-        verify: bootCount !== undefined,
-        trimmedSequence,
         lastSequence,
       } satisfies FoldWorkerData);
       const { foldedSequence } = await fold.opened;
