@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
-import { fileIdentity } from "../../src/store/database.ts";
+import { fileIdentity, openDatabase } from "../../src/store/database.ts";
 import { storePaths } from "../../src/store/directory.ts";
 import { type FlatChanges, LogFile } from "../../src/store/log-file.ts";
 import { StoreCorruptError } from "../../src/store/store-error.ts";
@@ -76,4 +76,11 @@ test("the WAL starts over instead of growing", async () => {
   }
   // 200,000 changes are some 50 MB.
   expect(statSync(`${path}-wal`).size).toBeLessThan(12_000_000);
+});
+
+test("every commit is synced to the disk: FULL, which in WAL mode is not the default", async () => {
+  const database = openDatabase(await logPath());
+  expect(database.pragma("journal_mode", { simple: true })).toBe("wal");
+  expect(database.pragma("synchronous", { simple: true })).toBe(2);
+  database.close();
 });
