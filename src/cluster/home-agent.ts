@@ -16,7 +16,7 @@
  *
  * The daemon, the tests and the simulator drive the same object.
  */
-import type { AssociationTable } from "../auth/association-table.ts";
+import type { AssociationTable, MobileIdentity } from "../auth/association-table.ts";
 import { deriveNonceKey, derivePlacementKey } from "../auth/cluster-key.ts";
 import type { Binding, MemberId } from "../registration/binding.ts";
 import { RegistrationEngine } from "../registration/engine.ts";
@@ -33,7 +33,6 @@ import { LocationNotices } from "./location-notices.ts";
 import { LocationTable } from "./location-table.ts";
 import { Membership, type PeerStatus } from "./membership.ts";
 import type { HealthState, Load, Message } from "./message.ts";
-import type { MobileIdentity } from "../auth/association-table.ts";
 import { type Answer, Owner, type ServedRequest } from "./owner.ts";
 import { Placement, type PlacementMember } from "./placement.ts";
 import type { TemporaryBinding } from "./temporary-bindings.ts";
@@ -295,6 +294,10 @@ export class HomeAgent {
       if (reply === undefined) return;
       this.#observer.countBy("replies-sent", String(reply[1]));
       this.#outputs.push({ type: "reply", payload: reply, source: destination, destination: source });
+      return;
+    }
+    if (ingress === this.#settings.self) {
+      this.#ingress.answered(requestId, reply);
       return;
     }
     this.#send(ingress, {

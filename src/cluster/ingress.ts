@@ -3,6 +3,7 @@
  * temporary binding into a permanent one when the reply comes back (mission M1-M6, M14).
  */
 
+import type { MobileIdentity } from "../auth/association-table.ts";
 import type { MemberId } from "../registration/binding.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
@@ -19,7 +20,6 @@ import type { IngressBinding, Location } from "./location.ts";
 import type { LocationTable } from "./location-table.ts";
 import type { Membership } from "./membership.ts";
 import type { Message, RelayReply, RelayRequest } from "./message.ts";
-import type { MobileIdentity } from "../auth/association-table.ts";
 import type { Owner } from "./owner.ts";
 import { type Candidate, chooseOwner, type Placement } from "./placement.ts";
 import { type TemporaryBinding, TemporaryBindings } from "./temporary-bindings.ts";
@@ -136,6 +136,13 @@ export class Ingress {
       });
       return;
     }
+    const elsewhere =
+      location === undefined && this.#owner.find(identity) === undefined && this.#placeNew(identity, now);
+    if (elsewhere && elsewhere !== this.#settings.self && message.hopLimit > 1) {
+      this.#observer.countBy("requests-relayed", elsewhere);
+      this.#send(elsewhere, { ...message, hopLimit: message.hopLimit - 1 });
+      return;
+    }
     // Where the location named somebody who can't serve, this binding supersedes theirs.
     const generation = Math.max(message.minimumGeneration, location === undefined ? 1 : location.generation + 1);
     this.#owner.serve({ request, source, destination, ingress, requestId, generation }, now);
@@ -172,6 +179,14 @@ export class Ingress {
     });
   }
 
+  /** This member has become the owner of what it had relayed: its request came back. */
+  answered(requestId: number, reply: Uint8Array | undefined): void {
+    const temporary = this.#temporary.take(requestId);
+    if (temporary === undefined || reply === undefined) return;
+    this.#observer.countBy("replies-sent", String(reply[1]));
+    this.#emit({ type: "reply", payload: reply, source: temporary.destination, destination: temporary.foreignAgent });
+  }
+
   expire(now: Now): void {
     for (const { owner } of this.#temporary.takeExpired(now.monotonicMs)) {
       this.#observer.countBy("relay-timeouts", owner);
@@ -181,15 +196,33 @@ export class Ingress {
 
   /** Mission M14: a binding names the owner; without one, placement picks it. */
   #route(identity: MobileIdentity, now: Now): Route {
-    const { self, loadFactor } = this.#settings;
     const owned = this.#owner.find(identity);
-    if (owned !== undefined) return { owner: self, generation: owned.ownership.generation };
+    if (owned !== undefined) return { owner: this.#settings.self, generation: owned.ownership.generation };
     const location = this.#locations.find(identity);
     if (location !== undefined && this.#membership.isAlive(location.owner)) return location;
+    const generation = location === undefined ? 0 : location.generation + 1;
+    return { owner: this.#home(identity) ?? this.#placeNew(identity, now), generation };
+  }
+
+  /**
+   * The member that knows whether somebody owns the mobile: the first in its ranking that is alive, as owners tell it where
+   * their mobiles are. `undefined` if that is this member.
+   */
+  #home(identity: MobileIdentity): MemberId | undefined {
+    const home = this.#ranking(identity).find((id) => id === this.#settings.self || this.#membership.isAlive(id));
+    return home === this.#settings.self ? undefined : home;
+  }
+
+  /** Who is to own a mobile that nobody knows. Only its home decides, or members with different loads in mind would decide differently. */
+  #placeNew(identity: MobileIdentity, now: Now): MemberId {
+    const { self, loadFactor } = this.#settings;
+    if (this.#home(identity) !== undefined) return self;
+    return chooseOwner(this.#ranking(identity), this.#candidates(now), loadFactor) ?? self;
+  }
+
+  #ranking(identity: MobileIdentity): readonly MemberId[] {
     const mobile = mobileKeyOf(identity);
-    const ranking = mobile === undefined ? [] : this.#placement.rank(mobile);
-    const owner = chooseOwner(ranking, this.#candidates(now), loadFactor) ?? self;
-    return { owner, generation: location === undefined ? 0 : location.generation + 1 };
+    return mobile === undefined ? [] : this.#placement.rank(mobile);
   }
 
   #relay(request: RegistrationRequest, source: Endpoint, destination: Endpoint, route: Route, now: Now): void {

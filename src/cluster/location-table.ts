@@ -1,11 +1,12 @@
 /** Where mobiles are that other members own: what this ingress HA learned from replies, and what owners told it. */
+
+import type { MobileIdentity } from "../auth/association-table.ts";
 import type { MobileKey } from "../registration/binding.ts";
 import { ExpiryWheel } from "./expiry-wheel.ts";
 import type { Journal } from "./journal.ts";
 import type { Location } from "./location.ts";
 import { encodeLocationRow } from "./location-row.ts";
 import { MobileTable } from "./mobile-table.ts";
-import type { MobileIdentity } from "../auth/association-table.ts";
 
 export class LocationTable {
   readonly #journal: Journal;

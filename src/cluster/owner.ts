@@ -2,6 +2,8 @@
  * The owner's part: decides requests with the registration engine, keeps the bindings, and lets no reply out before the
  * row that it speaks of is on disk.
  */
+
+import type { MobileIdentity } from "../auth/association-table.ts";
 import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
 import { encodeBindingRow } from "../registration/binding-row.ts";
 import type { Decision, RegistrationContext, RegistrationEngine } from "../registration/engine.ts";
@@ -15,7 +17,6 @@ import { ExpiryWheel } from "./expiry-wheel.ts";
 import type { Now, Observer } from "./io.ts";
 import type { Journal } from "./journal.ts";
 import { MobileTable } from "./mobile-table.ts";
-import type { MobileIdentity } from "../auth/association-table.ts";
 
 /** A request on its owner, with what is known of its way there. */
 export interface ServedRequest {
@@ -139,11 +140,7 @@ export class Owner {
     }
     for (const { served } of lost) {
       const current = this.#current(served.request, now);
-      const reply = this.#engine.deny(
-        served.request,
-        this.#context(served, current, now),
-        ReplyCode.Resources,
-      );
+      const reply = this.#engine.deny(served.request, this.#context(served, current, now), ReplyCode.Resources);
       this.#answer(served, { reply, accepted: false, binding: current }, now);
     }
   }

@@ -1,11 +1,6 @@
 /** The control API's view of the running daemon. */
 import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
-import {
-  type BindingQuery,
-  ControlError,
-  type ControlService,
-  type MobileName,
-} from "../api/control-service.ts";
+import { type BindingQuery, ControlError, type ControlService, type MobileName } from "../api/control-service.ts";
 import type {
   BindingPage,
   BindingView,
@@ -15,8 +10,8 @@ import type {
   RoutesView,
   StatusView,
 } from "../api/schema.ts";
-import type { HomeAgent } from "../cluster/home-agent.ts";
 import type { MobileIdentity } from "../auth/association-table.ts";
+import type { HomeAgent } from "../cluster/home-agent.ts";
 import type { Output } from "../cluster/io.ts";
 import type { PeerStatus } from "../cluster/membership.ts";
 import type { Config } from "../config/config.ts";
@@ -26,6 +21,7 @@ import type { Counters } from "../telemetry/counters.ts";
 import { formatIpv4, formatPrefix, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
 import { viewOfLocation, viewOfOwned, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
+import { Listings } from "./listings.ts";
 
 /** Rows looked at for one page, so that a filter that matches nothing doesn't hold up registrations. */
 const MAXIMUM_ROWS_PER_PAGE = 20_000;
@@ -45,8 +41,11 @@ export interface ControlSources {
   readonly durable: (position: number) => Promise<void>;
 }
 
+type Rows = Iterator<() => BindingView | undefined>;
+
 export class DaemonControl implements ControlService {
   readonly #sources: ControlSources;
+  readonly #listings = new Listings<Rows>();
 
   constructor(sources: ControlSources) {
     this.#sources = sources;
@@ -76,24 +75,25 @@ export class DaemonControl implements ControlService {
   }
 
   bindings(query: BindingQuery): BindingPage {
-    const offset = query.after === undefined ? 0 : Number(query.after);
-    if (!Number.isSafeInteger(offset) || offset < 0) {
-      throw new ControlError("stale-cursor", `no page begins at ${JSON.stringify(query.after)}`);
-    }
     if (query.mobile !== undefined) {
       const view = this.binding(query.mobile);
       return { bindings: view !== undefined && matches(view, query) ? [view] : [], next: null };
     }
-    const bindings: BindingView[] = [];
-    let position = 0;
-    for (const viewOf of this.#allViews()) {
-      if (position++ < offset) continue;
-      const view = viewOf();
-      if (view !== undefined && matches(view, query)) bindings.push(view);
-      const looked = position - offset;
-      if (bindings.length >= query.limit || looked >= MAXIMUM_ROWS_PER_PAGE) return { bindings, next: String(position) };
+    const rows = query.after === undefined ? this.#allViews() : this.#listings.take(query.after);
+    if (rows === undefined) {
+      throw new ControlError(
+        "stale-cursor",
+        `the listing ${JSON.stringify(query.after)} can't be continued: begin anew`,
+      );
     }
-    return { bindings, next: null };
+    const bindings: BindingView[] = [];
+    for (let looked = 0; looked < MAXIMUM_ROWS_PER_PAGE && bindings.length < query.limit; looked++) {
+      const next = rows.next();
+      if (next.done) return { bindings, next: null };
+      const view = next.value();
+      if (view !== undefined && matches(view, query)) bindings.push(view);
+    }
+    return { bindings, next: this.#listings.keep(rows) };
   }
 
   binding(mobile: MobileName): BindingView | undefined {
@@ -185,7 +185,8 @@ export class DaemonControl implements ControlService {
   #temporaryView(identity: MobileIdentity): BindingView | undefined {
     const { agent, config } = this.#sources;
     for (const temporary of agent.temporaryBindings) {
-      const isIt = identity.nai === undefined ? temporary.homeAddress === identity.homeAddress : temporary.nai === identity.nai;
+      const isIt =
+        identity.nai === undefined ? temporary.homeAddress === identity.homeAddress : temporary.nai === identity.nai;
       if (isIt) return viewOfTemporary(temporary, config.timers.relayTimeoutMs, this.#addressOf);
     }
     return undefined;

@@ -47,7 +47,9 @@ export class Sockets {
 
   async #openRegistrations(): Promise<void> {
     const destination = this.#config.self.listen;
-    if (this.#config.manageAddress) await this.#manageAddress(addVirtualAddress);
+    if (this.#config.manageAddress && (await this.#manageAddress(addVirtualAddress))) {
+      this.#log.event("address-added", { address: formatIpv4(destination.address) });
+    }
     try {
       this.#driver.registrationSocket = await this.#bind(destination, "registration", (payload, source) =>
         this.#driver.input({ type: "datagram", payload, source, destination }),
@@ -75,12 +77,14 @@ export class Sockets {
     });
   }
 
-  async #manageAddress(manage: (address: string) => Promise<void>): Promise<void> {
+  async #manageAddress(manage: (address: string) => Promise<void>): Promise<boolean> {
     const address = formatIpv4(this.#config.virtualAddress);
     try {
       await manage(address);
+      return true;
     } catch (err) {
       this.#log.event("address-failed", { address, err });
+      return false;
     }
   }
 }

@@ -41,7 +41,8 @@ function findings({ peers, advertiser, storeFailure, registrationSocketFailure }
     found.push(["registrations", `registrations can't be received: ${registrationSocketFailure}`]);
   }
   for (const { id, state, clockSkewMs } of peers) {
-    if (state === "dead") found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);
+    if (state === "dead")
+      found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);
     if (state === "one-way") found.push([`member ${id}`, `${id} is heard, but doesn't hear this member`]);
     if (state !== "unknown" && Math.abs(clockSkewMs) > CLOCK_SKEW_BOUND_MS) {
       found.push([`clock ${id}`, `the clock of ${id} differs from ours by ${(clockSkewMs / 1000).toFixed(1)} s`]);
@@ -51,7 +52,8 @@ function findings({ peers, advertiser, storeFailure, registrationSocketFailure }
     found.push(["speaker", `the BGP speaker is ${advertiser.speaker}: ${advertiser.lastError ?? "not started yet"}`]);
   }
   for (const { address, state, reason } of advertiser.neighbors) {
-    if (state !== "up") found.push([`neighbor ${address}`, `the BGP session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
+    if (state !== "up")
+      found.push([`neighbor ${address}`, `the BGP session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
   }
   return found;
 }

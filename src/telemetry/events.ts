@@ -131,12 +131,6 @@ export const events = {
     message: "member restarted",
     explanation: "The boot counter of `member` went up: the daemon there started anew since it was last heard.",
   },
-  "clock-skew": {
-    level: "warn",
-    message: "clocks differ",
-    explanation:
-      "The clock of `member` differs from this one by `skewMs`. Lifetimes and timestamps depend on clocks: run NTP on all members.",
-  },
   "frame-rejected": {
     level: "warn",
     message: "cluster frame rejected",

@@ -77,7 +77,9 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
 function plain(message: Message): unknown {
   return JSON.parse(
     JSON.stringify(message, (_, value) =>
-      value instanceof Uint8Array || value?.type === "Buffer" ? Buffer.from(value.data ?? value).toString("hex") : value,
+      value instanceof Uint8Array || value?.type === "Buffer"
+        ? Buffer.from(value.data ?? value).toString("hex")
+        : value,
     ),
   );
 }

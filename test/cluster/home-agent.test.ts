@@ -138,7 +138,10 @@ describe("a mobile that lives elsewhere than its ranking says", () => {
 
   it("is known by the first in its ranking, which its owner tells", () => {
     const { cluster, homeAddress } = withMobileOnSecondChoice();
-    expect(cluster.agent("ha1").findLocation(identity(homeAddress))).toMatchObject({ owner: "ha2", ingress: undefined });
+    expect(cluster.agent("ha1").findLocation(identity(homeAddress))).toMatchObject({
+      owner: "ha2",
+      ingress: undefined,
+    });
     expect(code(cluster.register("ha1", { homeAddress }))).toBe(0);
     expect(cluster.agent("ha1").counts.owned).toBe(0);
   });
@@ -152,9 +155,39 @@ describe("a mobile that lives elsewhere than its ranking says", () => {
     cluster.input("ha1", { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
     cluster.passTime(200);
     expect(code(cluster.register("ha4", { homeAddress }))).toBe(0);
-    expect(cluster.count("ha1", "requests-relayed ha2")).toBe(1);
+    expect(cluster.count("ha1", "requests-relayed ha2")).toBe(2);
     expect(cluster.agent("ha4").findLocation(identity(homeAddress))).toMatchObject({ owner: "ha2" });
     expect(cluster.agent("ha1").counts.owned).toBe(0);
+  });
+
+  it("gets no second owner from a member that never saw it while its owner is full", () => {
+    const cluster = new TestCluster(3);
+    const full = cluster.homeAddressesRanked(12, "ha1", "ha2", "ha3");
+    for (const homeAddress of full) cluster.register("ha1", { homeAddress });
+    cluster.passTime(400);
+    const before = ["ha1", "ha2", "ha3"].map((id) => cluster.agent(id).counts.owned);
+    for (const homeAddress of full) expect(code(cluster.register("ha3", { homeAddress }))).toBe(0);
+    expect(["ha1", "ha2", "ha3"].map((id) => cluster.agent(id).counts.owned)).toEqual(before);
+  });
+
+  it("is placed on the next in its ranking by its home, when that is full", () => {
+    const cluster = new TestCluster(3);
+    for (const homeAddress of cluster.homeAddressesRanked(12, "ha1", "ha2", "ha3")) {
+      cluster.register("ha3", { homeAddress });
+      cluster.passTime(200);
+    }
+    const owned = ["ha1", "ha2", "ha3"].map((id) => cluster.agent(id).counts.owned);
+    expect(owned.reduce((sum, count) => sum + count)).toBe(12);
+    expect(Math.max(...owned)).toBeLessThanOrEqual(6);
+  });
+
+  it("comes back to its ingress when its home takes no new mobiles, and is answered from there", () => {
+    const cluster = new TestCluster(2);
+    cluster.input("ha1", { type: "vitals", health: "draining", eventLoopDelayMs: 0, storeQueue: 0 });
+    cluster.passTime(200);
+    const sent = cluster.register("ha2", { homeAddress: cluster.homeAddressRanked("ha1", "ha2") });
+    expect(sent).toMatchObject({ from: "ha2", destination: foreignAgent, reply: { code: 0 } });
+    expect(cluster.agent("ha2").counts).toMatchObject({ owned: 1, temporary: 0 });
   });
 
   it("is found by its home address as well as by its NAI", () => {
@@ -179,7 +212,9 @@ describe("a member that dies", () => {
     cluster.passTime(1100);
     expect([...cluster.agent("ha1").peers].map(({ id, state }) => `${id} ${state}`)).toEqual(["ha2 dead", "ha3 alive"]);
     expect(code(cluster.register("ha1", { homeAddress }))).toBe(0);
-    expect(cluster.agent("ha3").findOwned(identity(homeAddress))).toMatchObject({ ownership: { owner: "ha3", generation: 2 } });
+    expect(cluster.agent("ha3").findOwned(identity(homeAddress))).toMatchObject({
+      ownership: { owner: "ha3", generation: 2 },
+    });
   });
 
   it("serves everything it had accepted after its restart, identifications included", () => {
@@ -190,7 +225,10 @@ describe("a member that dies", () => {
     for (const id of ["ha1", "ha2", "ha3"]) cluster.kill(id);
     for (const id of ["ha1", "ha2", "ha3"]) cluster.restart(id);
     expect(cluster.agent("ha2").findOwned(identity(homeAddress))).toMatchObject({ ownership: { owner: "ha2" } });
-    expect(cluster.agent("ha1").findLocation(identity(homeAddress))).toMatchObject({ owner: "ha2", ingress: { foreignAgent } });
+    expect(cluster.agent("ha1").findLocation(identity(homeAddress))).toMatchObject({
+      owner: "ha2",
+      ingress: { foreignAgent },
+    });
     cluster.datagram("ha3", request);
     const [first, again] = cluster.replies.map(({ bytes }) => Buffer.from(bytes).toString("hex"));
     expect(again).toBe(first);
@@ -263,7 +301,9 @@ describe("the disk", () => {
     const cluster = new TestCluster(1);
     cluster.register("ha1", { homeAddress: "10.64.1.1" });
     const deletion = cluster.agent("ha1").deleteBinding(identity("10.64.1.1"), cluster);
-    expect(deletion?.outputs).toMatchObject([{ type: "append", changes: [{ key: "ip:10.64.1.1", position: deletion?.position }] }]);
+    expect(deletion?.outputs).toMatchObject([
+      { type: "append", changes: [{ key: "ip:10.64.1.1", position: deletion?.position }] },
+    ]);
     expect(cluster.agent("ha1").counts).toMatchObject({ owned: 0, tombstones: 1 });
     expect(cluster.agent("ha1").deleteBinding(identity("10.64.1.1"), cluster)).toBeUndefined();
   });

@@ -78,7 +78,11 @@ describe("the choice of an owner", () => {
   });
 
   it("passes over a member above its bound of the fair share", () => {
-    const loads = candidates({ id: "ha1", ownedBindings: 130 }, { id: "ha2", ownedBindings: 70 }, { id: "ha3", ownedBindings: 100 });
+    const loads = candidates(
+      { id: "ha1", ownedBindings: 130 },
+      { id: "ha2", ownedBindings: 70 },
+      { id: "ha3", ownedBindings: 100 },
+    );
     expect(chooseOwner(ranking, loads, 1.25)).toBe("ha2");
     expect(chooseOwner(ranking, loads, 1.5)).toBe("ha1");
   });

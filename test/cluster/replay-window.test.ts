@@ -30,7 +30,9 @@ describe("the anti-replay window", () => {
   });
 
   it("never accepts the same frame twice, in whatever order frames come", () => {
-    const frames = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5000 })), { maxLength: 300 });
+    const frames = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5000 })), {
+      maxLength: 300,
+    });
     fc.assert(
       fc.property(frames, (sequence) => {
         const window = new ReplayWindow();

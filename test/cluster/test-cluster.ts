@@ -1,12 +1,13 @@
 /** Several cores joined by a network and disks that do what the test says; time stands still unless it is told to pass. */
-import { computeAuthenticator } from "../../src/auth/authenticator.ts";
-import { AssociationTable } from "../../src/auth/association-table.ts";
+
 import type { MobileAssociation } from "../../src/auth/association.ts";
+import { AssociationTable } from "../../src/auth/association-table.ts";
+import { computeAuthenticator } from "../../src/auth/authenticator.ts";
 import { derivePlacementKey } from "../../src/auth/cluster-key.ts";
-import { Placement, type PlacementMember } from "../../src/cluster/placement.ts";
 import { HomeAgent } from "../../src/cluster/home-agent.ts";
 import type { Input, Observer, Output } from "../../src/cluster/io.ts";
 import { decodeLocationRow } from "../../src/cluster/location-row.ts";
+import { Placement, type PlacementMember } from "../../src/cluster/placement.ts";
 import type { MobileKey } from "../../src/registration/binding.ts";
 import { decodeBindingRow } from "../../src/registration/binding-row.ts";
 import type { LoggedChange } from "../../src/store/store.ts";
@@ -14,7 +15,11 @@ import { ExtensionType } from "../../src/wire/extension.ts";
 import { type Endpoint, type Ipv4Address, type Ipv4Range, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
 import { MessageWriter } from "../../src/wire/message-writer.ts";
 import { ntpFromEpochMs } from "../../src/wire/ntp-timestamp.ts";
-import { decodeRegistrationReply, encodeRequestFields, type RegistrationReply } from "../../src/wire/registration-message.ts";
+import {
+  decodeRegistrationReply,
+  encodeRequestFields,
+  type RegistrationReply,
+} from "../../src/wire/registration-message.ts";
 
 export const virtualEndpoint: Endpoint = { address: ipv4("10.64.0.1"), port: 434 };
 export const foreignAgent: Endpoint = { address: ipv4("192.0.2.1"), port: 434 };
@@ -114,7 +119,13 @@ export class TestCluster {
     return this.replies.length > before ? this.replies.at(-1) : undefined;
   }
 
-  request({ homeAddress = "10.64.1.1", nai, careOfAddress = "192.0.2.1", lifetime = 600, identification }: MobileOptions): Uint8Array {
+  request({
+    homeAddress = "10.64.1.1",
+    nai,
+    careOfAddress = "192.0.2.1",
+    lifetime = 600,
+    identification,
+  }: MobileOptions): Uint8Array {
     this.wallMs += 1;
     const writer = new MessageWriter(
       encodeRequestFields({
@@ -128,7 +139,9 @@ export class TestCluster {
     );
     if (nai !== undefined) writer.appendNai(nai);
     const used = nai === undefined ? association : roaming;
-    writer.appendAuthentication(ExtensionType.MobileHomeAuthentication, used.spi, (covered) => computeAuthenticator(used, covered));
+    writer.appendAuthentication(ExtensionType.MobileHomeAuthentication, used.spi, (covered) =>
+      computeAuthenticator(used, covered),
+    );
     return writer.finish();
   }
 
@@ -178,7 +191,11 @@ export class TestCluster {
     const node = this.#node(id);
     node.diskWorks = false;
     const lost = node.written.splice(0);
-    this.input(id, { type: "store-failed", firstPosition: lost[0]?.position ?? Number.POSITIVE_INFINITY, reason: "disk full" });
+    this.input(id, {
+      type: "store-failed",
+      firstPosition: lost[0]?.position ?? Number.POSITIVE_INFINITY,
+      reason: "disk full",
+    });
   }
 
   mendDisk(id: string): void {
@@ -192,20 +209,43 @@ export class TestCluster {
 
   /** A home address whose ranking of members begins with these. */
   homeAddressRanked(...ranking: string[]): string {
-    return this.#ranked(ranking, (number) => `10.70.${number >> 8}.${number & 255}`, (homeAddress) => `ip:${homeAddress}`);
+    const [first] = this.homeAddressesRanked(1, ...ranking);
+    return first ?? "";
+  }
+
+  homeAddressesRanked(count: number, ...ranking: string[]): string[] {
+    return this.#ranked(
+      count,
+      ranking,
+      (number) => `10.70.${number >> 8}.${number & 255}`,
+      (homeAddress) => `ip:${homeAddress}`,
+    );
   }
 
   naiRanked(...ranking: string[]): string {
-    return this.#ranked(ranking, (number) => `user${number}@example.com`, (nai) => `nai:${nai}`);
+    const [first] = this.#ranked(
+      1,
+      ranking,
+      (number) => `user${number}@example.com`,
+      (nai) => `nai:${nai}`,
+    );
+    return first ?? "";
   }
 
-  #ranked(ranking: readonly string[], make: (number: number) => string, keyOf: (name: string) => MobileKey): string {
+  #ranked(
+    count: number,
+    ranking: readonly string[],
+    make: (number: number) => string,
+    keyOf: (name: string) => MobileKey,
+  ): string[] {
     const placement = new Placement(derivePlacementKey(secret, "test"), this.#members());
-    for (let number = 1; number < 1000; number++) {
+    const names: string[] = [];
+    for (let number = 1; number < 10_000 && names.length < count; number++) {
       const found = placement.rank(keyOf(make(number)));
-      if (ranking.every((id, index) => found[index] === id)) return make(number);
+      if (ranking.every((id, index) => found[index] === id)) names.push(make(number));
     }
-    throw new Error(`no mobile is ranked ${ranking}`);
+    if (names.length < count) throw new Error(`not enough mobiles are ranked ${ranking}`);
+    return names;
   }
 
   #members(): PlacementMember[] {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
 import type { PeerStatus } from "../../src/cluster/membership.ts";
-import { Alarms, type AlarmSources } from "../../src/health/alarms.ts";
+import { type AlarmSources, Alarms } from "../../src/health/alarms.ts";
 
 const advertiser: AdvertiserStatus = {
   type: "exabgp",
@@ -41,7 +41,10 @@ describe("alarms", () => {
     ["member ha2", { peers: [{ ...peer, state: "one-way" }] }],
     ["clock ha2", { peers: [{ ...peer, clockSkewMs: -1500 }] }],
     ["speaker", { advertiser: { ...advertiser, speaker: "failed", lastError: "exit 1" } }],
-    ["neighbor 10.1.0.1", { advertiser: { ...advertiser, neighbors: [{ address: "10.1.0.1", state: "down", sinceMs: 0 }] } }],
+    [
+      "neighbor 10.1.0.1",
+      { advertiser: { ...advertiser, neighbors: [{ address: "10.1.0.1", state: "down", sinceMs: 0 }] } },
+    ],
   ])("%s rings for %j", (id, change) => {
     expect(new Alarms().update({ ...quiet, ...change }, 1).map((alarm) => alarm.id)).toEqual([id]);
   });

@@ -13,7 +13,12 @@ describe("readiness", () => {
   it.each<[string, Partial<Condition>, string, RegExp | undefined]>([
     ["a fit home agent is ready", {}, "ready", undefined],
     ["one that has not heard all peers yet listens first", { unheardPeers: ["ha2", "ha3"] }, "starting", /ha2, ha3/],
-    ["one whose peers had their time takes them for dead", { unheardPeers: ["ha2"], peersHadTheirTime: true }, "ready", undefined],
+    [
+      "one whose peers had their time takes them for dead",
+      { unheardPeers: ["ha2"], peersHadTheirTime: true },
+      "ready",
+      undefined,
+    ],
     ["one that can't write is down", { storeFailure: "disk full" }, "down", /disk full/],
     ["one that can't receive is down", { registrationSocketFailure: "EADDRNOTAVAIL" }, "down", /EADDRNOTAVAIL/],
     ["one that stops is down, whatever else holds", { stopping: true }, "down", /stopping/],

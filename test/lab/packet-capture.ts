@@ -44,7 +44,24 @@ export class PacketCapture {
   /** Ends the capture. */
   async messages(): Promise<CapturedMessage[]> {
     await this.#stop();
-    const { stdout } = await execa("tshark", ["-r", this.#file, "-Y", "mip || _ws.malformed", "-T", "fields", "-E", "separator=;", "-e", "mip.type", "-e", "mip.homeaddr", "-e", "_ws.malformed", "-e", "_ws.expert.severity"]);
+    const { stdout } = await execa("tshark", [
+      "-r",
+      this.#file,
+      "-Y",
+      "mip || _ws.malformed",
+      "-T",
+      "fields",
+      "-E",
+      "separator=;",
+      "-e",
+      "mip.type",
+      "-e",
+      "mip.homeaddr",
+      "-e",
+      "_ws.malformed",
+      "-e",
+      "_ws.expert.severity",
+    ]);
     return stdout
       .split("\n")
       .filter((line) => line !== "")

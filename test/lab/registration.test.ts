@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BindingPage, BindingView, PeerView } from "../../src/api/schema.ts";
 import type { Lab } from "../../src/lab/lab.ts";
-import { PacketCapture } from "./packet-capture.ts";
 import { waitFor, withLab } from "./harness.ts";
+import { PacketCapture } from "./packet-capture.ts";
 
 const FOREIGN_MOBILE = fileURLToPath(new URL("foreign-mobile.py", import.meta.url));
 const HOME_AGENTS = ["ha1", "ha2", "ha3"] as const;
@@ -56,7 +56,9 @@ withLab("a registration through the virtual address", (lab) => {
     const views = await allBindings(lab);
     for (const homeAddress of registered.keys()) {
       expect(views.filter((view) => view.homeAddress === homeAddress && view.roles.includes("owner"))).toHaveLength(1);
-      expect(views.filter((view) => view.homeAddress === homeAddress && view.roles.includes("ingress"))).toHaveLength(1);
+      expect(views.filter((view) => view.homeAddress === homeAddress && view.roles.includes("ingress"))).toHaveLength(
+        1,
+      );
     }
     const owners = new Set(views.filter(({ roles }) => roles.includes("owner")).map(({ on }) => on));
     const ingresses = new Set(views.filter(({ roles }) => roles.includes("ingress")).map(({ on }) => on));
@@ -78,7 +80,9 @@ withLab("a registration through the virtual address", (lab) => {
         identification: told?.identification,
         ownerAddress: HOME_AGENT_ADDRESSES[ingress.owner],
       });
-      const owned = views.find(({ homeAddress, roles }) => homeAddress === ingress.homeAddress && roles.includes("owner"));
+      const owned = views.find(
+        ({ homeAddress, roles }) => homeAddress === ingress.homeAddress && roles.includes("owner"),
+      );
       expect(owned).toMatchObject({
         on: ingress.owner,
         roles: ["owner"],
@@ -112,9 +116,15 @@ withLab("a registration through the virtual address", (lab) => {
   test("is served again after all home agents were killed and restarted, to the last bit of the reply (D5)", async () => {
     const before = await allBindings(lab);
     await Promise.all(HOME_AGENTS.map((node) => lab.kill(node, "daemon", "SIGKILL")));
-    await waitFor(async () => (await lab.nextHops("r1")).length === 0, { deadlineMs: 10_000, what: "r1 to lose all routes" });
+    await waitFor(async () => (await lab.nextHops("r1")).length === 0, {
+      deadlineMs: 10_000,
+      what: "r1 to lose all routes",
+    });
     await Promise.all(HOME_AGENTS.map((node) => lab.start(node)));
-    await waitFor(async () => (await lab.nextHops("r1")).length === 3, { deadlineMs: 30_000, what: "r1 to have all routes" });
+    await waitFor(async () => (await lab.nextHops("r1")).length === 3, {
+      deadlineMs: 30_000,
+      what: "r1 to have all routes",
+    });
     expect(sorted(await allBindings(lab))).toEqual(sorted(before));
     for (const { homeAddress, request, reply, careOfAddress, port } of registered.values()) {
       const node = careOfAddress === "10.1.11.2" ? "fa1" : "fa2";
@@ -124,9 +134,19 @@ withLab("a registration through the virtual address", (lab) => {
 });
 
 async function register(lab: Lab, node: string, how: string, careOf: string, homes: string[]): Promise<Registered[]> {
-  const { stdout, stderr, exitCode } = await lab.run(node, ["/usr/bin/python3", FOREIGN_MOBILE, how, "10.64.0.1", careOf, ...homes]);
+  const { stdout, stderr, exitCode } = await lab.run(node, [
+    "/usr/bin/python3",
+    FOREIGN_MOBILE,
+    how,
+    "10.64.0.1",
+    careOf,
+    ...homes,
+  ]);
   if (exitCode !== 0) throw new Error(`the foreign mobile failed: ${stderr}`);
-  return stdout.trim().split("\n").map((line) => JSON.parse(line));
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
 }
 
 /** Sends bytes from the same port again; the answer as hex. */

@@ -1,0 +1,26 @@
+/** Listings that were begun and may be continued; the oldest is forgotten when there are too many. */
+const MAXIMUM_LISTINGS = 32;
+
+/**
+ * Keeps the iterators of listings in pages. Those of a Map go on after changes of the Map, so that nothing is left out or
+ * told twice, and a page costs the same wherever it begins.
+ */
+export class Listings<Rows> {
+  readonly #byCursor = new Map<string, Rows>();
+  #count = 0;
+
+  /** Answers the cursor by which `take` finds the listing again, once. */
+  keep(rows: Rows): string {
+    const [oldest] = this.#byCursor.keys();
+    if (oldest !== undefined && this.#byCursor.size >= MAXIMUM_LISTINGS) this.#byCursor.delete(oldest);
+    const cursor = String(++this.#count);
+    this.#byCursor.set(cursor, rows);
+    return cursor;
+  }
+
+  take(cursor: string): Rows | undefined {
+    const rows = this.#byCursor.get(cursor);
+    this.#byCursor.delete(cursor);
+    return rows;
+  }
+}
