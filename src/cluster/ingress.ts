@@ -32,6 +32,7 @@ interface Route {
 
 export interface IngressSettings {
   readonly self: MemberId;
+  readonly bootCount: number;
   /** The Registration Reply comes back addressed to it (mission M4). */
   readonly virtualEndpoint: Endpoint;
   readonly relayTimeoutMs: number;
@@ -51,7 +52,8 @@ export class Ingress {
   readonly #send: (to: MemberId, message: Message) => void;
   readonly #candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
   readonly #temporary: TemporaryBindings;
-  #nextRequestId = 1;
+  /** Unique over restarts: a reply to a request of a former start finds nothing. */
+  #nextRequestId: number;
 
   constructor(options: {
     readonly settings: IngressSettings;
@@ -73,6 +75,7 @@ export class Ingress {
     this.#emit = options.emit;
     this.#send = options.send;
     this.#candidates = options.candidates;
+    this.#nextRequestId = options.settings.bootCount * 2 ** 32 + 1;
     this.#temporary = new TemporaryBindings(options.settings.maximumPending);
   }
 

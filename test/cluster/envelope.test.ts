@@ -180,7 +180,8 @@ describe("the reply to a relayed request", () => {
   ])("%s goes to nobody, and ends the temporary binding", (_, fields, reason) => {
     const { cluster, datagram, tell } = clusterWithStandIns();
     datagram("ha1", cluster.request({ homeAddress: cluster.homeAddressRanked("ha2") }));
-    expect(tell("ha2", "ha1", { ...reply, ...fields })).toEqual([]);
+    const [temporary] = cluster.agent("ha1").temporaryBindings;
+    expect(tell("ha2", "ha1", { ...reply, requestId: temporary?.requestId ?? 0, ...fields })).toEqual([]);
     expect(cluster.count("ha1", `datagrams-dropped ${reason}`)).toBe(1);
     expect(cluster.agent("ha1").counts).toMatchObject({ temporary: 0, ingress: 0 });
   });

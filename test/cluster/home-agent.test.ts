@@ -97,6 +97,19 @@ describe("a request whose ingress and owner differ", () => {
     expect(cluster.agent("ha1").counts.temporary).toBe(0);
   });
 
+  it("is not answered by a reply to a request of a former start", () => {
+    const cluster = new TestCluster(3);
+    const homeAddress = cluster.homeAddressRanked("ha2");
+    cluster.commitAtOnce = false;
+    cluster.register("ha1", { homeAddress });
+    const [before] = cluster.agent("ha1").temporaryBindings;
+    cluster.kill("ha1");
+    cluster.restart("ha1");
+    cluster.register("ha1", { homeAddress });
+    const [after] = cluster.agent("ha1").temporaryBindings;
+    expect(after?.requestId).toBeGreaterThan(before?.requestId ?? Number.POSITIVE_INFINITY);
+  });
+
   it("does not make a permanent binding of a denial", () => {
     const cluster = new TestCluster(3);
     const homeAddress = cluster.homeAddressRanked("ha2");
