@@ -21,6 +21,7 @@
  *
  * The key is derived for the direction sender → receiver (auth/cluster-key.ts).
  */
+import type { KeyObject } from "node:crypto";
 import { deriveFrameKey, FRAME_AUTHENTICATOR_LENGTH, frameAuthenticator, verifyFrame } from "../auth/cluster-key.ts";
 import type { MemberId } from "../registration/binding.ts";
 import { ByteReader, ByteWriter, FrameTooShortError } from "./byte-cursor.ts";
@@ -47,8 +48,8 @@ export type FrameResult =
   | { readonly ok: false; readonly fault: FrameFault };
 
 interface Peer {
-  readonly sendKey: Uint8Array;
-  readonly receiveKey: Uint8Array;
+  readonly sendKey: KeyObject;
+  readonly receiveKey: KeyObject;
   readonly window: ReplayWindow;
   nextSequence: number;
 }

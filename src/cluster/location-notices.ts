@@ -46,8 +46,10 @@ export class LocationNotices {
     const byAddress = mobileKeyOf({ homeAddress, nai: undefined });
     const byNai = nai === undefined ? undefined : mobileKeyOf({ homeAddress: UNSPECIFIED, nai });
     const first = new Set<MemberId>();
-    if (byAddress !== undefined) first.add(this.#placement.first(byAddress));
-    if (byNai !== undefined) first.add(this.#placement.first(byNai));
+    for (const name of [byAddress, byNai]) {
+      const [member] = name === undefined ? [] : this.#placement.rank(name);
+      if (member !== undefined) first.add(member);
+    }
     first.delete(this.#self);
     first.delete(ingress);
     for (const member of first) {

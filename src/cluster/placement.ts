@@ -2,7 +2,7 @@
  * Placement: which member should own a mobile that nobody knows yet. Weighted rendezvous hashing gives every member the
  * same ranking without talking; the bound on loads keeps one member from filling up while others are empty.
  */
-import { createHmac } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
 import type { MemberId, MobileKey } from "../registration/binding.ts";
 import { type Ipv4Address, type Ipv4Range, parseIpv4, rangeContains } from "../wire/ipv4.ts";
 
@@ -21,16 +21,21 @@ export interface Candidate {
   readonly ownedBindings: number;
 }
 
+/** Rankings at hand; a request asks for its mobile's several times, on its way there and back. */
+const MAXIMUM_REMEMBERED = 4096;
+
 interface Scored {
   readonly id: MemberId;
   readonly score: number;
 }
 
 export class Placement {
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
   readonly #members: readonly { readonly member: PlacementMember; readonly high: number; readonly low: number }[];
+  /** Those asked for last, in the order in which they were worked out. */
+  readonly #remembered = new Map<MobileKey, readonly MemberId[]>();
 
-  constructor(key: Uint8Array, members: readonly PlacementMember[]) {
+  constructor(key: KeyObject, members: readonly PlacementMember[]) {
     this.#key = key;
     this.#members = members.map((member) => ({ member, ...this.#hash(`member ${member.id}`) }));
   }
@@ -39,15 +44,16 @@ export class Placement {
    * All members, best first. An address from a member's pool slice ranks that member first: it handed the address out,
    * so a mobile that got its address dynamically is found by the address as well as by its NAI.
    */
-  rank(mobile: MobileKey): MemberId[] {
-    return this.#scored(mobile)
+  rank(mobile: MobileKey): readonly MemberId[] {
+    const remembered = this.#remembered.get(mobile);
+    if (remembered !== undefined) return remembered;
+    const ranking = this.#scored(mobile)
       .sort((a, b) => (ranksBefore(a, b) ? -1 : 1))
       .map(({ id }) => id);
-  }
-
-  /** `rank(mobile)[0]` without sorting. */
-  first(mobile: MobileKey): MemberId {
-    return this.#scored(mobile).reduce((best, other) => (ranksBefore(other, best) ? other : best)).id;
+    const [oldest] = this.#remembered.keys();
+    if (oldest !== undefined && this.#remembered.size >= MAXIMUM_REMEMBERED) this.#remembered.delete(oldest);
+    this.#remembered.set(mobile, ranking);
+    return ranking;
   }
 
   #scored(mobile: MobileKey): Scored[] {

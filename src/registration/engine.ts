@@ -9,6 +9,7 @@
  *
  * The engine remembers nothing but what of its address pool is taken, and a rate; rows belong to the caller.
  */
+import type { KeyObject } from "node:crypto";
 import type { AssociationTable } from "../auth/association-table.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
 import { type RegistrationRequest, type ReplyFields, RequestFlag } from "../wire/registration-message.ts";
@@ -50,7 +51,7 @@ export class RegistrationEngine {
   constructor(options: {
     readonly policy: RegistrationPolicy;
     readonly associations: AssociationTable;
-    readonly nonceKey: Uint8Array;
+    readonly nonceKey: KeyObject;
   }) {
     this.#policy = options.policy;
     this.#associations = options.associations;

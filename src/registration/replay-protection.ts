@@ -6,7 +6,7 @@
  * row and the cluster's key knows it: another member that takes the mobile over, or this one after a restart. A mobile
  * without a row gets a nonce of the hour. docs/rfc5944.md says why this is as good as a random one.
  */
-import { createHmac } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
 import type { ReplayProtection } from "../auth/association.ts";
 import { joinIdentification } from "../wire/identification.ts";
 import { epochMsFromNtp, ntpFromEpochMs, timestampDifference } from "../wire/ntp-timestamp.ts";
@@ -33,10 +33,10 @@ export interface Subject {
 }
 
 export class IdentificationRules {
-  readonly #nonceKey: Uint8Array;
+  readonly #nonceKey: KeyObject;
 
   /** `nonceKey`: the same on all members of the cluster. */
-  constructor(nonceKey: Uint8Array) {
+  constructor(nonceKey: KeyObject) {
     this.#nonceKey = nonceKey;
   }
 

@@ -1,5 +1,6 @@
 /** A request and its key made by an independent implementation, checked with openssl; our encoder has no part in it. */
 import { Buffer } from "node:buffer";
+import { createSecretKey } from "node:crypto";
 import { expect, test } from "vitest";
 import { AssociationTable } from "../../src/auth/association-table.ts";
 import { RegistrationEngine } from "../../src/registration/engine.ts";
@@ -30,7 +31,7 @@ test("a request made by an independent implementation is accepted", () => {
       ],
       [],
     ),
-    nonceKey: new Uint8Array(32),
+    nonceKey: createSecretKey(new Uint8Array(32)),
   });
   const decision = engine.decide(decoded.message, {
     source: { address: ipv4("10.8.0.9"), port: 434 },

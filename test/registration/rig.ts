@@ -1,4 +1,5 @@
 /** A home agent of one: the engine with a table of rows, mobiles and foreign agents that send to it, and a clock that stands still. */
+import { createSecretKey } from "node:crypto";
 import { expect } from "vitest";
 import type { ForeignAgentAssociation, MobileAssociation, SecurityAssociation } from "../../src/auth/association.ts";
 import { AssociationTable } from "../../src/auth/association-table.ts";
@@ -137,7 +138,11 @@ export class Rig {
 
   constructor(policy: Partial<RegistrationPolicy> = {}) {
     this.policy = { ...POLICY, ...policy };
-    this.engine = new RegistrationEngine({ policy: this.policy, associations, nonceKey: new Uint8Array(32).fill(7) });
+    this.engine = new RegistrationEngine({
+      policy: this.policy,
+      associations,
+      nonceKey: createSecretKey(new Uint8Array(32).fill(7)),
+    });
   }
 
   passSeconds(seconds: number): void {
