@@ -25,6 +25,10 @@ import { checkIntegrity, explaining, openDatabase, type SqliteDatabase } from ".
 import { BOOT_MIGRATIONS, LOG_MIGRATIONS, type Migrations, migrate, TABLES_MIGRATIONS } from "./schema.ts";
 import { StoreError } from "./store-error.ts";
 
+const LOG_PAGE_BYTES = 4_096;
+/** Each row that the fold writes costs a whole page, twice. Smaller still, and too much of a page would be empty. */
+const TABLES_PAGE_BYTES = 2_048;
+
 /** Who a store belongs to. */
 export interface StoreOwner {
   readonly cluster: string;
@@ -145,8 +149,8 @@ export function createDataIfAbsent(paths: StorePaths, owner: StoreOwner): void {
       log: join(unfinished, "log.sqlite"),
       tables: join(unfinished, "tables.sqlite"),
     };
-    createDatabase(made.log, LOG_MIGRATIONS, owner, storeId);
-    createDatabase(made.tables, TABLES_MIGRATIONS, owner, storeId);
+    createDatabase(made.log, LOG_PAGE_BYTES, LOG_MIGRATIONS, owner, storeId);
+    createDatabase(made.tables, TABLES_PAGE_BYTES, TABLES_MIGRATIONS, owner, storeId);
     writeFileSync(join(unfinished, "closed"), "", { mode: 0o600 });
     syncDirectory(unfinished);
     renameSync(unfinished, paths.data);
@@ -155,10 +159,17 @@ export function createDataIfAbsent(paths: StorePaths, owner: StoreOwner): void {
   });
 }
 
-function createDatabase(path: string, migrations: Migrations, owner: StoreOwner, storeId: string): void {
+function createDatabase(
+  path: string,
+  pageBytes: number,
+  migrations: Migrations,
+  owner: StoreOwner,
+  storeId: string,
+): void {
   createFile(path);
   const database = openDatabase(path);
   try {
+    database.pragma(`page_size = ${pageBytes}`);
     database.pragma("journal_mode = WAL");
     migrate(database, migrations);
     database

@@ -14,8 +14,10 @@ import { StoreCorruptError } from "./store-error.ts";
 
 /** Changes read from the log and folded in one transaction. */
 const FOLD_BATCH = 2_000;
-/** KiB: a fold touches random pages of the tables. */
+/** A fold touches random pages of the tables. */
 const CACHE_KIB = 32_768;
+/** 16 MiB: a page that several folds have changed is copied into the database once. */
+const CHECKPOINT_PAGES = 8_192;
 
 export interface TablesFileOptions {
   readonly path: string;
@@ -41,6 +43,7 @@ export class TablesFile {
     this.#tables = tables;
     this.#log = openDatabase(options.logPath, { readonly: true });
     tables.pragma(`cache_size = ${-CACHE_KIB}`);
+    tables.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     migrate(tables, TABLES_MIGRATIONS);
     probeWrite(tables);
     this.#files = [...options.files, fileIdentity(`${options.path}-wal`)];
