@@ -8,10 +8,11 @@ import type {
 import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../wire/ipv4.ts";
 import { canonicalNai } from "../wire/nai.ts";
 import type { AssociationLists } from "./draft.ts";
+import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
 import type { SecurityAssociationsFile } from "./schema.ts";
 import { decodeHex, isWorldReadable, readSecretFile } from "./secrets.ts";
-import type { Path, Source } from "./source.ts";
+import type { Source } from "./source.ts";
 
 type MobileEntry = SecurityAssociationsFile["mobiles"][number];
 type ForeignAgentEntry = SecurityAssociationsFile["foreign-agents"][number];

@@ -10,9 +10,9 @@ import {
   rangeContains,
 } from "../wire/ipv4.ts";
 import type { Draft } from "./draft.ts";
+import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
 import type { ConfigFile } from "./schema.ts";
-import type { Path } from "./source.ts";
 
 type Member = ConfigFile["members"][number];
 

@@ -1,9 +1,10 @@
 /** Reads configuration files into what their schema says, part by part: what is right is kept even where something else is wrong. */
 import type { z } from "zod";
+import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
 import { type ConfigFile, configFile, type SecurityAssociationsFile, securityAssociations } from "./schema.ts";
 import { reportIssues } from "./schema-problems.ts";
-import { type Path, readSource, type Source } from "./source.ts";
+import { readSource, type Source } from "./source.ts";
 
 /** The sections that are as the schema wants them; those with problems are absent. */
 export interface Draft {

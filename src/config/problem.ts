@@ -1,4 +1,4 @@
-import type { Path, Position, Source } from "./source.ts";
+import type { Located, Path, Position } from "./place.ts";
 
 export interface ConfigProblem {
   /** With a warning only, the configuration can be used. */
@@ -39,16 +39,16 @@ export class Problems {
     return [...this.#problems.values()].some((problem) => problem.severity === "error");
   }
 
-  error(source: Source, path: Path, message: string): void {
+  error(source: Located, path: Path, message: string): void {
     this.#addAt("error", source, path, message, source.locate(path));
   }
 
   /** An error of a key itself rather than of its value. */
-  keyError(source: Source, path: Path, message: string): void {
+  keyError(source: Located, path: Path, message: string): void {
     this.#addAt("error", source, path, message, source.locateKey(path));
   }
 
-  warn(source: Source, path: Path, message: string): void {
+  warn(source: Located, path: Path, message: string): void {
     this.#addAt("warning", source, path, message, source.locate(path));
   }
 
@@ -56,7 +56,7 @@ export class Problems {
     this.#problems.set(formatProblem(problem), problem);
   }
 
-  #addAt(severity: ConfigProblem["severity"], source: Source, path: Path, message: string, position: Position): void {
+  #addAt(severity: ConfigProblem["severity"], source: Located, path: Path, message: string, position: Position): void {
     this.add({ severity, file: source.file, ...position, path: formatPath(path), message });
   }
 

@@ -1,7 +1,8 @@
 /** Says in an operator's words what a zod schema found wrong. */
 import { z } from "zod";
+import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
-import type { Path, Source } from "./source.ts";
+import type { Source } from "./source.ts";
 
 type Issue = z.core.$ZodIssue;
 type JsonSchema = z.core.JSONSchema.BaseSchema;

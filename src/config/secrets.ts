@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
+import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
-import type { Path, Source } from "./source.ts";
+import type { Source } from "./source.ts";
 
 const OTHERS_READ = 0o004;
 

@@ -2,15 +2,8 @@
 import { readFileSync } from "node:fs";
 import { dirname, extname, resolve } from "node:path";
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import type { Located, Path, Position } from "./place.ts";
 import type { Problems } from "./problem.ts";
-
-export type Path = readonly (string | number)[];
-
-/** Both from 1. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
 
 /** `undefined` if the file can't be read, or is neither YAML nor JSON; the problems say why. */
 export function readSource(file: string, problems: Problems): Source | undefined {
@@ -43,7 +36,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-export class Source {
+export class Source implements Located {
   readonly file: string;
   /** Plain objects, arrays and scalars. */
   readonly value: unknown;
@@ -56,12 +49,10 @@ export class Source {
     this.#parse = parse;
   }
 
-  /** Where the value at the path stands; if there is none, where it is missing. */
   locate(path: Path): Position {
     return this.#yaml.positionOf(path, "value");
   }
 
-  /** Where the last key of the path stands. */
   locateKey(path: Path): Position {
     return this.#yaml.positionOf(path, "key");
   }

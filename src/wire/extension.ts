@@ -1,7 +1,7 @@
 /** Extensions of registration messages: the kinds that Anyhome understands, and how they are found in a datagram. */
+import type { DecodeFault } from "./decode-result.ts";
 import { decodeLongExtension, decodeTlvExtension, type RawExtension } from "./extension-header.ts";
 import { decodeNai } from "./nai.ts";
-import type { DecodeFault } from "./registration-message.ts";
 
 /** Extension type numbers (IANA, "Extensions to Mobile IP Messages"). */
 export const ExtensionType = {

@@ -21,6 +21,7 @@
  *
  * Reply (20 bytes, then extensions): Type = 3, Code, Lifetime, Home Address, Home Agent, Identification.
  */
+import type { DecodeFault, DecodeResult } from "./decode-result.ts";
 import { decodeExtensions, type Extension } from "./extension.ts";
 import type { Ipv4Address } from "./ipv4.ts";
 
@@ -83,30 +84,6 @@ export interface Decoded {
 
 export interface RegistrationRequest extends RequestFields, Decoded {}
 export interface RegistrationReply extends ReplyFields, Decoded {}
-
-/**
- * Why a datagram, or the rest of it, could not be understood. Reasons are stable: they name counters.
- *
- * - `truncated-message`: shorter than the fixed part of its type.
- * - `unknown-message-type`: the first byte names no message expected here.
- * - `truncated-extension`: an extension's length points past the end of the datagram.
- * - `malformed-extension`: a known extension whose content cannot be right (e.g. too short for its SPI).
- * - `unsupported-extension`: of a type 0-127 that we do not know, so the whole message is to be discarded silently, RFC 5944 1.8.
- */
-export interface DecodeFault {
-  readonly reason:
-    | "truncated-message"
-    | "unknown-message-type"
-    | "truncated-extension"
-    | "malformed-extension"
-    | "unsupported-extension";
-  /** Byte offset in the datagram. */
-  readonly offset: number;
-}
-
-export type DecodeResult<T> =
-  | { readonly ok: true; readonly message: T }
-  | { readonly ok: false; readonly fault: DecodeFault };
 
 const REQUEST_LENGTH = 24;
 const REPLY_LENGTH = 20;

@@ -1,0 +1,23 @@
+/**
+ * Why a datagram, or the rest of it, could not be understood. Reasons are stable: they name counters.
+ *
+ * - `truncated-message`: shorter than the fixed part of its type.
+ * - `unknown-message-type`: the first byte names no message expected here.
+ * - `truncated-extension`: an extension's length points past the end of the datagram.
+ * - `malformed-extension`: a known extension whose content cannot be right (e.g. too short for its SPI).
+ * - `unsupported-extension`: of a type 0-127 that we do not know, so the whole message is to be discarded silently, RFC 5944 1.8.
+ */
+export interface DecodeFault {
+  readonly reason:
+    | "truncated-message"
+    | "unknown-message-type"
+    | "truncated-extension"
+    | "malformed-extension"
+    | "unsupported-extension";
+  /** Byte offset in the datagram. */
+  readonly offset: number;
+}
+
+export type DecodeResult<T> =
+  | { readonly ok: true; readonly message: T }
+  | { readonly ok: false; readonly fault: DecodeFault };
