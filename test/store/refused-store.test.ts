@@ -152,7 +152,11 @@ const damages: readonly {
   {
     title: "a page of the tables is overwritten",
     file: "tables.sqlite",
-    damage: (data) => overwrite(join(data, "tables.sqlite"), 10 * PAGE, Buffer.alloc(PAGE, 0xa5)),
+    damage: (data) => {
+      const tables = join(data, "tables.sqlite");
+      const row = readFileSync(tables).indexOf('{"position":1234}');
+      overwrite(tables, row - (row % PAGE), Buffer.alloc(PAGE, 0xa5));
+    },
     problem: /page/i,
   },
   {
