@@ -97,24 +97,28 @@ async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemo
   const advertiser = makeAdvertiser(config, log, () => undefined);
   const monitor = new EventLoopMonitor();
   const alarms = new Alarms();
+  /** On the monotonic clock. */
+  let listeningSinceMs = Number.POSITIVE_INFINITY;
   let stopping = false;
   let readiness: Readiness = { health: "starting", ready: false, reasons: ["starting"] };
 
   /** One place decides whether we attract traffic; parts only report. */
   function reassess(): void {
     const unheard = [...agent.peers].filter(({ state }) => state === "unknown").map(({ id }) => id);
+    const { queuedChanges, oldestQueuedMs } = store.statistics();
     const before = readiness;
     readiness = assess({
       unheardPeers: unheard,
-      peersHadTheirTime: Date.now() - startedAtMs > 2 * config.timers.peerTimeoutMs,
+      listenedMs: performance.now() - listeningSinceMs,
+      peerTimeoutMs: config.timers.peerTimeoutMs,
       storeFailure: watch.failure,
+      oldestQueuedMs,
       registrationSocketFailure: sockets.registrationFailure,
       stopping,
     });
     const eventLoopDelayMs = monitor.takeMaximumMs();
     if (eventLoopDelayMs > STALL_MS) log.event("event-loop-stalled", { delayMs: Math.round(eventLoopDelayMs) });
-    const storeQueue = store.statistics().queuedChanges;
-    driver.input({ type: "vitals", health: readiness.health, eventLoopDelayMs, storeQueue });
+    driver.input({ type: "vitals", health: readiness.health, eventLoopDelayMs, storeQueue: queuedChanges });
     if (before.health === readiness.health) return;
     log.event("health-changed", { from: before.health, to: readiness.health, reasons: readiness.reasons });
     advertiser.set(readiness.ready ? [announcement(config)] : []);
@@ -164,6 +168,7 @@ async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemo
     api = await serveControlApi(control, { socketPath: config.controlSocket, log });
     monitor.start();
     await sockets.open();
+    listeningSinceMs = performance.now();
     await advertiser.start();
     timer = setInterval(reassess, ASSESSMENT_INTERVAL_MS);
     log.event("daemon-started", { version: packageVersion, bootCount: store.bootCount });

@@ -4,9 +4,12 @@ import type { HealthState } from "../cluster/message.ts";
 export interface Condition {
   /** Peers this member has not heard of since its start. */
   readonly unheardPeers: readonly string[];
-  /** Silent peers have had their time: they are dead, not late. */
-  readonly peersHadTheirTime: boolean;
+  /** How long peers could have been heard: since the cluster port is open, not since the process started; ms. */
+  readonly listenedMs: number;
+  readonly peerTimeoutMs: number;
   readonly storeFailure: string | undefined;
+  /** How long the oldest change has been waiting for the disk; ms. */
+  readonly oldestQueuedMs: number;
   /** Why registrations can't be received; `undefined` once the socket is bound. */
   readonly registrationSocketFailure: string | undefined;
   readonly stopping: boolean;
@@ -20,19 +23,25 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
+/** A disk that takes longer than this for a commit hangs: who registers waits in vain meanwhile. */
+const STORE_HANGS_MS = 3000;
+
 /**
  * A member that has not listened for its peers yet would take them for dead, and mobiles that they own for its own: it stays
- * `starting` until it has heard them all, or they have had the time to be heard.
+ * `starting` until it has heard them all, or they have had the time to be heard: those who stay silent are dead, not late.
  */
 export function assess(condition: Condition): Readiness {
   const failures: string[] = [];
   if (condition.stopping) failures.push("the daemon is stopping");
   if (condition.storeFailure !== undefined) failures.push(`the store can't write: ${condition.storeFailure}`);
+  if (condition.oldestQueuedMs > STORE_HANGS_MS) {
+    failures.push(`the disk hangs: a write has been waiting for ${Math.round(condition.oldestQueuedMs / 1000)} s`);
+  }
   if (condition.registrationSocketFailure !== undefined) {
     failures.push(`registrations can't be received: ${condition.registrationSocketFailure}`);
   }
   if (failures.length > 0) return { health: "down", ready: false, reasons: failures };
-  if (condition.unheardPeers.length > 0 && !condition.peersHadTheirTime) {
+  if (condition.unheardPeers.length > 0 && condition.listenedMs <= 2 * condition.peerTimeoutMs) {
     return { health: "starting", ready: false, reasons: [`listening for ${condition.unheardPeers.join(", ")}`] };
   }
   return { health: "ready", ready: true, reasons: [] };

@@ -3,8 +3,10 @@ import { assess, type Condition } from "../../src/health/readiness.ts";
 
 const fit: Condition = {
   unheardPeers: [],
-  peersHadTheirTime: false,
+  listenedMs: 0,
+  peerTimeoutMs: 800,
   storeFailure: undefined,
+  oldestQueuedMs: 20,
   registrationSocketFailure: undefined,
   stopping: false,
 };
@@ -14,11 +16,20 @@ describe("readiness", () => {
     ["a fit home agent is ready", {}, "ready", undefined],
     ["one that has not heard all peers yet listens first", { unheardPeers: ["ha2", "ha3"] }, "starting", /ha2, ha3/],
     [
-      "one whose peers had their time takes them for dead",
-      { unheardPeers: ["ha2"], peersHadTheirTime: true },
+      "one that is not listening yet, however long its start takes, can't take anybody for dead",
+      { unheardPeers: ["ha2"], listenedMs: Number.NEGATIVE_INFINITY },
+      "starting",
+      /ha2/,
+    ],
+    ["one that has listened a while goes on listening", { unheardPeers: ["ha2"], listenedMs: 1600 }, "starting", /ha2/],
+    [
+      "one that has listened for twice the peer timeout takes the silent for dead",
+      { unheardPeers: ["ha2"], listenedMs: 1601 },
       "ready",
       undefined,
     ],
+    ["one with a slow disk is ready", { oldestQueuedMs: 3000 }, "ready", undefined],
+    ["one whose disk hangs is down, though no write has failed yet", { oldestQueuedMs: 3001 }, "down", /hangs.*3 s/],
     ["one that can't write is down", { storeFailure: "disk full" }, "down", /disk full/],
     ["one that can't receive is down", { registrationSocketFailure: "EADDRNOTAVAIL" }, "down", /EADDRNOTAVAIL/],
     ["one that stops is down, whatever else holds", { stopping: true }, "down", /stopping/],
