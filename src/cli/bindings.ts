@@ -1,8 +1,9 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type BindingView, bindingPage, bindingState, bindingView, PAGE_LIMIT, role } from "../api/schema.ts";
+import { fields, tableWriter } from "../text/columns.ts";
+import { formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";
-import { fields, type OutputFormat, outputOption, print, printList, tableWriter } from "./output.ts";
-import { formatSeconds } from "./units.ts";
+import { type OutputFormat, outputOption, print, printList } from "./output.ts";
 
 interface Common {
   readonly socket: string;

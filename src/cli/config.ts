@@ -4,9 +4,10 @@ import { ConfigError, type ConfigProblem, formatProblem } from "../config/proble
 import { configReference } from "../config/reference.ts";
 import { configJsonSchema } from "../config/schema.ts";
 import { effectiveConfig } from "../config/show.ts";
+import { table } from "../text/columns.ts";
 import { configOption, nodeOption } from "./config-file.ts";
 import { CliError, ExitCode } from "./exit.ts";
-import { type OutputFormat, outputOption, print, table } from "./output.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
 
 interface Options {
   readonly config: string;

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { type CountersView, countersView } from "../api/schema.ts";
+import { table } from "../text/columns.ts";
 import { ask, socketOption } from "./control-client.ts";
-import { type OutputFormat, outputOption, print, table } from "./output.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
 
 export function countersCommand(): Command {
   return new Command("counters")

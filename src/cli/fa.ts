@@ -2,6 +2,8 @@ import { Command } from "commander";
 import type { ForeignAgentCounters } from "../mobile/foreign-agent.ts";
 import { ForeignAgentService } from "../mobile/foreign-agent-service.ts";
 import { externalAddresses } from "../mobile/local-address.ts";
+import { fields, table } from "../text/columns.ts";
+import { formatSeconds } from "../text/units.ts";
 import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
 import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
 import { describeReplyCode } from "../wire/reply-code.ts";
@@ -14,9 +16,8 @@ import {
   parseRegistrationEndpoint,
   REGISTRATION_PORT,
 } from "./option-values.ts";
-import { fields, type OutputFormat, outputOption, print, table } from "./output.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
 import { explainingSystemErrors } from "./system-errors.ts";
-import { formatSeconds } from "./units.ts";
 
 interface RunOptions {
   readonly careOfAddress?: Ipv4Address;

@@ -4,8 +4,9 @@ import { Lab, type NodeStatus, type ProcessKind } from "../lab/lab.ts";
 import { LabError } from "../lab/lab-error.ts";
 import { labObstacle } from "../lab/obstacle.ts";
 import { labNames } from "../lab/place.ts";
+import { table } from "../text/columns.ts";
 import { CliError, ExitCode } from "./exit.ts";
-import { type OutputFormat, outputOption, print, table } from "./output.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
 
 interface Named {
   readonly name: string;

@@ -3,6 +3,7 @@ import { IdentificationSource } from "../mobile/identification-source.ts";
 import type { MobileName } from "../mobile/load.ts";
 import { random32 } from "../mobile/register.ts";
 import { type LoadReport, runLoad } from "../mobile/run-load.ts";
+import { fields } from "../text/columns.ts";
 import { formatIpv4, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
 import { encodeNai } from "../wire/nai.ts";
 import { describeReplyCode } from "../wire/reply-code.ts";
@@ -16,7 +17,7 @@ import {
   routeOf,
 } from "./mn-options.ts";
 import { integerBetween, parseAddress, parseLifetime, parsePositiveNumber } from "./option-values.ts";
-import { fields, type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
 import { explainingSystemErrors } from "./system-errors.ts";
 
 const HIGHEST_ADDRESS = 0xffffffff;

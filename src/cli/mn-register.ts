@@ -2,6 +2,8 @@ import { Command, Option } from "commander";
 import type { ReplayStyle } from "../mobile/identification-source.ts";
 import { type RegisterResult, register } from "../mobile/register.ts";
 import type { RegistrationOrder } from "../mobile/registration-attempt.ts";
+import { fields } from "../text/columns.ts";
+import { formatSeconds } from "../text/units.ts";
 import { formatIdentification } from "../wire/identification.ts";
 import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
 import { INFINITE_LIFETIME, type RegistrationReply } from "../wire/registration-message.ts";
@@ -16,9 +18,8 @@ import {
   routeOf,
 } from "./mn-options.ts";
 import { formatFlags, integerBetween, parseAddress, parseLifetime, parseNai } from "./option-values.ts";
-import { fields, type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
 import { explainingSystemErrors } from "./system-errors.ts";
-import { formatSeconds } from "./units.ts";
 
 interface MobileOptions extends RouteOptions {
   readonly homeAddress?: Ipv4Address;

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { type RoutesView, routesView } from "../api/schema.ts";
+import { fields, table } from "../text/columns.ts";
 import { ask, socketOption } from "./control-client.ts";
-import { fields, type OutputFormat, outputOption, print, table } from "./output.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
 
 export function routesCommand(): Command {
   return new Command("routes")

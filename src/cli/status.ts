@@ -1,9 +1,10 @@
 import { Command } from "commander";
 import { type StatusView, statusView } from "../api/schema.ts";
+import { fields } from "../text/columns.ts";
+import { formatBytes, formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { CliError, ExitCode } from "./exit.ts";
-import { fields, type OutputFormat, outputOption, print } from "./output.ts";
-import { formatBytes, formatSeconds } from "./units.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
 
 export function statusCommand(): Command {
   return new Command("status")

@@ -12,6 +12,17 @@ test("the packages that the mission names are in use", () => {
   expect(read("src/setup/debian-packages.mjs")).toContain('"exabgp"');
 });
 
+test("every room is in the tables of the pages, and nothing else is", () => {
+  const rooms = readdirSync(new URL("src/", root), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  for (const page of ["docs/architecture.md", "docs/hacking.md"]) {
+    const [table = ""] = /^\| room \|.*\n(?:\|.*\n)+/m.exec(read(page)) ?? [];
+    const named = [...table.matchAll(/^\| (`.+?`) \|/gm)].flatMap(([, cell = ""]) =>
+      [...cell.matchAll(/`(\w+)`/g)].map(([, room]) => room),
+    );
+    expect(named.toSorted(), page).toEqual(rooms.map(({ name }) => name).toSorted());
+  }
+});
+
 test("the top level has what the mission lists, and little else", () => {
   const asked = ["docs", "exabgp", "package.json", "src", "test", "tsconfig.json"];
   const notAsked = ["LICENSE", "README.md", "compose", "package-lock.json"];
