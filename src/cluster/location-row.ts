@@ -1,6 +1,7 @@
 /** The row of a location in the store. */
 import { z } from "zod";
 import type { MobileKey } from "../registration/binding.ts";
+import { formatIdentification } from "../wire/identification.ts";
 import { formatIpv4, type Ipv4Address, parseIpv4 } from "../wire/ipv4.ts";
 import type { Location } from "./location.ts";
 
@@ -43,7 +44,7 @@ export function encodeLocationRow({ ingress, ...location }: Location): string {
       ...ingress,
       foreignAgent: { ...ingress.foreignAgent, address: formatIpv4(ingress.foreignAgent.address) },
       careOfAddress: formatIpv4(ingress.careOfAddress),
-      identification: `0x${ingress.identification.toString(16).padStart(16, "0")}`,
+      identification: formatIdentification(ingress.identification),
     },
   });
 }

@@ -4,6 +4,7 @@ import type { Location } from "../cluster/location.ts";
 import type { TemporaryBinding } from "../cluster/temporary-bindings.ts";
 import type { Binding, CareOfBinding, MemberId } from "../registration/binding.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
+import { formatIdentification } from "../wire/identification.ts";
 import { formatEndpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
 import { RequestFlag } from "../wire/registration-message.ts";
 
@@ -27,7 +28,7 @@ export function viewOfOwned(binding: Binding, self: MemberId, addressOf: Address
     state: "permanent",
     lifetime: latest.lifetimeSeconds,
     expiresAt: viewOfTime(latest.expiresAtMs),
-    identification: viewOfIdentification(registration.identification),
+    identification: formatIdentification(registration.identification),
     generation: ownership.generation,
   };
 }
@@ -49,7 +50,7 @@ export function viewOfLocation(location: Location, addressOf: AddressOf): Bindin
     state: "permanent",
     lifetime: ingress.lifetimeSeconds,
     expiresAt: viewOfTime(ingress.expiresAtMs),
-    identification: viewOfIdentification(ingress.identification),
+    identification: formatIdentification(ingress.identification),
     generation: location.generation,
   };
 }
@@ -68,7 +69,7 @@ export function viewOfTemporary(binding: TemporaryBinding, relayTimeoutMs: numbe
     state: "temporary",
     lifetime: null,
     expiresAt: viewOfTime(binding.createdAtMs + relayTimeoutMs),
-    identification: viewOfIdentification(binding.identification),
+    identification: formatIdentification(binding.identification),
     generation: null,
   };
 }
@@ -85,8 +86,4 @@ function viewOfCareOf(binding: CareOfBinding): BindingView["careOfAddresses"][nu
 
 function viewOfTime(timeMs: number): string | null {
   return timeMs === Number.POSITIVE_INFINITY ? null : new Date(timeMs).toISOString();
-}
-
-function viewOfIdentification(identification: bigint): string {
-  return `0x${identification.toString(16).padStart(16, "0")}`;
 }

@@ -2,6 +2,7 @@
  * A binding as a row of the store: JSON with stable field names, readable by people and by `jq`. Addresses are dotted,
  * 64-bit numbers hexadecimal, `Infinity` is null. Made for reading a million of them at start: checked by hand, field by field.
  */
+import { formatIdentification } from "../wire/identification.ts";
 import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, parseIpv4 } from "../wire/ipv4.ts";
 import type { Binding, CareOfBinding, MobileKey, Ownership, Registration } from "./binding.ts";
 
@@ -25,7 +26,7 @@ export function encodeBindingRow(binding: Binding): string {
     nai: binding.nai ?? null,
     dynamic: binding.dynamic,
     registration: {
-      identification: encodeIdentification(registration.identification),
+      identification: formatIdentification(registration.identification),
       replayStyle: registration.replayStyle,
       authenticator: registration.authenticator,
       code: registration.code,
@@ -40,7 +41,7 @@ export function encodeBindingRow(binding: Binding): string {
         expiresAtMs: entry.expiresAtMs,
         foreignAgent: formatEndpoint(entry.foreignAgent),
         ingress: entry.ingress,
-        identification: encodeIdentification(entry.identification),
+        identification: formatIdentification(entry.identification),
       })),
       retainUntilMs: registration.retainUntilMs,
     },
@@ -97,10 +98,6 @@ function decodeOwnership(fields: Fields): Ownership {
     }),
     generation: fields.integer("generation"),
   };
-}
-
-function encodeIdentification(value: bigint): string {
-  return `0x${value.toString(16).padStart(16, "0")}`;
 }
 
 function parseJson(row: string): unknown {
