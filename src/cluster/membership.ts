@@ -26,6 +26,10 @@ export class Membership {
   readonly #peers = new Map<MemberId, PeerStatus>();
   readonly #ownBootCount: number;
   readonly #peerTimeoutMs: number;
+  /** Of the last `expire`, monotonic ms. */
+  #lookedAtMs = Number.POSITIVE_INFINITY;
+  /** Since when this member has been listening without a break, monotonic ms. */
+  #listeningSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
     readonly peers: readonly MemberId[];
@@ -60,10 +64,16 @@ export class Membership {
     });
   }
 
-  /** Declares dead whoever has been silent for too long; answers how they were before. */
+  /**
+   * Declares dead whoever has been silent for too long; answers how they were before. To be called at least once per
+   * heartbeat interval: after a longer break it was this member that was stopped or starved, and what its peers said
+   * meanwhile is still unread, so that they get their time anew.
+   */
   expire(monotonicMs: number): PeerStatus[] {
+    if (monotonicMs - this.#lookedAtMs > this.#peerTimeoutMs / 2) this.#listeningSinceMs = monotonicMs;
+    this.#lookedAtMs = monotonicMs;
     const silent = [...this.#peers.values()].filter(
-      (peer) => isHeard(peer) && monotonicMs - peer.lastHeardMs > this.#peerTimeoutMs,
+      (peer) => isHeard(peer) && monotonicMs - Math.max(peer.lastHeardMs, this.#listeningSinceMs) > this.#peerTimeoutMs,
     );
     for (const peer of silent) this.#peers.set(peer.id, { ...peer, state: "dead" });
     return silent;
