@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { configOption, loadOrExplain, nodeOption } from "./config-file.ts";
+import { CliError } from "./exit.ts";
 
 export function runCommand(): Command {
   return new Command("run")
@@ -13,6 +14,9 @@ export function runCommand(): Command {
     .action(async ({ config: file, node }: { config: string; node?: string }) => {
       const config = await loadOrExplain(file, node);
       const { runDaemon } = await import("../daemon/daemon.ts");
-      await runDaemon(config);
+      await runDaemon(config).catch((error: Error) => {
+        // Where it comes from is in the log.
+        throw new CliError(`the daemon can't run: ${error.message}`);
+      });
     });
 }

@@ -21,7 +21,7 @@ import { deriveNonceKey, derivePlacementKey } from "../auth/cluster-key.ts";
 import type { Binding, MemberId } from "../registration/binding.ts";
 import { RegistrationEngine } from "../registration/engine.ts";
 import type { RegistrationPolicy } from "../registration/policy.ts";
-import type { Endpoint } from "../wire/ipv4.ts";
+import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import { FrameCodec } from "./frame.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Ingress } from "./ingress.ts";
@@ -141,7 +141,7 @@ export class HomeAgent {
         this.#ingress.receive(input.payload, input.source, input.destination, now);
         break;
       case "frame":
-        this.#receiveFrame(input.payload, now);
+        this.#receiveFrame(input.payload, input.source, now);
         break;
       case "durable":
         this.#journal.durable(input.position);
@@ -257,11 +257,11 @@ export class HomeAgent {
     };
   }
 
-  #receiveFrame(payload: Uint8Array, now: Now): void {
+  #receiveFrame(payload: Uint8Array, source: Endpoint, now: Now): void {
     const opened = this.#frames.open(payload);
     if (!opened.ok) {
       this.#observer.countBy("frames-rejected", opened.fault);
-      this.#observer.event("frame-rejected", { reason: opened.fault });
+      this.#observer.event("frame-rejected", { source: formatEndpoint(source), reason: opened.fault });
       return;
     }
     const { sender, bootCount, message } = opened;

@@ -6,7 +6,7 @@
 import type { MobileIdentity } from "../auth/association-table.ts";
 import type { MemberId } from "../registration/binding.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
-import type { Endpoint } from "../wire/ipv4.ts";
+import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import {
   decodeRegistrationReply,
   decodeRegistrationRequest,
@@ -96,12 +96,12 @@ export class Ingress {
   receive(payload: Uint8Array, source: Endpoint, destination: Endpoint, now: Now): void {
     this.#observer.count("requests-received");
     if (source.port === 0) {
-      this.#drop("no-source-port");
+      this.#drop("no-source-port", source);
       return;
     }
     const decoded = decodeRegistrationRequest(payload);
     if (!decoded.ok) {
-      this.#drop(decoded.fault.reason);
+      this.#drop(decoded.fault.reason, source);
       return;
     }
     const request = decoded.message;
@@ -159,16 +159,16 @@ export class Ingress {
       return;
     }
     if (message.reply.length === 0) {
-      this.#drop("discarded-by-owner");
+      this.#drop("discarded-by-owner", temporary.foreignAgent);
       return;
     }
     if (message.destination.address !== this.#settings.virtualEndpoint.address) {
-      this.#drop("misaddressed-reply");
+      this.#drop("misaddressed-reply", temporary.foreignAgent);
       return;
     }
     const decoded = decodeRegistrationReply(message.reply);
     if (!decoded.ok) {
-      this.#drop(decoded.fault.reason);
+      this.#drop(decoded.fault.reason, temporary.foreignAgent);
       return;
     }
     const reply = decoded.message;
@@ -243,7 +243,7 @@ export class Ingress {
       deadlineMs: now.monotonicMs + relayTimeoutMs,
     };
     if (!this.#temporary.add(temporary)) {
-      this.#drop("overloaded");
+      this.#drop("overloaded", source);
       return;
     }
     this.#observer.countBy("requests-relayed", route.owner);
@@ -308,8 +308,8 @@ export class Ingress {
     this.#locations.put({ mobile, homeAddress, nai, owner, generation, knownUntilMs, ingress });
   }
 
-  #drop(reason: string): void {
+  #drop(reason: string, source: Endpoint): void {
     this.#observer.countBy("datagrams-dropped", reason);
-    this.#observer.event("datagram-dropped", { reason });
+    this.#observer.event("datagram-dropped", { source: formatEndpoint(source), reason });
   }
 }

@@ -72,6 +72,7 @@ export type CoreLabeledCounter =
 export type CoreEvent =
   | "registration-accepted"
   | "registration-denied"
+  | "pool-exhausted"
   | "datagram-dropped"
   | "relay-timeout"
   | "relay-refused"

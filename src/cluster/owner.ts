@@ -7,10 +7,10 @@ import type { MobileIdentity } from "../auth/association-table.ts";
 import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
 import { encodeBindingRow } from "../registration/binding-row.ts";
 import type { Decision, RegistrationContext, RegistrationEngine } from "../registration/engine.ts";
-import { identityOf } from "../registration/identity.ts";
+import { identityOf, mobileKeyOf } from "../registration/identity.ts";
 import { canForget, nextChangeMs, withoutExpired } from "../registration/mobility-bindings.ts";
 import type { StoreChange } from "../store/store.ts";
-import type { Endpoint } from "../wire/ipv4.ts";
+import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
 import { ReplyCode } from "../wire/reply-code.ts";
 import { ExpiryWheel } from "./expiry-wheel.ts";
@@ -177,11 +177,19 @@ export class Owner {
     switch (decision.outcome) {
       case "discard":
         this.#observer.countBy("datagrams-dropped", decision.reason);
-        this.#observer.event("datagram-dropped", { reason: decision.reason });
+        this.#observer.event("datagram-dropped", {
+          source: formatEndpoint(served.source),
+          reason: decision.reason,
+        });
         this.#answer(served, { reply: undefined, accepted: false, binding: current }, now);
         return;
       case "denied":
-        this.#observer.event("registration-denied", { code: decision.code, reason: decision.reason });
+        this.#observer.event("registration-denied", {
+          mobile: current?.mobile ?? mobileKeyOf(identityOf(served.request)) ?? "",
+          code: decision.code,
+          reason: decision.reason,
+        });
+        if (decision.reason === "pool-exhausted") this.#observer.event("pool-exhausted", {});
         this.#answer(served, { reply: decision.reply, accepted: false, binding: current }, now);
         return;
       case "duplicate":

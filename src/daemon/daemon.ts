@@ -25,8 +25,10 @@ import { Alarms } from "../health/alarms.ts";
 import { EventLoopMonitor } from "../health/event-loop-monitor.ts";
 import { assess, type Readiness } from "../health/readiness.ts";
 import { decodeBindingRow } from "../registration/binding-row.ts";
+import { storePaths } from "../store/directory.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
 import type { Store } from "../store/store.ts";
+import { StoreCorruptError } from "../store/store-error.ts";
 import { Counters } from "../telemetry/counters.ts";
 import { type ClosableEventLog, createLog } from "../telemetry/log.ts";
 import { packageVersion } from "../version.ts";
@@ -49,7 +51,10 @@ const STALL_MS = 250;
 export async function runDaemon(config: Config): Promise<void> {
   const log = createLog({ level: config.log.level, node: config.node });
   try {
-    const daemon = await startDaemon(config, log);
+    const daemon = await startDaemon(config, log).catch((error) => {
+      log.event("daemon-failed", { err: error });
+      throw error;
+    });
     const signal = await Promise.race(
       (["SIGTERM", "SIGINT"] as const).map(async (name) => {
         await once(process, name);
@@ -70,8 +75,6 @@ interface Daemon {
 }
 
 async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemon> {
-  const startedAtMs = Date.now();
-  const counters = new Counters();
   const watch = new StoreWatch(log);
   const store = await openSqliteStore({
     directory: config.dataDirectory,
@@ -79,8 +82,20 @@ async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemo
     node: config.node,
     listener: watch,
   });
+  try {
+    return await startOn(store, watch, config, log);
+  } catch (error) {
+    // Its workers would keep the process from ending.
+    await store.close();
+    throw error;
+  }
+}
+
+async function startOn(store: Store, watch: StoreWatch, config: Config, log: ClosableEventLog): Promise<Daemon> {
+  const startedAtMs = Date.now();
+  const counters = new Counters();
   const agent = new HomeAgent(homeAgentSettings(config, store.bootCount), observeInto(counters, log));
-  restore(agent, store, log);
+  restore(agent, store, config, log);
 
   const endpointOf = (member: string) => config.members.find(({ id }) => id === member);
   const driver = new Driver({
@@ -180,15 +195,22 @@ async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemo
   return { stop };
 }
 
-function restore(agent: HomeAgent, store: Store, log: ClosableEventLog): void {
+/** @throws StoreCorruptError */
+function restore(agent: HomeAgent, store: Store, config: Config, log: ClosableEventLog): void {
   const startedAtMs = performance.now();
   const now = currentTime();
   let bindings = 0;
-  for (const { table, row } of store.load()) {
-    if (table === "location") agent.restoreLocation(decodeLocationRow(row));
-    else {
-      agent.restoreBinding(decodeBindingRow(row), now);
-      bindings += 1;
+  for (const { table, key, row } of store.load()) {
+    try {
+      if (table === "location") agent.restoreLocation(decodeLocationRow(row));
+      else {
+        agent.restoreBinding(decodeBindingRow(row), now);
+        bindings += 1;
+      }
+    } catch (error) {
+      const reason = (error as Error).message.replaceAll(/\s+/g, " ");
+      const problem = `the ${table} row ${JSON.stringify(key)} can't be understood: ${reason}`;
+      throw new StoreCorruptError(storePaths(config.dataDirectory).tables, problem);
     }
   }
   log.event("store-opened", { bindings, durationMs: Math.round(performance.now() - startedAtMs) });

@@ -24,12 +24,18 @@ export const events = {
     level: "info",
     message: "daemon stops",
     explanation:
-      "A signal asked the daemon to stop (`signal`), or a part failed in a way that can't be mended (`err`). Routes are withdrawn first, then what is queued is written.",
+      "A signal asked the daemon to stop (`signal`). Routes are withdrawn first, then what is queued is written.",
   },
   "daemon-stopped": {
     level: "info",
     message: "daemon stopped",
     explanation: "The last line of an orderly end: routes are withdrawn, the store is closed, sockets are removed.",
+  },
+  "daemon-failed": {
+    level: "error",
+    message: "daemon could not be started",
+    explanation:
+      "Something kept the daemon from starting (`err`): another one that has the store, a damaged store, a port that is taken, an ExaBGP that can't be run. What had been started was stopped again, and the process ends.",
   },
   "health-changed": {
     level: "info",
@@ -58,7 +64,7 @@ export const events = {
     level: "error",
     message: "virtual address could not be managed",
     explanation:
-      "`ip address` failed with `err`. It takes CAP_NET_ADMIN and the program `ip`; or set `manage-address: false` and add the virtual address to the loopback interface yourself.",
+      "`ip address` failed with `err`. It takes CAP_NET_ADMIN and iproute2; or set `manage-address: false` and add the virtual address to the loopback interface yourself.",
   },
   // Registrations
   "registration-accepted": {
@@ -185,7 +191,7 @@ export const events = {
     level: "warn",
     message: "BGP speaker reports a problem",
     explanation:
-      "ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read. Announcements are not affected, but the state shown of a neighbor may be.",
+      "`problem` says which: ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read. Announcements are not affected, but the state shown of a neighbor may be.",
   },
   "announcement-lapsed": {
     level: "warn",

@@ -345,6 +345,44 @@ describe("overload", () => {
   });
 });
 
+describe("the log says", () => {
+  const said = (cluster: TestCluster, event: string) => cluster.events.filter((entry) => entry.event === event);
+
+  it("whose datagram was dropped, and why, on the member that dropped it", () => {
+    const cluster = new TestCluster(2);
+    cluster.datagram("ha1", Uint8Array.of(7, 7));
+    expect(said(cluster, "datagram-dropped")).toEqual([
+      { on: "ha1", event: "datagram-dropped", source: "192.0.2.1:434", reason: "unknown-message-type" },
+    ]);
+  });
+
+  it("whom a denial was for", () => {
+    const cluster = new TestCluster(1);
+    cluster.register("ha1", { homeAddress: "10.64.1.1", careOfAddress: "127.0.0.1" });
+    expect(said(cluster, "registration-denied")).toEqual([
+      { on: "ha1", event: "registration-denied", mobile: "ip:10.64.1.1", code: 134, reason: "care-of-address-invalid" },
+    ]);
+  });
+
+  it("that no address is left in the pool", () => {
+    const cluster = new TestCluster(1);
+    const codes = Array.from({ length: 257 }, (_, index) =>
+      code(cluster.register("ha1", { nai: `user${index}@example.com`, homeAddress: "0.0.0.0" })),
+    );
+    expect(codes).toEqual([...new Array(256).fill(0), ReplyCode.Resources]);
+    expect(said(cluster, "pool-exhausted")).toHaveLength(1);
+  });
+
+  it("where a frame came from that is not a member's", () => {
+    const cluster = new TestCluster(2);
+    const source = { address: ipv4("203.0.113.9"), port: 999 };
+    cluster.input("ha1", { type: "frame", payload: Uint8Array.of(1), source });
+    expect(said(cluster, "frame-rejected")).toEqual([
+      { on: "ha1", event: "frame-rejected", source: "203.0.113.9:999", reason: "not-a-frame" },
+    ]);
+  });
+});
+
 describe("a datagram", () => {
   it.each([
     ["of no bytes", new Uint8Array()],

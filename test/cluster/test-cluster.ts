@@ -60,6 +60,7 @@ interface Node {
 
 export class TestCluster {
   readonly replies: SentReply[] = [];
+  readonly events: { readonly on: string; readonly event: string; readonly [field: string]: string | number }[] = [];
   wallMs = 1_790_000_000_000;
   monotonicMs = 5_000;
   /** Changes reach the disk as soon as they are appended; else by `commit`. */
@@ -295,7 +296,10 @@ export class TestCluster {
     const observer: Observer = {
       count: add,
       countBy: (name, label) => add(`${name} ${label}`),
-      event: (name) => add(`event ${name}`),
+      event: (event, fields) => {
+        add(`event ${event}`);
+        this.events.push({ on: id, event, ...fields });
+      },
     };
     const self = this.#ids.indexOf(id) + 1;
     return new HomeAgent(

@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { configReference } from "../../src/config/reference.ts";
 import { events } from "../../src/telemetry/events.ts";
 
 const header = `# Log events
@@ -15,6 +17,25 @@ test("docs/events.md explains every event of the catalogue", async () => {
     ([id, event]) => `## ${id}\n\n*${event.level}*: ${event.message}\n\n${event.explanation}\n`,
   );
   await expect(`${header}\n${sections.join("\n")}`).toMatchFileSnapshot("../../docs/events.md");
+});
+
+test("every event is logged somewhere, with all the fields that its paragraph names", () => {
+  const source = readdirSync("src", { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => readFileSync(`src/${file}`, "utf8"))
+    .join("\n");
+  const configKeys = configReference().map(({ key }) => key.split(".").at(-1));
+  const loggedWithout = Object.entries(events).map(([id, { explanation }]) => {
+    const calls = [...source.matchAll(new RegExp(`event\\(\\s*"${id}"(.*?)\\);`, "gs"))].map(
+      ([, fields = ""]) => fields,
+    );
+    const named = [...explanation.matchAll(/`([a-z]+[A-Za-z]*)`/g)].map(([, name = ""]) => name);
+    const missing = named
+      .filter((name) => !configKeys.includes(name))
+      .filter((name) => !calls.some((fields) => new RegExp(`\\b${name}\\b`).test(fields)));
+    return [id, calls.length === 0 ? "never logged" : missing];
+  });
+  expect(loggedWithout.filter(([, problem]) => problem?.length)).toEqual([]);
 });
 
 test("event ids are kebab-case and messages are one phrase", () => {
