@@ -1,0 +1,126 @@
+/** The whole daemon as a process: what it refuses to start with, what it stands, and what it remembers. */
+import { createSocket } from "node:dgram";
+import { existsSync } from "node:fs";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { BindingView, CountersView } from "../../src/api/schema.ts";
+import { type Endpoint, formatIpv4 } from "../../src/wire/ipv4.ts";
+import { seeded } from "../fuzz/random.ts";
+import { LoneDaemon } from "./lone-daemon.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+describe("a daemon ends at once, and says why without showing its insides, where", () => {
+  let daemon: LoneDaemon;
+  beforeAll(async () => {
+    daemon = await LoneDaemon.start();
+  });
+  afterAll(() => daemon[Symbol.asyncDispose]());
+
+  test("another one has its store; that goes on", async () => {
+    const { exitCode, stderr } = await daemon.runAnother("anyhome.yaml");
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^anyhome: the daemon can't run: the store \S+\/data is already in use by process \d+\n$/);
+    expect(await daemon.register("10.64.1.1")).toBe(0);
+  });
+
+  test("its port is taken", async () => {
+    daemon.configure("other.yaml", { "data-directory": "other", "control-socket": "other.sock" });
+    const { exitCode, stdout, stderr } = await daemon.runAnother("other.yaml");
+    expect(exitCode).toBe(1);
+    expect(stderr).toBe(`anyhome: the daemon can't run: bind EADDRINUSE 127.0.0.1:${daemon.cluster.port}\n`);
+    expect(stdout).toContain('"event":"daemon-failed"');
+  });
+
+  test("its configuration is wrong: with file, line and path, and exit code 2", async () => {
+    daemon.configure("wrong.yaml", { timers: { "peer-timeout": "soon" } });
+    const { exitCode, stderr } = await daemon.runAnother("wrong.yaml");
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/wrong\.yaml:\d+:\d+: error: timers\.peer-timeout: expected a duration such as 800ms/);
+  });
+
+  test.each([
+    [
+      "a row was altered",
+      "UPDATE binding SET row = replace(row, '600', '601')",
+      "does not read back as it was written",
+    ],
+    ["a row makes no sense", "UPDATE binding SET row = '{}', checksum = 1148946764", "can't be understood"],
+  ])("%s: with the way to recover, and again at the next try", async (_, sql, problem) => {
+    await using damaged = await LoneDaemon.start();
+    expect(await damaged.register("10.64.1.1")).toBe(0);
+    await damaged.stop("SIGTERM");
+    const tables = new Database(damaged.path("data/data/tables.sqlite"));
+    expect(tables.prepare(sql).run().changes).toBe(1);
+    tables.close();
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      const { exitCode, stderr } = await damaged.runAnother("anyhome.yaml");
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(`the binding row "ip:10.64.1.1" ${problem}`);
+      expect(stderr).toContain(`\n  mv ${damaged.path("data/data")} ${damaged.path("data/data")}.corrupt-`);
+      expect(stderr).not.toContain("    at ");
+    }
+  });
+});
+
+test("whatever comes on its ports, it is dropped and counted, and mobiles are served", async () => {
+  await using daemon = await LoneDaemon.start();
+  await send(noise(), [daemon.registrations, daemon.cluster]);
+  expect(await daemon.register("10.64.1.1")).toBe(0);
+  const counters = (await daemon.ask("counters")) as CountersView;
+  expect(counters["inputs-failed"]).toEqual({});
+  expect(counters["datagrams-dropped"]).toMatchObject({
+    "truncated-message": expect.any(Number),
+    "unknown-message-type": expect.any(Number),
+    "unsupported-extension": expect.any(Number),
+  });
+  expect(counters["frames-rejected"]).toMatchObject({ "not-a-frame": expect.any(Number) });
+  expect(daemon.log.filter(({ event }) => event === "frame-rejected").length).toBeLessThan(40);
+  expect(daemon.log.filter(({ event }) => event === "datagram-dropped")).toEqual([]);
+});
+
+test("killed and started again, it serves what it had accepted", async () => {
+  await using daemon = await LoneDaemon.start();
+  expect(await daemon.register("10.64.1.1")).toBe(0);
+  expect(await daemon.register("10.64.1.2")).toBe(0);
+  const before = (await daemon.ask("bindings", "list")) as BindingView[];
+  expect(before).toHaveLength(2);
+  await daemon.stop("SIGKILL");
+  await daemon.start();
+  expect(await daemon.ask("bindings", "list")).toEqual(before);
+});
+
+test("told to stop, it ends well and leaves neither socket nor lock", async () => {
+  await using daemon = await LoneDaemon.start();
+  expect(await daemon.stop("SIGTERM")).toBe(0);
+  expect(daemon.log.at(-1)).toMatchObject({ event: "daemon-stopped" });
+  expect(["control.sock", "data/pid"].filter((file) => existsSync(daemon.path(file)))).toEqual([]);
+});
+
+/** Bytes of all kinds and lengths; some begin like a Registration Request or a frame. */
+function noise(): Uint8Array[] {
+  const random = seeded(5944);
+  const beginnings = [[], [1], [1, 0, 255, 255], [3], [0x41, 0x48, 1, 1], [0x41, 0x48, 2]];
+  return Array.from({ length: 3000 }, (_, index) => {
+    const length = index < 20 ? index : random(index % 100 === 0 ? 60_000 : 300);
+    const bytes = Uint8Array.from({ length }, () => random(256));
+    bytes.set((beginnings[random(beginnings.length)] ?? []).slice(0, length));
+    return bytes;
+  });
+}
+
+async function send(payloads: readonly Uint8Array[], targets: readonly Endpoint[]): Promise<void> {
+  const socket = createSocket("udp4");
+  try {
+    for (const payload of payloads) {
+      for (const { address, port } of targets) {
+        // One after the other: what the kernel has no room for would not arrive.
+        await new Promise<void>((sent, failed) =>
+          socket.send(payload, port, formatIpv4(address), (error) => (error ? failed(error) : sent())),
+        );
+      }
+    }
+  } finally {
+    socket.close();
+  }
+}

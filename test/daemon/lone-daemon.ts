@@ -1,0 +1,148 @@
+/** A home agent daemon as a process of its own, alone in its cluster, on the loopback interface. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { freeUdpPorts } from "../../src/lab/free-port.ts";
+import { readiness } from "../../src/lab/home-agent.ts";
+import { waitFor } from "../../src/lab/wait.ts";
+import { register } from "../../src/mobile/register.ts";
+import { type Endpoint, ipv4 } from "../../src/wire/ipv4.ts";
+import { anyhome, type Run } from "../cli/anyhome.ts";
+
+const KEY = "1234567812345678";
+const LOCALHOST = ipv4("127.0.0.1");
+const HOME_AGENT = ipv4("10.64.0.1");
+/** A loopback address is no care-of address; nothing is sent to this one (RFC 5737). */
+const CARE_OF_ADDRESS = ipv4("192.0.2.1");
+
+export class LoneDaemon implements AsyncDisposable {
+  readonly directory: string;
+  readonly registrations: Endpoint;
+  readonly cluster: Endpoint;
+  #process: ChildProcess | undefined;
+
+  private constructor(registrationPort: number, clusterPort: number) {
+    this.directory = mkdtempSync(join(tmpdir(), "anyhome-daemon-"));
+    this.registrations = { address: LOCALHOST, port: registrationPort };
+    this.cluster = { address: LOCALHOST, port: clusterPort };
+    writeFileSync(this.path("secret"), "0123456789abcdef0123456789abcdef", { mode: 0o600 });
+    this.configure("anyhome.yaml", {});
+  }
+
+  static async start(): Promise<LoneDaemon> {
+    const [registrationPort = 0, clusterPort = 0] = await freeUdpPorts(2);
+    const daemon = new LoneDaemon(registrationPort, clusterPort);
+    try {
+      await daemon.start();
+      return daemon;
+    } catch (error) {
+      await daemon[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** Writes a configuration that differs from the daemon's in the top-level keys of `changes`. */
+  configure(file: string, changes: Readonly<Record<string, unknown>>): void {
+    const config = {
+      cluster: "alone",
+      "secret-file": "secret",
+      node: "ha1",
+      "virtual-network": "10.64.0.0/12",
+      "virtual-address": "10.64.0.1",
+      "manage-address": false,
+      "data-directory": "data",
+      "control-socket": "control.sock",
+      members: [
+        {
+          id: "ha1",
+          address: "127.0.0.1",
+          port: this.cluster.port,
+          listen: `127.0.0.1:${this.registrations.port}`,
+        },
+      ],
+      "security-associations": { mobiles: [{ range: "10.64.1.0-10.79.255.254", spi: 256, key: KEY }] },
+      ...changes,
+    };
+    writeFileSync(this.path(file), stringify(config), { mode: 0o600 });
+  }
+
+  /** Resolves once it is ready. */
+  async start(): Promise<void> {
+    const main = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+    const child = spawn(process.execPath, [main, "run", "-c", this.path("anyhome.yaml")], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    child.stdout.on("data", (chunk) => writeFileSync(this.path("log"), chunk, { flag: "a" }));
+    this.#process = child;
+    await waitFor(async () => (await readiness(this.path("control.sock"))).ready, {
+      deadlineMs: 60_000,
+      what: "the daemon to be ready",
+    });
+  }
+
+  /** Resolves with its exit code; `null` if the signal ended it. */
+  async stop(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined) return null;
+    const ended = once(child, "close");
+    child.kill(signal);
+    const [exitCode] = await ended;
+    return exitCode;
+  }
+
+  /** Runs another daemon with a configuration of this directory, to its end. */
+  runAnother(file: string): Promise<Run> {
+    return anyhome(["run", "-c", this.path(file)]);
+  }
+
+  async ask(...command: string[]): Promise<unknown> {
+    const { stdout, stderr } = await anyhome([...command, "-o", "json"], { ANYHOME_SOCKET: this.path("control.sock") });
+    if (stderr !== "") throw new Error(stderr);
+    return JSON.parse(stdout);
+  }
+
+  /** The code of the reply; `undefined` if there was none. */
+  async register(homeAddress: string): Promise<number | undefined> {
+    const { result } = await register(
+      {
+        flags: 0,
+        lifetimeSeconds: 600,
+        homeAddress: ipv4(homeAddress),
+        homeAgent: HOME_AGENT,
+        careOfAddress: CARE_OF_ADDRESS,
+        nai: undefined,
+      },
+      {
+        target: this.registrations,
+        local: { address: LOCALHOST, port: 0 },
+        associations: {
+          homeAgent: { spi: 256, algorithm: "hmac-md5", key: new TextEncoder().encode(KEY) },
+          foreignAgent: undefined,
+        },
+        replayStyle: "timestamps",
+        maximumTries: 4,
+      },
+    );
+    return result.kind === "answered" ? result.reply.code : undefined;
+  }
+
+  get log(): readonly { readonly event: string }[] {
+    return readFileSync(this.path("log"), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("SIGKILL");
+    rmSync(this.directory, { recursive: true });
+  }
+}
