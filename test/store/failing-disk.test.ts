@@ -1,14 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { FailingDiskResult } from "./failing-disk-child.ts";
 import {
   asRows,
   bindings,
-  onOwnFileSystem,
+  findOwnFileSystem,
   openStore,
   siblingFile,
   sorted,
@@ -55,20 +54,24 @@ function expectOrderKept(result: FailingDiskResult, reason: RegExp): void {
 }
 
 describe("a disk that fails", { timeout: 120_000 }, () => {
-  const directory = mkdtempSync(join(tmpdir(), "anyhome-store-mount-"));
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
-  const ownFileSystem = onOwnFileSystem(directory, "96m");
-  if (ownFileSystem === undefined)
+  const onOwnFileSystem = findOwnFileSystem();
+  if (onOwnFileSystem === undefined)
     process.stderr.write("SKIPPED: no mount namespace here, so no full and no read-only disk\n");
   // Where CI is set they fail instead.
-  const onOwnDisk = test.skipIf(ownFileSystem === undefined && process.env.CI === undefined);
+  const onOwnDisk = test.skipIf(onOwnFileSystem === undefined && process.env.CI === undefined);
 
   onOwnDisk("a full disk: failed, order kept; when there is space again, recovered", () => {
-    expectOrderKept(run<FailingDiskResult>("full", ownFileSystem ?? [], directory), /full/);
+    const directory = temporaryDirectory();
+    expectOrderKept(
+      run<FailingDiskResult>("full", onOwnFileSystem?.(directory, "96m") ?? ["false"], directory),
+      /full/,
+    );
   });
 
   onOwnDisk("a read-only file system: refused, saying so", () => {
-    const { code, message } = run<{ code: string; message: string }>("read-only", ownFileSystem ?? [], directory);
+    const directory = temporaryDirectory();
+    const command = onOwnFileSystem?.(directory, "96m") ?? ["false"];
+    const { code, message } = run<{ code: string; message: string }>("read-only", command, directory);
     expect(code).toBe("STORE_UNAVAILABLE");
     expect(message).toMatch(/read.?only/i);
   });

@@ -94,14 +94,23 @@ export function siblingFile(name: string): string {
 
 /**
  * The command line that runs another one in a mount namespace of its own, with an empty file system of `size` (as in
- * `mount -o size=`) on `directory`; nothing of it outlives the command. `undefined` if this machine doesn't let us.
+ * `mount -o size=`) on `directory`; nothing of it outlives the command.
  */
-export function onOwnFileSystem(directory: string, size: string): readonly string[] | undefined {
+export type OwnFileSystem = (directory: string, size: string) => readonly string[];
+
+/** `undefined` if this machine doesn't let us. */
+export function findOwnFileSystem(): OwnFileSystem | undefined {
   const script = 'mount -t tmpfs -o "size=$1,mode=700" none "$2" && shift 2 && exec "$@"';
   return [
     ["unshare", "--mount"],
     ["unshare", "--user", "--map-root-user", "--mount"],
   ]
-    .map((unshare) => [...unshare, "sh", "-c", script, "sh", size, directory])
-    .find(([command = "", ...args]) => spawnSync(command, [...args, "true"]).status === 0);
+    .map(
+      (unshare): OwnFileSystem =>
+        (directory, size) => [...unshare, "sh", "-c", script, "sh", size, directory],
+    )
+    .find((onOwnFileSystem) => {
+      const [command = "", ...args] = onOwnFileSystem(tmpdir(), "1m");
+      return spawnSync(command, [...args, "true"]).status === 0;
+    });
 }
