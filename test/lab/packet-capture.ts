@@ -18,7 +18,8 @@ export class PacketCapture {
   readonly #lab: Lab;
   readonly #node: string;
   readonly #filter: string;
-  readonly #directory = mkdtempSync(join(tmpdir(), "anyhome-capture-"));
+  /** Made when the capture starts: one that never does leaves nothing. */
+  #directory: string | undefined;
   #pid: number | undefined;
 
   constructor(lab: Lab, node: string, filter: string) {
@@ -28,10 +29,12 @@ export class PacketCapture {
   }
 
   get #file(): string {
+    if (this.#directory === undefined) throw new Error("the capture was not started");
     return join(this.#directory, "capture.pcapng");
   }
 
   async start(): Promise<void> {
+    this.#directory = mkdtempSync(join(tmpdir(), "anyhome-capture-"));
     // One interface, on which every packet passes once; unbuffered, so that reading needs no stop.
     const command = ["dumpcap", "-q", "-i", await this.#uplink(), "-f", this.#filter, "-w", this.#file];
     this.#pid = this.#lab.spawn(this.#node, command, "capture");
@@ -73,7 +76,7 @@ export class PacketCapture {
 
   async discard(): Promise<void> {
     await this.#stop();
-    rmSync(this.#directory, { recursive: true, force: true });
+    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
   }
 
   async #stop(): Promise<void> {
