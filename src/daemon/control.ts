@@ -17,7 +17,6 @@ import type { PeerStatus } from "../cluster/membership.ts";
 import type { Config } from "../config/config.ts";
 import type { Readiness } from "../health/readiness.ts";
 import type { Store } from "../store/store.ts";
-import type { Counters } from "../telemetry/counters.ts";
 import { formatIpv4, formatPrefix, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
 import { viewOfLocation, viewOfOwned, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
@@ -31,7 +30,7 @@ export interface ControlSources {
   readonly version: string;
   readonly agent: HomeAgent;
   readonly store: Store;
-  readonly counters: Counters;
+  readonly counters: () => CountersView;
   readonly startedAtMs: number;
   readonly readiness: () => Readiness;
   readonly advertiser: () => AdvertiserStatus;
@@ -164,7 +163,7 @@ export class DaemonControl implements ControlService {
   }
 
   counters(): CountersView {
-    return this.#sources.counters.snapshot();
+    return this.#sources.counters();
   }
 
   readiness(): ReadinessView {

@@ -144,7 +144,10 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
     version: packageVersion,
     agent,
     store,
-    counters,
+    counters: () => {
+      sockets.countOverflows();
+      return counters.snapshot();
+    },
     startedAtMs,
     readiness: () => readiness,
     advertiser: () => advertiser.status(),

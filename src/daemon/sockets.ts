@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { kernelDrops } from "../relay/kernel-drops.ts";
 import { UdpSocket } from "../relay/udp-socket.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
@@ -43,6 +44,14 @@ export class Sockets {
     await this.#driver.registrationSocket?.close();
     await this.#driver.clusterSocket?.close();
     if (this.#config.manageAddress) await this.#manageAddress(removeVirtualAddress);
+  }
+
+  /** Brings the counter up to date. */
+  countOverflows(): void {
+    const { registrationSocket, clusterSocket } = this.#driver;
+    for (const [channel, socket] of Object.entries({ registration: registrationSocket, cluster: clusterSocket })) {
+      if (socket !== undefined) this.#counters.setLabeled("receive-overflows", channel, kernelDrops(socket.local));
+    }
   }
 
   async #openRegistrations(): Promise<void> {

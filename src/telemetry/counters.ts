@@ -7,6 +7,10 @@ const counterDefinitions = {
   "replies-unmatched": { help: "relayed replies that no temporary binding waited for" },
   "relay-timeouts": { label: "owner", help: "temporary bindings whose owner did not reply in time" },
   "datagrams-dropped": { label: "reason", help: "datagrams dropped without an answer" },
+  "receive-overflows": {
+    label: "channel",
+    help: "datagrams the kernel dropped unseen, as they came faster than they could be handled",
+  },
   "frames-received": { label: "type", help: "authentic cluster frames" },
   "frames-rejected": { label: "reason", help: "cluster frames that were not authentic, fresh or well-formed" },
   "inputs-failed": { label: "input", help: "inputs dropped because of an error in the daemon" },
@@ -37,6 +41,11 @@ export class Counters {
     this.#labeled.set(name, values);
     const key = values.has(label) || values.size < MAXIMUM_LABELS ? label : OVERFLOW_LABEL;
     values.set(key, (values.get(key) ?? 0) + amount);
+  }
+
+  /** For what somebody else counts. */
+  setLabeled(name: LabeledCounter, label: string, total: number): void {
+    this.addLabeled(name, label, total - (this.#labeled.get(name)?.get(label) ?? 0));
   }
 
   /** All counters, those at 0 too, in the order of their definitions. */

@@ -18,6 +18,13 @@ test("labelled counters are split by label, and are present while empty", () => 
   expect(snapshot["frames-rejected"]).toEqual({});
 });
 
+test("a counter that somebody else keeps shows what they say", () => {
+  const counters = new Counters();
+  counters.setLabeled("receive-overflows", "cluster", 7);
+  counters.setLabeled("receive-overflows", "cluster", 9);
+  expect(counters.snapshot()["receive-overflows"]).toEqual({ cluster: 9 });
+});
+
 test("labels made up by a sender do not grow without end, and nothing goes uncounted", () => {
   const counters = new Counters();
   for (let i = 0; i < 10_000; i++) counters.addLabeled("frames-rejected", `reason-${i}`);
