@@ -1,8 +1,10 @@
 /** Bounds-checked reading and writing of the cluster's own frames. */
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 
-/** Thrown by `ByteReader` when a frame ends before its fields do; caught once, in the frame decoder. */
-export class FrameTooShortError extends Error {}
+/** Bytes that are no frame, thrown by whoever finds out; caught once, in the frame decoder. */
+export class FrameFormatError extends Error {}
+
+const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
 const text = new TextDecoder("utf-8", { fatal: true });
 
@@ -26,9 +28,15 @@ export class ByteReader {
     return this.#buffer.readUInt32BE(this.#advance(4));
   }
 
-  /** A 64-bit count or time: exact up to 2^53, which is all that is ever sent. */
+  /** Up to 2^53, which is all that is ever sent. */
   u64(): number {
-    return Number(this.#buffer.readBigUInt64BE(this.#advance(8)));
+    return exactly(this.#buffer.readBigUInt64BE(this.#advance(8)));
+  }
+
+  /** Epoch ms; all ones stand for `Infinity`. */
+  time(): number {
+    const value = this.#buffer.readBigUInt64BE(this.#advance(8));
+    return value === ALL_ONES ? Number.POSITIVE_INFINITY : exactly(value);
   }
 
   address(): Ipv4Address {
@@ -43,7 +51,11 @@ export class ByteReader {
   shortText(): string {
     const length = this.u8();
     const start = this.#advance(length);
-    return text.decode(this.#buffer.subarray(start, start + length));
+    try {
+      return text.decode(this.#buffer.subarray(start, start + length));
+    } catch {
+      throw new FrameFormatError("a text that is not UTF-8");
+    }
   }
 
   rest(): Uint8Array {
@@ -52,10 +64,15 @@ export class ByteReader {
 
   #advance(length: number): number {
     const start = this.#offset;
-    if (start + length > this.#buffer.length) throw new FrameTooShortError();
+    if (start + length > this.#buffer.length) throw new FrameFormatError("it ends before its fields do");
     this.#offset = start + length;
     return start;
   }
+}
+
+function exactly(value: bigint): number {
+  if (value > Number.MAX_SAFE_INTEGER) throw new FrameFormatError("a number that nobody sends");
+  return Number(value);
 }
 
 /** Writes into a buffer of fixed size, which the caller has chosen large enough for the frame. */
@@ -84,6 +101,13 @@ export class ByteWriter {
 
   u64(value: number): this {
     this.#offset = this.#buffer.writeBigUInt64BE(BigInt(value), this.#offset);
+    return this;
+  }
+
+  /** Whole epoch ms, or `Infinity`. */
+  time(timeMs: number): this {
+    const value = timeMs === Number.POSITIVE_INFINITY ? ALL_ONES : BigInt(timeMs);
+    this.#offset = this.#buffer.writeBigUInt64BE(value, this.#offset);
     return this;
   }
 

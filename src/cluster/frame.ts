@@ -24,8 +24,8 @@
 import type { KeyObject } from "node:crypto";
 import { deriveFrameKey, FRAME_AUTHENTICATOR_LENGTH, frameAuthenticator, verifyFrame } from "../auth/cluster-key.ts";
 import type { MemberId } from "../registration/binding.ts";
-import { ByteReader, ByteWriter, FrameTooShortError } from "./byte-cursor.ts";
-import { decodeMessage, encodeMessage, type Message, MessageFormatError } from "./message.ts";
+import { ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
+import { decodeMessage, encodeMessage, type Message } from "./message.ts";
 import { ReplayWindow } from "./replay-window.ts";
 
 const MAGIC = 0x4148; // "AH"
@@ -117,10 +117,7 @@ export class FrameCodec {
       if (!peer.window.accept(bootCount, sequence)) return refuse("replayed");
       return { ok: true, sender, bootCount, message: decodeMessage(type, reader) };
     } catch (error) {
-      // A text that is not UTF-8 is a TypeError of TextDecoder.
-      if (error instanceof MessageFormatError || error instanceof FrameTooShortError || error instanceof TypeError) {
-        return refuse("malformed-body");
-      }
+      if (error instanceof FrameFormatError) return refuse("malformed-body");
       throw error;
     }
   }

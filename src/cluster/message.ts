@@ -73,7 +73,7 @@
  */
 import type { MemberId } from "../registration/binding.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
-import { type ByteReader, ByteWriter } from "./byte-cursor.ts";
+import { type ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 
 /** Where a member stands; the order is that of the numbers on the wire. */
 export const HEALTH_STATES = ["starting", "ready", "draining", "degraded", "down"] as const;
@@ -133,9 +133,6 @@ export interface LocationNotice {
 
 export type Message = Heartbeat | RelayRequest | RelayReply | LocationNotice;
 
-/** An authenticated body that makes no sense all the same. */
-export class MessageFormatError extends Error {}
-
 const TYPES = ["heartbeat", "relay-request", "relay-reply", "location"] as const satisfies readonly Message["type"][];
 /** Room for the fixed fields of any body and its short texts (256 bytes each). */
 const FIXED_ROOM = 64 + 2 * 256;
@@ -170,16 +167,18 @@ function encodeBody(message: Message): Uint8Array {
         .bytes(message.request)
         .written();
     case "relay-reply":
-      return writeTime(
-        new ByteWriter(FIXED_ROOM + message.reply.length).u64(message.requestId).u32(message.generation),
-        message.knownUntilMs,
-      )
+      return new ByteWriter(FIXED_ROOM + message.reply.length)
+        .u64(message.requestId)
+        .u32(message.generation)
+        .time(message.knownUntilMs)
         .endpoint(message.destination)
         .u16(message.reply.length)
         .bytes(message.reply)
         .written();
     case "location":
-      return writeTime(new ByteWriter(FIXED_ROOM).u32(message.generation), message.knownUntilMs)
+      return new ByteWriter(FIXED_ROOM)
+        .u32(message.generation)
+        .time(message.knownUntilMs)
         .u32(message.homeAddress)
         .shortText(message.nai ?? "")
         .shortText(message.owner)
@@ -187,7 +186,7 @@ function encodeBody(message: Message): Uint8Array {
   }
 }
 
-/** Throws `MessageFormatError` or `FrameTooShortError`. */
+/** Throws a `FrameFormatError`. */
 export function decodeMessage(type: number, reader: ByteReader): Message {
   switch (TYPES[type - 1]) {
     case "heartbeat":
@@ -199,7 +198,7 @@ export function decodeMessage(type: number, reader: ByteReader): Message {
     case "location":
       return decodeLocation(reader);
     default:
-      throw new MessageFormatError(`unknown frame type ${type}`);
+      throw new FrameFormatError(`unknown frame type ${type}`);
   }
 }
 
@@ -207,7 +206,7 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
   const sentAtMs = reader.u64();
   const heardBootCount = reader.u32();
   const health = HEALTH_STATES[reader.u8()];
-  if (health === undefined) throw new MessageFormatError("unknown health state");
+  if (health === undefined) throw new FrameFormatError("unknown health state");
   reader.u8();
   const eventLoopDelayMs = reader.u16();
   const load = {
@@ -233,14 +232,14 @@ function decodeRelayRequest(reader: ByteReader): RelayRequest {
 function decodeRelayReply(reader: ByteReader): RelayReply {
   const requestId = reader.u64();
   const generation = reader.u32();
-  const knownUntilMs = readTime(reader);
+  const knownUntilMs = reader.time();
   const destination = reader.endpoint();
   return { type: "relay-reply", requestId, generation, knownUntilMs, destination, reply: readSized(reader) };
 }
 
 function decodeLocation(reader: ByteReader): LocationNotice {
   const generation = reader.u32();
-  const knownUntilMs = readTime(reader);
+  const knownUntilMs = reader.time();
   const homeAddress = reader.address();
   const nai = reader.shortText();
   const owner = reader.shortText();
@@ -250,18 +249,8 @@ function decodeLocation(reader: ByteReader): LocationNotice {
 function readSized(reader: ByteReader): Uint8Array {
   const length = reader.u16();
   const rest = reader.rest();
-  if (rest.length < length) throw new MessageFormatError("message shorter than its length field");
+  if (rest.length < length) throw new FrameFormatError("message shorter than its length field");
   return rest.subarray(0, length);
-}
-
-function writeTime(writer: ByteWriter, timeMs: number): ByteWriter {
-  if (timeMs !== Number.POSITIVE_INFINITY) return writer.u64(timeMs);
-  return writer.u32(MAXIMUM_U32).u32(MAXIMUM_U32);
-}
-
-function readTime(reader: ByteReader): number {
-  const timeMs = reader.u64();
-  return timeMs > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : timeMs;
 }
 
 function saturate(value: number): number {

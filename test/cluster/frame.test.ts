@@ -159,6 +159,12 @@ describe("a cluster frame", () => {
     );
   });
 
+  it("with a number larger than anybody sends is refused, rather than read as another one", () => {
+    const body = Buffer.from(seal(codec("ha1"), "ha2", heartbeat)).subarray(0, -16);
+    body.writeBigUInt64BE(2n ** 53n, 20);
+    expect(codec("ha2").open(reseal(body))).toEqual({ ok: false, fault: "malformed-body" });
+  });
+
   it("too large for a datagram is not made", () => {
     const request = new Uint8Array(65_500);
     const message: Message = {
