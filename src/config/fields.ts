@@ -104,7 +104,10 @@ const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 function parseDurationMs(text: string): number | undefined {
   const [, amount, unit] = DURATION.exec(text) ?? [];
-  return amount === undefined || unit === undefined ? undefined : Number(amount) * unitMs[unit as Unit];
+  if (amount === undefined || unit === undefined) return undefined;
+  // Whole milliseconds: times between members have no fractions. 1.005 s are, though not by the arithmetic of floats.
+  const durationMs = Number(amount) * unitMs[unit as Unit];
+  return Math.abs(durationMs - Math.round(durationMs)) < 1e-6 ? Math.round(durationMs) : undefined;
 }
 
 function formatDuration(durationMs: number): string {

@@ -76,6 +76,10 @@ describe("form", () => {
       '13:25: error: timers.peer-timeout: expected a duration such as 800ms (20ms to 10m), found "1h"',
     ],
     [
+      "timers: { relay-timeout: 100.5ms }",
+      '13:26: error: timers.relay-timeout: expected a duration such as 2s (100ms to 1m), found "100.5ms"',
+    ],
+    [
       "registration: { maximum-lifetime: 1500ms }",
       '13:35: error: registration.maximum-lifetime: expected a duration in whole seconds such as 30m (1s to 65534s), or infinite, found "1500ms"',
     ],

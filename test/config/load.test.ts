@@ -91,6 +91,10 @@ test("an infinite lifetime is the value of RFC 5944 3.3", () => {
   expect(lifetime("1.5h")).toBe(5400);
 });
 
+test("durations are whole milliseconds, also where floats are a little off", () => {
+  expect(load("timers: { relay-timeout: 1.005s }").config.timers.relayTimeoutMs).toBe(1005);
+});
+
 test("BGP of a member", () => {
   using directory = new ConfigDirectory();
   const bgp = "bgp: { as: 4200000000, router-id: 10.9.9.9, neighbors: [{ address: 10.1.0.1, as: 65001 }] }";
