@@ -28,7 +28,7 @@ function describe(routes: RoutesView): string {
   const desired = new Set(routes.desired.map(describeAdvertisement));
   const announcements = [...desired.union(applied)].map((text) => [
     text,
-    desired.has(text) ? (applied.has(text) ? "announced" : "to be announced") : "to be withdrawn",
+    stateOf(routes.type, desired.has(text), applied.has(text)),
   ]);
   const neighbors = routes.neighbors.map(({ address, state, since, reason }) => [address, state, since, reason ?? ""]);
   return [
@@ -36,6 +36,12 @@ function describe(routes: RoutesView): string {
     announcements.length === 0 ? "No route is announced." : table(["route", "state"], announcements),
     neighbors.length === 0 ? "There are no neighbors." : table(["neighbor", "state", "since", "reason"], neighbors),
   ].join("\n\n");
+}
+
+function stateOf(type: RoutesView["type"], isDesired: boolean, isApplied: boolean): string {
+  if (!isDesired) return "to be withdrawn";
+  if (!isApplied) return "to be announced";
+  return type === "none" ? "to be routed here by other means" : "announced";
 }
 
 function describeAdvertisement({ prefix, communities, med, asPathPrepend }: RoutesView["desired"][number]): string {

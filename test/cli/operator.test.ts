@@ -148,6 +148,14 @@ describe.concurrent("tables, for people", () => {
     expect(stdout).toMatch(/^10\.1\.0\.1 +up +2026-01-02T03:04:05\.000Z$/m);
   });
 
+  test("routes where nothing is announced by the daemon", async () => {
+    await using daemon = await fakeDaemon();
+    const [advertisement] = routes.desired;
+    const wish = advertisement === undefined ? [] : [advertisement];
+    daemon.service.routes = () => ({ ...routes, type: "none", desired: wish, applied: wish, neighbors: [] });
+    expect((await daemon.run("routes")).stdout).toMatch(/^10\.64\.0\.0\/12.* to be routed here by other means$/m);
+  });
+
   test("counters", async () => {
     await using daemon = await fakeDaemon();
     const { stdout } = await daemon.run("counters");
