@@ -13,15 +13,17 @@ withLab("the route of a home agent", (lab) => {
     waitFor(async () => !(await routed()), { deadlineMs: 5_000, intervalMs: 10, what: "the route to leave r1's FIB" });
   const untilBack = () => waitFor(routed, { deadlineMs: 30_000, what: "the route to be in r1's FIB again" });
 
-  test.each<[ProcessKind, NodeJS.Signals]>([
+  test.for<[ProcessKind, NodeJS.Signals]>([
     ["daemon", "SIGKILL"],
     ["exabgp", "SIGKILL"],
     ["helper", "SIGKILL"],
     ["daemon", "SIGTERM"],
-  ])("leaves r1's FIB when its %s gets %s, and comes back with it", async (kind, signal) => {
+  ])("leaves r1's FIB when its %s gets %s, and comes back with it", async ([kind, signal], { annotate }) => {
     expect(await routed()).toBe(true);
+    const since = performance.now();
     await lab.kill(VICTIM, kind, signal);
     await untilGone();
+    await annotate(`${kind} ${signal} → seen to be out of the FIB: ${Math.round(performance.now() - since)} ms`);
     // ExaBGP and its helper are the daemon's to restart; the daemon is the operator's.
     if (kind === "daemon") {
       await waitFor(async () => !(await lab.processes(VICTIM)).some((running) => running.kind === "daemon"), {
