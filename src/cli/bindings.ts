@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type BindingView, bindingPage, bindingState, bindingView, PAGE_LIMIT, role } from "../api/schema.ts";
+import { type BindingView, bindingPage, bindingState, bindingView, role } from "../api/schema.ts";
 import { fields, tableWriter } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";
@@ -77,6 +77,9 @@ async function list({ socket, output, ...filter }: Common & Filter): Promise<voi
   await printList(pages(socket, filter), output, tableWriter(head, row));
 }
 
+/** The daemon makes a page in one go, while registrations wait: a few milliseconds' worth. */
+const PAGE_LENGTH = 250;
+
 /** Page by page, as there may be a million bindings. */
 async function* pages(
   socket: string,
@@ -85,7 +88,7 @@ async function* pages(
   let missing = limit;
   let after: string | null = null;
   do {
-    const query = new URLSearchParams({ ...conditions, limit: String(Math.min(missing, PAGE_LIMIT)) });
+    const query = new URLSearchParams({ ...conditions, limit: String(Math.min(missing, PAGE_LENGTH)) });
     if (after !== null) query.set("after", after);
     const page: { bindings: BindingView[]; next: string | null } = await ask(
       socket,

@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ControlError } from "../../src/api/control-service.ts";
 import { type ControlApi, serveControlApi } from "../../src/api/server.ts";
 import type { EventFields } from "../../src/telemetry/log.ts";
@@ -232,6 +232,23 @@ describe("bad input", () => {
     expect((await get("/v1/status")).status).toBe(200);
     expect(service.all).toContainEqual(alice);
   });
+});
+
+describe("other clients of the socket are not kept waiting", () => {
+  test("by one that asks for a hundred lists in one go: it is hung up on", async () => {
+    await serve();
+    await rawAnswer("GET /v1/bindings HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100));
+    expect(service.queries.length).toBeLessThanOrEqual(1);
+    expect((await get("/v1/bindings")).status).toBe(200);
+  });
+
+  test("by as many as may connect that never end their question", async () => {
+    await serve();
+    const stuck = Array.from({ length: 64 }, () => connect(socketPath).on("error", () => undefined));
+    for (const socket of stuck) socket.write("GET /v1/status HTTP/1.1\r\nHost: x\r\n");
+    await vi.waitFor(async () => expect((await get("/livez")).status).toBe(200), { timeout: 8000, interval: 100 });
+    for (const socket of stuck) socket.destroy();
+  }, 10_000);
 });
 
 /** What the server says to bytes that are not quite HTTP, until it hangs up. */

@@ -177,14 +177,14 @@ describe.concurrent("bindings list", () => {
       "--owner",
       "ha1",
       "--limit",
-      "1500",
+      "350",
       "-o",
       "json",
     );
-    expect(JSON.parse(stdout)).toHaveLength(1500);
+    expect(JSON.parse(stdout)).toHaveLength(350);
     expect(daemon.service.queries).toMatchObject([
-      { role: "owner", state: "permanent", owner: "ha1", limit: 1000 },
-      { role: "owner", state: "permanent", owner: "ha1", limit: 500, after: "1000" },
+      { role: "owner", state: "permanent", owner: "ha1", limit: 250 },
+      { role: "owner", state: "permanent", owner: "ha1", limit: 100, after: "250" },
     ]);
   });
 
