@@ -145,6 +145,17 @@ describe("a relayed request", () => {
   });
 });
 
+describe("a relayed request of a mobile that nobody owns", () => {
+  it("is served by who is not its home: that one alone places mobiles elsewhere", () => {
+    const { cluster, tell, durable, opened } = clusterWithStandIns();
+    const homeAddress = cluster.homeAddressRanked("ha3", "ha2");
+    const served = tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress })));
+    expect(opened("ha2", served)).toEqual([]);
+    durable("ha2", served);
+    expect(cluster.agent("ha2").findOwned(identity(homeAddress))?.ownership).toMatchObject({ owner: "ha2" });
+  });
+});
+
 describe("the reply to a relayed request", () => {
   it("comes back addressed to the virtual home agent address, once the binding is on disk (M4)", () => {
     const { cluster, tell, durable, opened } = clusterWithStandIns();
