@@ -1,13 +1,14 @@
 import type { Config } from "../config/config.ts";
 import { kernelDrops } from "../relay/kernel-drops.ts";
-import { UdpSocket } from "../relay/udp-socket.ts";
+import { isOurAddress, UdpSocket } from "../relay/udp-socket.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
 import { type Endpoint, formatEndpoint, formatIpv4 } from "../wire/ipv4.ts";
 import type { Driver } from "./driver.ts";
 import { addVirtualAddress, removeVirtualAddress } from "./virtual-address.ts";
 
-const RETRY_MS = 1000;
+/** How often it is looked whether registrations can be received. */
+const TENDING_INTERVAL_MS = 1000;
 
 /** The daemon's two UDP sockets, and the virtual address that one of them is bound to. */
 export class Sockets {
@@ -18,7 +19,8 @@ export class Sockets {
   readonly #counters: Counters;
   readonly #log: EventLog;
   readonly #changed: () => void;
-  #retry: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #hasAddedAddress = false;
   #closed = false;
 
   constructor(config: Config, driver: Driver, counters: Counters, log: EventLog, changed: () => void) {
@@ -29,21 +31,22 @@ export class Sockets {
     this.#changed = changed;
   }
 
-  /** Rejects if the cluster port can't be had. The registration port is tried again until it can be: its address may come later. */
+  /** Rejects if the cluster port can't be had. The registration port is tried until it can be, as its address may come later. */
   async open(): Promise<void> {
     const { address, port } = this.#config.self;
     this.#driver.clusterSocket = await this.#bind({ address, port }, "cluster", (payload, source) =>
       this.#driver.input({ type: "frame", payload, source }),
     );
-    await this.#openRegistrations();
+    await this.#tend();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#retry);
+    clearTimeout(this.#timer);
     await this.#driver.registrationSocket?.close();
     await this.#driver.clusterSocket?.close();
-    if (this.#config.manageAddress) await this.#manageAddress(removeVirtualAddress);
+    // Not one that another daemon of this host has added.
+    if (this.#hasAddedAddress) await this.#manageAddress(removeVirtualAddress);
   }
 
   /** Brings the counter up to date. */
@@ -54,21 +57,39 @@ export class Sockets {
     }
   }
 
-  async #openRegistrations(): Promise<void> {
+  /** Now and from time to time: an address can be lost as well, when somebody restarts the host's network. */
+  async #tend(): Promise<void> {
+    const before = this.registrationFailure;
+    if (this.#config.manageAddress) await this.#keepAddress();
+    this.registrationFailure = await this.#findFailure();
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => void this.#tend(), TENDING_INTERVAL_MS);
+    if (this.registrationFailure !== before) this.#changed();
+  }
+
+  async #keepAddress(): Promise<void> {
+    const address = this.#config.virtualAddress;
+    if (this.#hasAddedAddress && (await isOurAddress(address))) return;
+    if (this.#closed || !(await this.#manageAddress(addVirtualAddress))) return;
+    this.#hasAddedAddress = true;
+    this.#log.event("address-added", { address: formatIpv4(address) });
+  }
+
+  async #findFailure(): Promise<string | undefined> {
     const destination = this.#config.self.listen;
-    if (this.#config.manageAddress && (await this.#manageAddress(addVirtualAddress))) {
-      this.#log.event("address-added", { address: formatIpv4(destination.address) });
+    if (this.#driver.registrationSocket !== undefined) {
+      // The socket stays open without its address, and works again with it.
+      const isOurs = await isOurAddress(destination.address);
+      return isOurs ? undefined : `${formatIpv4(destination.address)} is no address of this host`;
     }
     try {
       this.#driver.registrationSocket = await this.#bind(destination, "registration", (payload, source) =>
         this.#driver.input({ type: "datagram", payload, source, destination }),
       );
-      this.registrationFailure = undefined;
+      return undefined;
     } catch (error) {
-      this.registrationFailure = `${formatEndpoint(destination)}: ${(error as Error).message}`;
-      if (!this.#closed) this.#retry = setTimeout(() => void this.#openRegistrations(), RETRY_MS);
+      return `${formatEndpoint(destination)}: ${(error as Error).message}`;
     }
-    this.#changed();
   }
 
   #bind(

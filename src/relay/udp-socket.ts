@@ -1,5 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { type Endpoint, formatIpv4, ipv4 } from "../wire/ipv4.ts";
+import { type Endpoint, formatIpv4, type Ipv4Address, ipv4 } from "../wire/ipv4.ts";
 
 /** Bytes waiting in user space for the kernel; beyond this, what is sent is dropped and counted. */
 const MAXIMUM_SEND_QUEUE_BYTES = 4 * 1024 * 1024;
@@ -63,6 +63,19 @@ export class UdpSocket {
 
   close(): Promise<void> {
     return new Promise((resolve) => this.#socket.close(() => resolve()));
+  }
+}
+
+/** Whether the host receives what is sent to an address, by an interface or by a route of type `local`. */
+export async function isOurAddress(address: Ipv4Address): Promise<boolean> {
+  const ignore = () => undefined;
+  try {
+    const socket = await UdpSocket.bind({ address, port: 0 }, { received: ignore, sendFailed: ignore, failed: ignore });
+    await socket.close();
+    return true;
+  } catch (error) {
+    // Anything else, such as too many open files, says nothing about the address.
+    return errorCode(error as Error) !== "EADDRNOTAVAIL";
   }
 }
 

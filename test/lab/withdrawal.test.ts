@@ -42,6 +42,15 @@ withLab("the route of a home agent", (lab) => {
     await untilBack();
   });
 
+  test("stays when somebody takes the virtual address away, as the daemon brings it back", async () => {
+    await lab.run(VICTIM, ["ip", "address", "delete", "10.64.0.1/32", "dev", "lo"]);
+    await waitFor(
+      async () => (await lab.run(VICTIM, ["ip", "address", "show", "dev", "lo"])).stdout.includes("10.64.0.1/32"),
+      { deadlineMs: 10_000, what: "the virtual address to be back" },
+    );
+    await untilBack();
+  });
+
   test("stays with the others all along", async () => {
     const others = ["10.1.0.11", "10.1.0.13"];
     await lab.kill(VICTIM, "exabgp", "SIGKILL");

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { type UdpListener, UdpSocket } from "../../src/relay/udp-socket.ts";
+import { isOurAddress, type UdpListener, UdpSocket } from "../../src/relay/udp-socket.ts";
 import { type Endpoint, ipv4 } from "../../src/wire/ipv4.ts";
 
 const loopback = { address: ipv4("127.0.0.1"), port: 0 };
@@ -21,6 +21,12 @@ async function bind(local: Endpoint, listener: Partial<UdpListener> = {}): Promi
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((socket) => socket.close()));
+});
+
+it("an address is ours or not, also one of a local network without an interface of its own", async () => {
+  expect(await isOurAddress(ipv4("127.0.0.1"))).toBe(true);
+  expect(await isOurAddress(ipv4("127.77.0.1"))).toBe(process.platform === "linux");
+  expect(await isOurAddress(ipv4("192.0.2.1"))).toBe(false);
 });
 
 describe("a UDP socket", () => {
