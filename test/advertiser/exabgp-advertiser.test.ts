@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Advertisement, AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
 import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../../src/advertiser/exabgp-advertiser.ts";
 import type { BgpOptions } from "../../src/advertiser/exabgp-config.ts";
@@ -13,8 +13,6 @@ import { exabgpObstacle } from "./exabgp-obstacle.ts";
 import { HostileRouter } from "./hostile-router.ts";
 
 // Processes are started, on a machine that may be busy.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 const BGP: BgpOptions = {
   localAddress: ipv4("127.0.0.1"),
   localAs: 65011,

@@ -2,14 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { HelperChannel } from "../../src/advertiser/helper-channel.ts";
 import type { DaemonMessage, HelperMessage } from "../../src/advertiser/helper-protocol.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 
 // Processes are started, on a machine that may be busy.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 const RUN = "this-run";
 const HELLO: HelperMessage = { type: "hello", version: 1, run: RUN, pid: 1, speaker: "exabgp 4.2.21" };
 

@@ -1,14 +1,12 @@
 /** The helper inside ExaBGP: applies what the daemon asks for, and withdraws everything when anything is wrong. */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { RouteCommands } from "../../src/advertiser/helper-protocol.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { type Answer, type Connection, obliging, pythonObstacle, Stage } from "./helper-harness.ts";
 
 // Processes are started, on a machine that may be busy.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 const CLEAR = "clear adj-rib out";
 
 function route(prefix: string, attributes = ""): RouteCommands {

@@ -1,9 +1,7 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { ConfigDirectory, minimal } from "../config/config-directory.ts";
 import { anyhome } from "./anyhome.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const broken = minimal.replace("spi: 256", "spi: 1").replace("cluster: lab", "clutser: lab");
 

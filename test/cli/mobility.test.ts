@@ -14,8 +14,6 @@ import { accepting, FakeHomeAgent, freeEndpoint } from "../mobile/fake-home-agen
 import { association } from "../mobile/fixtures.ts";
 import { anyhome } from "./anyhome.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
-
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const KEY = "key of 256";
 

@@ -2,13 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { alice, counters, FakeService, peers, pending, routes, status } from "../api/fake-service.ts";
 import { anyhome, anyhomeIntoClosedPipe } from "./anyhome.ts";
 import { fakeDaemon } from "./fake-daemon.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 describe.concurrent("JSON and YAML, the contract with scripts", () => {
   const commands: readonly (readonly [command: string, answer: unknown])[] = [

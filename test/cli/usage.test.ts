@@ -1,7 +1,5 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { anyhome } from "./anyhome.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 describe.concurrent("wrong usage exits with 2 and explains on stderr", () => {
   test.each([

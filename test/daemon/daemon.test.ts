@@ -2,13 +2,11 @@
 import { createSocket } from "node:dgram";
 import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BindingView, CountersView } from "../../src/api/schema.ts";
 import { type Endpoint, formatIpv4 } from "../../src/wire/ipv4.ts";
 import { seeded } from "../fuzz/random.ts";
 import { LoneDaemon } from "./lone-daemon.ts";
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 describe("a daemon ends at once, and says why without showing its insides, where", () => {
   let daemon: LoneDaemon;

@@ -59,7 +59,7 @@ whereLabsRun("the demo on routers", () => {
   });
 });
 
-describe("the demo without routers", { timeout: 120_000 }, () => {
+describe("the demo without routers", () => {
   test("registers mobiles, goes on without one home agent, and says that nothing was routed", async () => {
     const { exitCode, stdout } = await demo("--without-routers");
     expect(exitCode).toBe(0);

@@ -9,7 +9,7 @@ import { waitFor } from "../../src/lab/wait.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-describe("the package, packed and installed elsewhere", { timeout: 60_000 }, () => {
+describe("the package, packed and installed elsewhere", () => {
   let directory: string;
   let anyhome: string;
 

@@ -53,7 +53,7 @@ function expectOrderKept(result: FailingDiskResult, reason: RegExp): void {
   expect(result.positionsFound).toEqual(Array.from({ length: result.lastPosition }, (_, index) => index + 1));
 }
 
-describe("a disk that fails", { timeout: 120_000 }, () => {
+describe("a disk that fails", () => {
   const onOwnFileSystem = findOwnFileSystem();
   if (onOwnFileSystem === undefined)
     process.stderr.write("SKIPPED: no mount namespace here, so no full and no read-only disk\n");

@@ -181,7 +181,7 @@ test("close may be called twice, and afterwards nothing is written", async () =>
   expect(reports.failures).toEqual([]);
 });
 
-test("the workers start from compiled files as they do from sources", { timeout: 60_000 }, () => {
+test("the workers start from compiled files as they do from sources", () => {
   const root = siblingFile("../..");
   const directory = temporaryDirectory();
   const compiler = join(root, "node_modules/typescript/bin/tsc");

@@ -9,8 +9,6 @@ import { openSqliteStore } from "../../src/store/sqlite-store.ts";
 import type { LoggedChange, Store, StoredRow, StoreListener } from "../../src/store/store.ts";
 
 const DEADLINE_MS = 20_000;
-vi.setConfig({ testTimeout: 60_000 });
-
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "anyhome-store-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));

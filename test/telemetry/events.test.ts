@@ -9,7 +9,7 @@ The daemon logs JSON lines on stdout. Each has \`time\`, \`level\`, \`node\`, \`
 fields that its paragraph names. An event that repeats quickly is logged a few times and then once in a while, with the
 number of lines left out as \`suppressed\`; counters (\`anyhome counters\`) have the exact figures.
 
-Made from \`src/telemetry/events.ts\` by \`npx vitest run test/telemetry -u\`.
+Made from \`src/telemetry/events.ts\` by \`npm test -- test/telemetry -u\`.
 `;
 
 test("docs/events.md explains every event of the catalogue", async () => {

@@ -84,7 +84,7 @@ print(p.type, p.code, p.lifetime, p.homeaddr, p.haaddr, hex(p.id))`).split("\n")
   },
 );
 
-describe.skipIf(isMissing("tshark", "tshark", ["--version"]))("tshark", { timeout: 60_000 }, () => {
+describe.skipIf(isMissing("tshark", "tshark", ["--version"]))("tshark", () => {
   let folder = "";
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "anyhome-judges-"));
