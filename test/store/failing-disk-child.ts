@@ -124,7 +124,7 @@ async function writeOnFailingDisk(): Promise<FailingDiskResult> {
 
 async function openOnReadOnlyFileSystem(): Promise<{ code: string; message: string }> {
   await (await open()).close();
-  execFileSync("mount", ["-o", "remount,ro", directory]);
+  execFileSync("mount", ["-o", "remount,bind,ro", directory]);
   try {
     await open();
   } catch (error) {
