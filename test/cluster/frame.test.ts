@@ -153,8 +153,7 @@ describe("a cluster frame", () => {
       fc.property(anyMessage, fc.integer({ min: 0, max: 30 }), (message, cut) => {
         const body = seal(sender, "ha2", message);
         const truncated = reseal(body.subarray(0, Math.max(body.length - 16 - cut - 1, 20)));
-        const result = receiver.open(truncated);
-        if (!result.ok) expect(["malformed-body", "replayed"]).toContain(result.fault);
+        expect(receiver.open(truncated)).toEqual({ ok: false, fault: "malformed-body" });
       }),
     );
   });
