@@ -5,6 +5,7 @@ import type { StoreOwner, StorePaths } from "./directory.ts";
 import { type LogRow, refuseAlteredChange } from "./log-row.ts";
 import { checkSchema, LOG_MIGRATIONS, TABLES_MIGRATIONS } from "./schema.ts";
 import { StoreCorruptError, StoreError } from "./store-error.ts";
+import { refuseDamagedWal } from "./wal.ts";
 
 /**
  * Refuses a store with lost or damaged files, of another owner or of a later version; nothing is changed. Answers the
@@ -47,7 +48,8 @@ function refuseLostFiles(paths: StorePaths): void {
   }
   // The WAL holds the newest changes, unless the store was closed. SQLite would do without it and say nothing.
   const wal = `${paths.log}-wal`;
-  if (!existsSync(wal) && !existsSync(paths.closed)) {
+  if (existsSync(wal)) refuseDamagedWal(wal);
+  else if (!existsSync(paths.closed)) {
     throw new StoreCorruptError(wal, "the file is missing, and with it the newest changes");
   }
 }

@@ -98,13 +98,15 @@ async function closedStore(): Promise<string> {
   return directory;
 }
 
-/** Its newest changes are in the log's WAL and nowhere else. */
+/** Its newest changes are in the log's WAL and nowhere else, in several commits. */
 async function killedStore(): Promise<string> {
   const directory = temporaryDirectory();
   await fillStore(directory, bindings(1, 100));
   const child = await new StoreProcess(directory).untilOpen();
-  child.append(bindings(1, 100));
-  await child.untilDurable(100);
+  for (const first of [1, 51]) {
+    child.append(bindings(first, 50));
+    await child.untilDurable(first + 49);
+  }
   await child.kill();
   return directory;
 }
@@ -194,6 +196,20 @@ const damages: readonly {
     make: killedStore,
     damage: (data) => rmSync(join(data, "log.sqlite-wal")),
     problem: /the file is missing, and with it the newest changes/,
+  },
+  {
+    title: "the log's WAL is garbage",
+    file: "log.sqlite-wal",
+    make: killedStore,
+    damage: (data) => overwrite(join(data, "log.sqlite-wal"), 0, Buffer.alloc(3 * PAGE, "garbage ")),
+    problem: /its header is damaged, and with it the newest changes are lost/,
+  },
+  {
+    title: "a page in the middle of the log's WAL is overwritten",
+    file: "log.sqlite-wal",
+    make: killedStore,
+    damage: (data) => overwrite(join(data, "log.sqlite-wal"), 100, Buffer.alloc(PAGE, 0xa5)),
+    problem: /it is damaged at byte 32, and later changes can't be read/,
   },
   {
     title: "the tables are an older copy than the log",
@@ -311,6 +327,14 @@ describe("a damaged store", () => {
     const { store } = await openStore(directory);
     expect(store.bootCount).toBe(3);
     expect(sorted(store.load())).toEqual(asRows(bindings(1, 2_000)));
+  });
+
+  test("is not what a last commit is that a power loss has torn: it was never acknowledged", async () => {
+    const directory = await killedStore();
+    const wal = join(directory, "data/log.sqlite-wal");
+    overwrite(wal, readFileSync(wal).length - 100, Buffer.alloc(100, 0xa5));
+    const { store } = await openStore(directory);
+    expect(sorted(store.load())).toEqual(asRows(bindings(1, 100)));
   });
 
   test("is not what a closed store without WAL is: sqlite3 removes it when it has looked at the log", async () => {
