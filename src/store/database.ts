@@ -1,5 +1,6 @@
 /** Opening SQLite files the way the store needs them, and putting SQLite's errors into words. */
-import { statSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import Database from "better-sqlite3";
 import { StoreCorruptError, StoreError } from "./store-error.ts";
@@ -84,7 +85,20 @@ export function toStoreError(file: string, error: unknown): StoreError {
   const text = `${error.message} (${error.code})`;
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) return new StoreCorruptError(file, text);
   const code = error.code === "SQLITE_BUSY" ? "STORE_IN_USE" : "STORE_UNAVAILABLE";
-  return new StoreError(code, `${file}: ${text}`, { cause: error });
+  // Of its smallest file SQLite says "I/O error" where there is no space.
+  const space =
+    error.code.startsWith("SQLITE_IOERR") && freeBytes(dirname(file)) < PROBE_BYTES ? ", the disk is full" : "";
+  return new StoreError(code, `${file}: ${text}${space}`, { cause: error });
+}
+
+/** Free space of the file system that has `path`; 0 if it can't be told, as when the directory is gone. */
+export function freeBytes(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
 }
 
 export function rowChecksum(table: string, key: string, row: string | null): number {

@@ -42,6 +42,8 @@ export class LogFile {
     this.#database = openDatabase(options.path);
     const database = this.#database;
     database.pragma("wal_autocheckpoint = 0");
+    // First of all: where the disk is full, the WAL may be what fills it.
+    emptyWal(database);
     migrate(database, LOG_MIGRATIONS);
     if (options.bootCount !== undefined) {
       database.prepare("UPDATE meta SET boot_count = ?").run(options.bootCount);

@@ -5,12 +5,12 @@
  * Whatever goes wrong in a worker ends in one way: both workers are stopped, what was not acknowledged is dropped, the
  * listener hears `failed`; `recover` starts new workers, which first write for a test.
  */
-import { statfsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { checkData } from "./check-data.ts";
 import {
   type FileIdentity,
   fileIdentity,
+  freeBytes,
   openDatabase,
   rowChecksum,
   type SqliteDatabase,
@@ -332,15 +332,5 @@ class SqliteStore implements Store {
     } finally {
       this.#lock.release();
     }
-  }
-}
-
-/** 0 if it can't be told, as when the directory is gone. */
-function freeBytes(path: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize;
-  } catch {
-    return 0;
   }
 }

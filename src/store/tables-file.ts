@@ -1,6 +1,7 @@
 /** The tables that the log folds into. Runs in the fold worker, which is their only writer; it reads the log through a connection of its own. */
 import {
   assertInPlace,
+  emptyWal,
   type FileIdentity,
   fileIdentity,
   openDatabase,
@@ -44,6 +45,7 @@ export class TablesFile {
     this.#log = openDatabase(options.logPath, { readonly: true });
     tables.pragma(`cache_size = ${-CACHE_KIB}`);
     tables.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    emptyWal(tables);
     migrate(tables, TABLES_MIGRATIONS);
     probeWrite(tables);
     this.#files = [...options.files, fileIdentity(`${options.path}-wal`)];
