@@ -139,7 +139,7 @@ export const readinessView = z.object({ ready: z.boolean(), reasons: z.array(z.s
 
 export const errorView = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
-export const PAGE_LIMIT = 1000;
+const PAGE_LIMIT = 1000;
 
 export const bindingQuery = z.strictObject({
   /** Home address or NAI. */
