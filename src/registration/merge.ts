@@ -1,0 +1,63 @@
+/**
+ * The merge rule of bindings: two registers in one row, each "the higher version wins". It is commutative, associative and
+ * idempotent, so copies converge after any schedule of faults, and a takeover that was decided from an old copy never hides
+ * a newer registration.
+ */
+import { ntpFromEpochMs, timestampDifference } from "../wire/ntp-timestamp.ts";
+import type { Binding, Ownership, Registration } from "./binding.ts";
+import { encodeBindingRow } from "./binding-row.ts";
+
+/** Of two copies of the same mobile's row. */
+export function mergeBindings(a: Binding, b: Binding): Binding {
+  const newest = compareRegistrations(a, b) >= 0 ? a : b;
+  const owned = compareOwnerships(a.ownership, b.ownership) >= 0 ? a : b;
+  // A tombstone must outlast every copy that it has superseded, also one that it never met before.
+  const retainUntilMs = Math.max(a.registration.retainUntilMs, b.registration.retainUntilMs);
+  if (newest === owned && newest.registration.retainUntilMs === retainUntilMs) return newest;
+  return { ...newest, ownership: owned.ownership, registration: { ...newest.registration, retainUntilMs } };
+}
+
+/** Positive if `a` is newer: by generation, then by owner, so that members who take a binding over at once agree on who has it. */
+export function compareOwnerships(a: Ownership, b: Ownership): number {
+  return a.generation - b.generation || compareText(a.owner, b.owner) || compareText(`${a.backups}`, `${b.backups}`);
+}
+
+/**
+ * Positive if `a`'s registration is newer: by what the mobile signed where that is a timestamp, else by the time of its
+ * acceptance. Contents are the last resort: equal versions must have an order too.
+ */
+export function compareRegistrations(a: Binding, b: Binding): number {
+  const [x, y] = [a.registration, b.registration];
+  return (
+    compare(signedTime(x), signedTime(y)) ||
+    x.counter - y.counter ||
+    x.acceptedAtMs - y.acceptedAtMs ||
+    (x === y ? 0 : compareText(registrationText(a), registrationText(b)))
+  );
+}
+
+/** What registrations are ordered by, in NTP fractions of a second, in whatever era: nonces are no times, and go by their acceptance. */
+export function signedTime({ replayStyle, identification, acceptedAtMs }: Registration): bigint {
+  const accepted = ntpFromEpochMs(acceptedAtMs);
+  const unwrapped = BigInt(Math.floor(acceptedAtMs / 1000)) << 32n;
+  if (replayStyle === "nonces") return unwrapped + (accepted & 0xffff_ffffn);
+  return unwrapped + (accepted & 0xffff_ffffn) + timestampDifference(identification, accepted);
+}
+
+/** Everything that the merge takes along with the registration, but the time that is merged by itself. */
+function registrationText(binding: Binding): string {
+  const { registration } = binding;
+  return encodeBindingRow({
+    ...binding,
+    ownership: { owner: "", backups: [], generation: 0 },
+    registration: { ...registration, retainUntilMs: 0 },
+  });
+}
+
+function compareText(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+function compare(a: bigint, b: bigint): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
