@@ -17,6 +17,11 @@ export function deriveFrameKey(secret: Uint8Array, cluster: string, sender: stri
   return derive(secret, "frame", [cluster, sender, receiver]);
 }
 
+/** The pre-shared key of the stream that `dialer` opens to `listener`. */
+export function deriveStreamKey(secret: Uint8Array, cluster: string, dialer: string, listener: string): Uint8Array {
+  return derive(secret, "stream", [cluster, dialer, listener]).export();
+}
+
 /** The key that nonces for replay protection come from (RFC 5944 5.7.2): one per cluster, so that any member can check any nonce. */
 export function deriveNonceKey(secret: Uint8Array, cluster: string): KeyObject {
   return derive(secret, "nonce", [cluster]);

@@ -6,7 +6,7 @@ export class FrameFormatError extends Error {}
 
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
-const text = new TextDecoder("utf-8", { fatal: true });
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class ByteReader {
   readonly #buffer: Buffer;
@@ -39,6 +39,15 @@ export class ByteReader {
     return value === ALL_ONES ? Number.POSITIVE_INFINITY : exactly(value);
   }
 
+  bigU64(): bigint {
+    return this.#buffer.readBigUInt64BE(this.#advance(8));
+  }
+
+  /** Two's complement. */
+  i128(): bigint {
+    return (this.#buffer.readBigInt64BE(this.#advance(8)) << 64n) | this.bigU64();
+  }
+
   address(): Ipv4Address {
     return this.u32() as Ipv4Address;
   }
@@ -49,17 +58,35 @@ export class ByteReader {
 
   /** One byte of length, then UTF-8. */
   shortText(): string {
-    const length = this.u8();
+    return this.#utf8(this.u8());
+  }
+
+  /** Two bytes of length, then UTF-8. */
+  text(): string {
+    return this.#utf8(this.u16());
+  }
+
+  /** Four bytes of length, then UTF-8. */
+  longText(): string {
+    return this.#utf8(this.u32());
+  }
+
+  /** One byte of count, then the texts. */
+  shortTexts(): string[] {
+    return Array.from({ length: this.u8() }, () => this.shortText());
+  }
+
+  rest(): Uint8Array {
+    return this.#buffer.subarray(this.#offset);
+  }
+
+  #utf8(length: number): string {
     const start = this.#advance(length);
     try {
       return text.decode(this.#buffer.subarray(start, start + length));
     } catch {
       throw new FrameFormatError("a text that is not UTF-8");
     }
-  }
-
-  rest(): Uint8Array {
-    return this.#buffer.subarray(this.#offset);
   }
 
   #advance(length: number): number {
@@ -75,40 +102,48 @@ function exactly(value: bigint): number {
   return Number(value);
 }
 
-/** Writes into a buffer of fixed size, which the caller has chosen large enough for the frame. */
+/** Writes into a buffer that grows as needed: a good guess at the size saves copies. */
 export class ByteWriter {
-  readonly #buffer: Buffer;
+  #buffer: Buffer;
   #offset = 0;
 
-  constructor(size: number) {
-    this.#buffer = Buffer.allocUnsafe(size);
+  constructor(expectedSize: number) {
+    this.#buffer = Buffer.allocUnsafe(expectedSize);
   }
 
   u8(value: number): this {
-    this.#offset = this.#buffer.writeUInt8(value, this.#offset);
+    const start = this.#advance(1);
+    this.#buffer.writeUInt8(value, start);
     return this;
   }
 
   u16(value: number): this {
-    this.#offset = this.#buffer.writeUInt16BE(value, this.#offset);
+    const start = this.#advance(2);
+    this.#buffer.writeUInt16BE(value, start);
     return this;
   }
 
   u32(value: number): this {
-    this.#offset = this.#buffer.writeUInt32BE(value, this.#offset);
+    const start = this.#advance(4);
+    this.#buffer.writeUInt32BE(value, start);
     return this;
   }
 
-  u64(value: number): this {
-    this.#offset = this.#buffer.writeBigUInt64BE(BigInt(value), this.#offset);
+  u64(value: number | bigint): this {
+    const start = this.#advance(8);
+    this.#buffer.writeBigUInt64BE(BigInt(value), start);
     return this;
+  }
+
+  i128(value: bigint): this {
+    const start = this.#advance(8);
+    this.#buffer.writeBigInt64BE(value >> 64n, start);
+    return this.u64(BigInt.asUintN(64, value));
   }
 
   /** Whole epoch ms, or `Infinity`. */
   time(timeMs: number): this {
-    const value = timeMs === Number.POSITIVE_INFINITY ? ALL_ONES : BigInt(timeMs);
-    this.#offset = this.#buffer.writeBigUInt64BE(value, this.#offset);
-    return this;
+    return this.u64(timeMs === Number.POSITIVE_INFINITY ? ALL_ONES : timeMs);
   }
 
   endpoint(endpoint: Endpoint): this {
@@ -116,19 +151,47 @@ export class ByteWriter {
   }
 
   shortText(value: string): this {
-    const length = this.#buffer.write(value, this.#offset + 1, "utf8");
-    this.#buffer.writeUInt8(length, this.#offset);
-    this.#offset += 1 + length;
+    return this.u8(Buffer.byteLength(value)).#utf8(value);
+  }
+
+  shortTexts(values: readonly string[]): this {
+    this.u8(values.length);
+    for (const value of values) this.shortText(value);
     return this;
   }
 
+  text(value: string): this {
+    return this.u16(Buffer.byteLength(value)).#utf8(value);
+  }
+
+  longText(value: string): this {
+    return this.u32(Buffer.byteLength(value)).#utf8(value);
+  }
+
   bytes(value: Uint8Array): this {
-    this.#buffer.set(value, this.#offset);
-    this.#offset += value.length;
+    const start = this.#advance(value.length);
+    this.#buffer.set(value, start);
     return this;
   }
 
   written(): Uint8Array {
     return this.#buffer.subarray(0, this.#offset);
+  }
+
+  #utf8(value: string): this {
+    const start = this.#advance(Buffer.byteLength(value));
+    this.#buffer.write(value, start, "utf8");
+    return this;
+  }
+
+  #advance(length: number): number {
+    const start = this.#offset;
+    this.#offset += length;
+    if (this.#offset > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(this.#offset, this.#buffer.length * 2));
+      this.#buffer.copy(grown, 0, 0, start);
+      this.#buffer = grown;
+    }
+    return start;
   }
 }

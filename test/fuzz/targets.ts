@@ -14,6 +14,7 @@ import {
   encodeReplyFields,
   encodeRequestFields,
 } from "../../src/wire/registration-message.ts";
+import { streamTargets } from "../replication/fuzz-targets.ts";
 import { fromHex, golden, hex } from "../wire/golden.ts";
 
 export interface FuzzTarget {
@@ -52,6 +53,7 @@ const clusterMessages: readonly Message[] = [
     heardBootCount: 4,
     health: "ready",
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
+    silent: ["ha3"],
   },
   {
     type: "relay-request",
@@ -67,6 +69,7 @@ const clusterMessages: readonly Message[] = [
     type: "relay-reply",
     requestId: 7,
     generation: 1,
+    backups: ["ha2", "ha3"],
     knownUntilMs: Number.POSITIVE_INFINITY,
     destination: virtualEndpoint,
     reply: wholeReply,
@@ -78,6 +81,7 @@ const clusterMessages: readonly Message[] = [
     homeAddress: ipv4("10.79.0.1"),
     nai: "alice@lädchen.example",
     owner: "ha2",
+    backups: ["ha1"],
   },
 ];
 
@@ -145,6 +149,7 @@ export const targets: readonly FuzzTarget[] = [
       assert.deepEqual(decodeTyped(type, again.subarray(1)), message);
     },
   },
+  ...streamTargets,
 ];
 
 /** The type, then the body: as in a frame, without what is between them. */

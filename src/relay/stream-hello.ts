@@ -1,0 +1,56 @@
+/**
+ * The first frame of each side on a stream. TLS has proved by then that the peer holds the key of this pair of members; the
+ * hello says whether they can talk, and which of two connections is the newer.
+ *
+ *    0                   1                   2                   3
+ *    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |      'A'      |      'H'      |  Version = 1  |   Reserved    |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                          Boot Count                           |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |Cluster Length |  Cluster ...  | Member Length |  Member ...   |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *
+ * Later versions may append fields.
+ */
+import { ByteReader, ByteWriter, FrameFormatError } from "../cluster/byte-cursor.ts";
+import type { MemberId } from "../registration/binding.ts";
+
+export interface Hello {
+  readonly cluster: string;
+  readonly member: MemberId;
+  readonly bootCount: number;
+}
+
+export type HelloResult =
+  | { readonly ok: true; readonly hello: Hello }
+  | { readonly ok: false; readonly fault: "malformed-hello" | "newer-version" };
+
+/** With room for what later versions may append. */
+export const MAXIMUM_HELLO_BYTES = 1024;
+
+const MAGIC = 0x4148; // "AH"
+const VERSION = 1;
+const EXPECTED_BYTES = 64;
+
+export function encodeHello({ cluster, member, bootCount }: Hello): Uint8Array {
+  const writer = new ByteWriter(EXPECTED_BYTES).u16(MAGIC).u8(VERSION).u8(0).u32(bootCount);
+  return writer.shortText(cluster).shortText(member).written();
+}
+
+export function decodeHello(body: Uint8Array): HelloResult {
+  const reader = new ByteReader(body);
+  try {
+    if (reader.u16() !== MAGIC) return { ok: false, fault: "malformed-hello" };
+    const version = reader.u8();
+    if (version > VERSION) return { ok: false, fault: "newer-version" };
+    if (version < VERSION) return { ok: false, fault: "malformed-hello" };
+    reader.u8();
+    const bootCount = reader.u32();
+    return { ok: true, hello: { bootCount, cluster: reader.shortText(), member: reader.shortText() } };
+  } catch (error) {
+    if (error instanceof FrameFormatError) return { ok: false, fault: "malformed-hello" };
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+/** What members say to each other over their streams: reliable, ordered, authenticated (docs/replication.md). */
+import type { MemberId, MobileKey } from "../registration/binding.ts";
+import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
+
+/** Version of a registration, as compared by the merge rule. */
+export interface RegistrationVersion {
+  readonly mobile: MobileKey;
+  /** `signedTime` of registration/merge.ts. */
+  readonly signedTime: bigint;
+  readonly counter: number;
+  readonly acceptedAtMs: number;
+}
+
+export type StreamMessage =
+  /** Rows as in the store. The sender wants to hear once everything up to `position` of its own is on the receiver's disk. */
+  | { readonly type: "rows"; readonly position: number; readonly rows: readonly string[] }
+  /** All that the receiver has sent up to `position` is on the sender's disk. */
+  | { readonly type: "ack"; readonly position: number }
+  /** Of the rows that the sender owns and the receiver backs up, in `DIGEST_BUCKETS` buckets. */
+  | { readonly type: "digests"; readonly buckets: readonly number[] }
+  /** Answer to `digests`: those that differ; rows of the receiver of this message come with it from the sender's copies. */
+  | { readonly type: "differing"; readonly buckets: readonly number[] }
+  /** The rows of all differing buckets have been sent. */
+  | { readonly type: "synchronized"; readonly position: number }
+  /** Who the sender believes it is the owner of. `last`: this was the final page. */
+  | {
+      readonly type: "owned";
+      readonly entries: readonly { readonly mobile: MobileKey; readonly generation: number }[];
+      readonly last: boolean;
+    }
+  /** Answer to the last page of `owned`: whatever was known better has been sent. */
+  | { readonly type: "owned-checked" }
+  /** Where a mobile is that the receiver wrongly believes to own, or to back up. */
+  | {
+      readonly type: "moved";
+      readonly mobile: MobileKey;
+      readonly homeAddress: Ipv4Address;
+      readonly nai: string | undefined;
+      readonly owner: MemberId;
+      readonly backups: readonly MemberId[];
+      readonly generation: number;
+      readonly knownUntilMs: number;
+    }
+  /** Copies of a dead member's bindings that the sender holds. `last`: this was the final page. */
+  | {
+      readonly type: "holding";
+      readonly of: MemberId;
+      readonly versions: readonly RegistrationVersion[];
+      readonly last: boolean;
+    }
+  /** Answer to a page of `holding`: send these rows. */
+  | { readonly type: "want"; readonly of: MemberId; readonly mobiles: readonly MobileKey[] }
+  /** Answer to `want`: the rows have been sent. */
+  | { readonly type: "sent"; readonly of: MemberId }
+  /** Take these bindings over. */
+  | { readonly type: "handover"; readonly rows: readonly string[] }
+  /** The owner has forgotten these mobiles. */
+  | { readonly type: "forget"; readonly mobiles: readonly MobileKey[] }
+  /** A temporary binding, so that a reply finds its foreign agent though its ingress died (mission M13). */
+  | {
+      readonly type: "temporary";
+      readonly requestId: number;
+      readonly foreignAgent: Endpoint;
+      readonly destination: Endpoint;
+      readonly identification: bigint;
+    };
+
+export const DIGEST_BUCKETS = 1024;
