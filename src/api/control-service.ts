@@ -20,6 +20,10 @@ export interface ControlService {
    * Rejects with `ControlError` "not-owner" where another member owns it, "unavailable" if the deletion can't be stored.
    */
   deleteBinding(mobile: MobileName): Promise<BindingView | undefined>;
+  /** Gives all bindings away and withdraws, or ends that. */
+  drain(wanted: boolean): void;
+  /** Gives bindings to the members that their ranking places them on. */
+  rebalance(): void;
   peers(): PeerView[];
   routes(): RoutesView;
   counters(): CountersView;

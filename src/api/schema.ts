@@ -69,7 +69,7 @@ export const statusView = z.object({
   reasons: z.array(z.string()),
   virtualAddress: address,
   virtualNetwork: z.string(),
-  bindings: z.object({ owned: count, ingress: count, temporary: count, tombstones: count }),
+  bindings: z.object({ owned: count, backup: count, ingress: count, temporary: count, tombstones: count }),
   registrationsPerSecond: z.number().nonnegative(),
   store: z.object({
     queuedChanges: count,
@@ -84,7 +84,7 @@ export const peerView = z.object({
   id: z.string(),
   address,
   port: z.int().min(1).max(65535),
-  state: z.enum(["self", "alive", "one-way", "dead", "unknown"]),
+  state: z.enum(["self", "alive", "one-way", "suspect", "dead", "unknown"]),
   /** As the peer says; `null` if it was never heard. */
   health: health.nullable(),
   /** How long ago; `null` if never. 0 for oneself. */
@@ -100,6 +100,8 @@ export const peerView = z.object({
   /** Its clock minus ours. */
   clockSkewMs: z.number().nullable(),
   bootCount: count.nullable(),
+  /** Of the stream to it; `null` for oneself. */
+  replication: z.object({ state: z.enum(["down", "catching-up", "streaming"]), backlogRows: count }).nullable(),
 });
 
 const advertisement = z.object({

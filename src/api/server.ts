@@ -111,6 +111,19 @@ function addRoutes(app: FastifyInstance, service: ControlService, log: EventLog)
     log.event("binding-deleted", { mobile: deleted.mobile });
     return deleted;
   });
+  for (const [path, wanted] of [
+    ["/v1/drain", true],
+    ["/v1/undrain", false],
+  ] as const) {
+    app.post(path, { schema: { response: { 200: statusView } } }, () => {
+      service.drain(wanted);
+      return service.status();
+    });
+  }
+  app.post("/v1/rebalance", { schema: { response: { 200: statusView } } }, () => {
+    service.rebalance();
+    return service.status();
+  });
   app.get("/livez", () => ({ alive: true }));
   app.get("/readyz", { schema: { response: { "2xx": readinessView, 503: readinessView } } }, (_, reply) => {
     const readiness = service.readiness();

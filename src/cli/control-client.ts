@@ -20,7 +20,7 @@ export function socketOption(): Option {
  */
 export async function ask<Schema extends z.ZodType>(
   socket: string,
-  method: "GET" | "DELETE",
+  method: "GET" | "POST" | "DELETE",
   path: string,
   schema: Schema,
 ): Promise<z.output<Schema>> {

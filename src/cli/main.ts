@@ -36,6 +36,18 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "counts of requests, replies, drops and errors",
     load: async () => (await import("./counters.ts")).countersCommand(),
   },
+  drain: {
+    summary: "give all bindings away and withdraw the route",
+    load: async () => (await import("./cluster.ts")).drainCommand(),
+  },
+  undrain: {
+    summary: "take part again after a drain",
+    load: async () => (await import("./cluster.ts")).undrainCommand(),
+  },
+  rebalance: {
+    summary: "give bindings to the members that their ranking places them on",
+    load: async () => (await import("./cluster.ts")).rebalanceCommand(),
+  },
   config: {
     summary: "check and show configurations, and their schema",
     load: async () => (await import("./config.ts")).configCommand(),
@@ -47,6 +59,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   fa: {
     summary: "be a foreign agent",
     load: async () => (await import("./fa.ts")).faCommand(),
+  },
+  sim: {
+    summary: "the cluster in a deterministic simulation with faults",
+    load: async () => (await import("./sim.ts")).simCommand(),
   },
   lab: {
     summary: "a cluster with routers in network namespaces of this machine",

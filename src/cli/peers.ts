@@ -31,10 +31,11 @@ function describe(peers: readonly PeerView[]): string {
     "store queue",
     "clock",
     "start",
+    "replication",
   ];
   return table(
     head,
-    peers.map(({ id, address, port, state, health, lastHeardMs, load, clockSkewMs, bootCount }) => [
+    peers.map(({ id, address, port, state, health, lastHeardMs, load, clockSkewMs, bootCount, replication }) => [
       id,
       `${address}:${port}`,
       state,
@@ -46,6 +47,9 @@ function describe(peers: readonly PeerView[]): string {
       String(load?.storeQueue ?? "-"),
       milliseconds(clockSkewMs),
       String(bootCount ?? "-"),
+      replication === null
+        ? "-"
+        : `${replication.state}${replication.backlogRows > 0 ? ` (${replication.backlogRows})` : ""}`,
     ]),
   );
 }

@@ -29,7 +29,7 @@ function describe(status: StatusView): string {
     ["Virtual address", `${status.virtualAddress} in ${status.virtualNetwork}`],
     [
       "Bindings",
-      `${bindings.owned} owned, ${bindings.ingress} as ingress, ${bindings.temporary} temporary, ${bindings.tombstones} tombstones`,
+      `${bindings.owned} owned, ${bindings.backup} as backup, ${bindings.ingress} as ingress, ${bindings.temporary} temporary, ${bindings.tombstones} tombstones`,
     ],
     ["Registrations", `${status.registrationsPerSecond.toFixed(1)}/s`],
     [

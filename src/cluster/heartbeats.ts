@@ -50,15 +50,27 @@ export class Heartbeats {
     this.#nextMs = Number.NEGATIVE_INFINITY;
   }
 
-  received(sender: MemberId, bootCount: number, heartbeat: Heartbeat, now: Now): void {
+  /** Answers the peer's state if it has changed. */
+  received(sender: MemberId, bootCount: number, heartbeat: Heartbeat, now: Now): PeerStatus["state"] | undefined {
     const before = this.#membership.get(sender);
     this.#membership.heard(sender, bootCount, heartbeat, now);
-    this.#report(before, this.#membership.get(sender));
+    const after = this.#membership.get(sender);
+    this.#report(before, after);
+    return before?.state === after?.state ? undefined : after?.state;
   }
 
-  passTime(now: Now): void {
-    for (const before of this.#membership.expire(now.monotonicMs))
-      this.#report(before, this.#membership.get(before.id));
+  /** Answers the peers that have fallen silent. */
+  passTime(now: Now): PeerStatus[] {
+    const changed = this.#membership.expire(now.monotonicMs).flatMap((before) => {
+      const after = this.#membership.get(before.id);
+      this.#report(before, after);
+      return after === undefined ? [] : [after];
+    });
+    this.#beat(now);
+    return changed;
+  }
+
+  #beat(now: Now): void {
     if (now.monotonicMs < this.#nextMs) return;
     this.#nextMs = now.monotonicMs + this.#intervalMs;
     const load = this.#load(now);
@@ -69,6 +81,7 @@ export class Heartbeats {
         heardBootCount: this.#membership.heardBootCount(id),
         health: this.#health,
         load,
+        silent: this.#membership.silent,
       });
     }
   }
@@ -94,6 +107,7 @@ export class Heartbeats {
       this.#observer.event("member-restarted", { member, bootCount: after.bootCount });
     }
     if (before.state === after.state) return;
+    if (after.state === "suspect") this.#observer.event("member-suspect", { member });
     if (after.state === "alive") this.#observer.event("member-alive", { member });
     if (after.state === "one-way" && before.state === "alive") this.#observer.event("member-one-way", { member });
     if (after.state === "dead") this.#observer.event("member-dead", { member });

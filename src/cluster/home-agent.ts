@@ -1,17 +1,17 @@
 /**
  * One home agent of the cluster, without any I/O: inputs and the time go in, outputs come out.
  *
- *                     datagram                                     frame
- *                        │                                           │
- *                   ┌────▼─────┐  relay-request, location       ┌────▼─────┐
- *            ┌──────┤ Ingress  ├────────────────────────────────▶ other    │
- *            │      │          ◀────────────────────────────────┤ members  │
- *            │      └────┬─────┘  relay-reply                   └──────────┘
- *            │           │ serve
- *            │      ┌────▼─────┐  append   ┌─────────┐
- *          reply    │  Owner   ├───────────▶ Journal ├──▶ store
- *            │      │ (engine) ◀───────────┤         ◀─── durable, store-failed
- *            ▼      └──────────┘           └─────────┘
+ *                     datagram                        frame                       stream
+ *                        │                              │                            │
+ *                   ┌────▼─────┐  relay-request    ┌────▼────┐  heartbeats    ┌──────▼─────┐
+ *            ┌──────┤ Ingress  ├───────────────────▶  other  │◀──────────────▶│ Replicator │
+ *            │      │          ◀───────────────────┤ members │                │ Takeover   │
+ *            │      └────┬─────┘  relay-reply      └─────────┘                └──────┬─────┘
+ *            │           │ serve                                                     │ rows
+ *            │      ┌────▼─────┐  rows    ┌──────────────┐  changes   ┌─────────┐    │
+ *          reply    │  Owner   ├──────────▶ BindingTable ├────────────▶ Journal ├──▶ store
+ *            │      │ (engine) │          │              ◀────────────┼─────────┼────┘
+ *            ▼      └──────────┘          └──────────────┘            └─────────┘
  *      foreign agent
  *
  * The daemon, the tests and the simulator drive the same object.
@@ -21,7 +21,10 @@ import { deriveNonceKey, derivePlacementKey } from "../auth/cluster-key.ts";
 import type { Binding, MemberId } from "../registration/binding.ts";
 import { RegistrationEngine } from "../registration/engine.ts";
 import type { RegistrationPolicy } from "../registration/policy.ts";
+import type { LinkState } from "../replication/link.ts";
+import { Replication, type ReplicationSettings } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import { BindingTable } from "./binding-table.ts";
 import { FrameCodec } from "./frame.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Ingress } from "./ingress.ts";
@@ -52,9 +55,10 @@ export interface HomeAgentSettings {
   readonly relayTimeoutMs: number;
   /** A request is relayed at most this often. */
   readonly hopLimit: number;
-  /** Bound on temporary bindings, and on answers that wait for the disk. */
+  /** Bound on temporary bindings, and on answers that wait until they are safe. */
   readonly maximumPending: number;
   readonly loadFactor: number;
+  readonly replication: ReplicationSettings;
   readonly policy: RegistrationPolicy;
   readonly associations: AssociationTable;
 }
@@ -63,6 +67,7 @@ export class HomeAgent {
   readonly #settings: HomeAgentSettings;
   readonly #observer: Observer;
   readonly #journal: Journal;
+  readonly #table: BindingTable;
   readonly #frames: FrameCodec;
   readonly #membership: Membership;
   readonly #locations: LocationTable;
@@ -71,6 +76,7 @@ export class HomeAgent {
   readonly #registrations = new LoadMeter();
   readonly #heartbeats: Heartbeats;
   readonly #notices: LocationNotices;
+  readonly #replication: Replication;
   #outputs: Output[] = [];
   #eventLoopDelayMs = 0;
   #storeQueue = 0;
@@ -83,21 +89,10 @@ export class HomeAgent {
     this.#settings = settings;
     this.#observer = observer;
     this.#journal = new Journal(emit);
+    this.#table = new BindingTable(this.#journal);
     this.#frames = new FrameCodec({ cluster, secret, self, peers, bootCount });
     this.#membership = new Membership({ peers, ownBootCount: bootCount, peerTimeoutMs: settings.peerTimeoutMs });
     this.#locations = new LocationTable(this.#journal);
-    this.#owner = new Owner({
-      self,
-      engine: new RegistrationEngine({
-        policy: settings.policy,
-        associations: settings.associations,
-        nonceKey: deriveNonceKey(secret, cluster),
-      }),
-      journal: this.#journal,
-      observer,
-      maximumUncommitted: settings.maximumPending,
-      answer: (served, answer, now) => this.#answer(served, answer, now),
-    });
     this.#heartbeats = new Heartbeats({
       self,
       members,
@@ -109,25 +104,44 @@ export class HomeAgent {
     });
     const parts = {
       self,
-      owner: this.#owner,
+      table: this.#table,
       locations: this.#locations,
+      journal: this.#journal,
       membership: this.#membership,
       placement: new Placement(derivePlacementKey(secret, cluster), members),
       observer,
-      send,
+      candidates: (now: Now) => this.#heartbeats.candidates(now),
     };
-    this.#notices = new LocationNotices(parts);
-    this.#ingress = new Ingress({
+    this.#notices = new LocationNotices({ ...parts, send, sendRow: (to, row) => this.#replication.tell(to, row) });
+    this.#replication = new Replication({
       ...parts,
-      settings,
-      emit,
-      candidates: (now) => this.#heartbeats.candidates(now),
+      peers,
+      settings: settings.replication,
+      send: (to, message) => emit({ type: "stream", to, message }),
+      tookOver: (row) => this.#notices.tellAll(row),
     });
+    this.#owner = new Owner({
+      ...parts,
+      engine: new RegistrationEngine({
+        policy: settings.policy,
+        associations: settings.associations,
+        nonceKey: deriveNonceKey(secret, cluster),
+      }),
+      safety: this.#replication,
+      settings: {
+        acknowledgements: Math.min(settings.replication.acknowledgements, peers.length),
+        degradedLifetimeSeconds: settings.replication.degradedLifetimeSeconds,
+        timeoutMs: settings.relayTimeoutMs,
+      },
+      maximumUncommitted: settings.maximumPending,
+      answer: (served, answer, now) => this.#answer(served, answer, now),
+    });
+    this.#ingress = new Ingress({ ...parts, settings, owner: this.#owner, replication: this.#replication, emit, send });
   }
 
   /** A row that was on disk at start. Before the first input only. */
-  restoreBinding(binding: Binding, now: Now): void {
-    this.#owner.restore(binding, now);
+  restoreBinding(binding: Binding): void {
+    this.#table.keep(binding);
   }
 
   restoreLocation(location: Location): void {
@@ -136,45 +150,25 @@ export class HomeAgent {
 
   /** The one entrance. The outputs are to be carried out in their order. */
   handle(input: Input, now: Now): Output[] {
-    switch (input.type) {
-      case "datagram":
-        this.#ingress.receive(input.payload, input.source, input.destination, now);
-        break;
-      case "frame":
-        this.#receiveFrame(input.payload, input.source, now);
-        break;
-      case "durable":
-        this.#journal.durable(input.position);
-        this.#owner.durable(now);
-        break;
-      case "store-failed":
-        this.#journal.failed();
-        this.#owner.storeFailed(input.firstPosition, now);
-        break;
-      case "store-recovered":
-        this.#journal.recovered();
-        break;
-      case "vitals":
-        this.#eventLoopDelayMs = input.eventLoopDelayMs;
-        this.#storeQueue = input.storeQueue;
-        this.#heartbeats.setHealth(input.health);
-        break;
-      case "tick":
-        break;
-    }
+    this.#take(input, now);
+    for (const { id, state } of this.#heartbeats.passTime(now)) this.#replication.peerChanged(id, state, now);
     this.#owner.expire(now);
     this.#locations.expire(now.wallMs);
-    this.#ingress.expire(now);
-    this.#heartbeats.passTime(now);
+    this.#replication.passTime(now);
+    this.#owner.progress(now);
+    this.#ingress.passTime(now);
+    this.#replication.flush(now);
     return this.#takeOutputs();
   }
 
   /** When `handle` must be called again at the latest, even if nothing else happens; monotonic ms. */
   nextWakeMs(now: Now): number {
-    const onWallClock = Math.min(this.#owner.nextDueMs, this.#locations.nextDueMs);
+    const onWallClock = Math.min(this.#table.nextDueMs, this.#locations.nextDueMs);
     return Math.min(
       this.#heartbeats.nextDueMs,
       this.#ingress.nextDeadlineMs,
+      this.#owner.nextDeadlineMs,
+      this.#replication.nextDueMs,
       now.monotonicMs + Math.max(onWallClock - now.wallMs, 0),
     );
   }
@@ -197,17 +191,28 @@ export class HomeAgent {
         ...registration,
         careOfAddresses: [],
         counter: registration.counter + 1,
-        acceptedAtMs: now.wallMs,
+        acceptedAtMs: Math.max(now.wallMs, registration.acceptedAtMs + 1),
       },
     });
+    this.#replication.flush(now);
     return { position, outputs: this.#takeOutputs() };
+  }
+
+  /** Gives all bindings away and takes no new ones, or ends that. */
+  drain(draining: boolean): void {
+    this.#replication.draining = draining;
+  }
+
+  /** Gives bindings that the ranking places elsewhere to those members. */
+  rebalance(): void {
+    this.#replication.rebalance();
   }
 
   // Views, for the control API. They are live: read them, don't keep them.
 
-  /** Tombstones included. */
-  findOwned(identity: MobileIdentity): Binding | undefined {
-    return this.#owner.find(identity);
+  /** As owner or as backup; tombstones included. */
+  findBinding(identity: MobileIdentity): Binding | undefined {
+    return this.#table.find(identity);
   }
 
   findLocation(identity: MobileIdentity): Location | undefined {
@@ -215,7 +220,7 @@ export class HomeAgent {
   }
 
   get bindings(): Iterable<Binding> {
-    return this.#owner.values();
+    return this.#table.values();
   }
 
   get locations(): Iterable<Location> {
@@ -234,15 +239,34 @@ export class HomeAgent {
     return this.#heartbeats.health;
   }
 
+  /** Peers that this member must be level with before it may be announced. */
+  get catchingUpWith(): readonly MemberId[] {
+    return this.#replication.catchingUpWith;
+  }
+
+  /** Too few backups are in reach: what is accepted now is not as safe as promised. */
+  get isDegraded(): boolean {
+    return this.#replication.isDegraded;
+  }
+
+  linkTo(peer: MemberId): { readonly state: LinkState; readonly backlogRows: number } {
+    return this.#replication.linkTo(peer);
+  }
+
   get counts(): {
     readonly owned: number;
+    readonly backup: number;
     readonly tombstones: number;
     readonly ingress: number;
     readonly temporary: number;
   } {
+    const { self } = this.#settings;
+    const owned = this.#table.liveCount(self);
+    const tombstones = this.#table.tombstoneCount(self);
     return {
-      owned: this.#owner.liveCount,
-      tombstones: this.#owner.tombstoneCount,
+      owned,
+      backup: this.#table.size - owned - tombstones,
+      tombstones,
       ingress: this.#locations.ingressCount,
       temporary: this.#ingress.temporaryCount,
     };
@@ -250,11 +274,55 @@ export class HomeAgent {
 
   load(now: Now): Load {
     return {
-      ownedBindings: this.#owner.liveCount,
+      ownedBindings: this.#table.liveCount(this.#settings.self),
       registrationsPerSecond: this.#registrations.perSecond(now.monotonicMs),
       eventLoopDelayMs: this.#eventLoopDelayMs,
       storeQueue: this.#storeQueue,
     };
+  }
+
+  #take(input: Input, now: Now): void {
+    switch (input.type) {
+      case "datagram":
+        this.#ingress.receive(input.payload, input.source, input.destination, now);
+        break;
+      case "frame":
+        this.#receiveFrame(input.payload, input.source, now);
+        break;
+      case "stream":
+        this.#replication.receive(input.peer, input.message, now);
+        break;
+      case "stream-opened":
+        this.#replication.opened(input.peer);
+        break;
+      case "stream-closed":
+        this.#replication.closed(input.peer);
+        break;
+      case "durable":
+        this.#journal.durable(input.position);
+        this.#replication.acknowledge();
+        break;
+      case "store-failed":
+        this.#journal.failed();
+        this.#owner.storeFailed(input.firstPosition, now);
+        break;
+      case "store-recovered":
+        this.#journal.recovered();
+        this.#table.rewrite();
+        this.#replication.recovered();
+        break;
+      case "vitals":
+        this.#eventLoopDelayMs = input.eventLoopDelayMs;
+        this.#storeQueue = input.storeQueue;
+        this.#heartbeats.setHealth(input.health);
+        break;
+      case "stalled":
+        this.#owner.stalled();
+        this.#replication.stalled(now);
+        break;
+      case "tick":
+        break;
+    }
   }
 
   #receiveFrame(payload: Uint8Array, source: Endpoint, now: Now): void {
@@ -267,9 +335,11 @@ export class HomeAgent {
     const { sender, bootCount, message } = opened;
     this.#observer.countBy("frames-received", message.type);
     switch (message.type) {
-      case "heartbeat":
-        this.#heartbeats.received(sender, bootCount, message, now);
+      case "heartbeat": {
+        const state = this.#heartbeats.received(sender, bootCount, message, now);
+        if (state !== undefined) this.#replication.peerChanged(sender, state, now);
         break;
+      }
       case "relay-request":
         this.#ingress.relayed(sender, message, now);
         break;
@@ -296,14 +366,11 @@ export class HomeAgent {
       this.#outputs.push({ type: "reply", payload: reply, source: destination, destination: source });
       return;
     }
-    if (ingress === this.#settings.self) {
-      this.#ingress.answered(requestId, reply);
-      return;
-    }
-    this.#send(ingress, {
+    this.#ingress.answerRelayed(served, {
       type: "relay-reply",
       requestId,
       generation: binding?.ownership.generation ?? 0,
+      backups: binding?.ownership.backups ?? [],
       knownUntilMs: binding?.registration.retainUntilMs ?? 0,
       destination: this.#settings.virtualEndpoint,
       reply: reply ?? new Uint8Array(),

@@ -4,31 +4,46 @@
  */
 
 import type { MobileIdentity } from "../auth/association-table.ts";
-import type { MemberId } from "../registration/binding.ts";
+import type { MemberId, Ownership } from "../registration/binding.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
+import type { Replication } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import {
   decodeRegistrationReply,
   decodeRegistrationRequest,
   INFINITE_LIFETIME,
   type RegistrationReply,
-  type RegistrationRequest,
 } from "../wire/registration-message.ts";
 import { isAccepted } from "../wire/reply-code.ts";
+import type { BindingTable } from "./binding-table.ts";
 import type { Emit, Now, Observer } from "./io.ts";
-import type { IngressBinding, Location } from "./location.ts";
+import type { IngressBinding } from "./location.ts";
 import type { LocationTable } from "./location-table.ts";
 import type { Membership } from "./membership.ts";
 import type { Message, RelayReply, RelayRequest } from "./message.ts";
-import type { Owner } from "./owner.ts";
+import type { Owner, ServedRequest } from "./owner.ts";
 import { type Candidate, chooseOwner, type Placement } from "./placement.ts";
 import { type TemporaryBinding, TemporaryBindings } from "./temporary-bindings.ts";
+
+/** What is to be done once it is clear who owns the mobile. */
+interface Deferred {
+  readonly formerOwner: MemberId;
+  readonly resume: (now: Now) => void;
+}
 
 /** Who is to serve a mobile, and the ownership generation that a binding made there must at least have. */
 interface Route {
   readonly owner: MemberId;
   readonly generation: number;
 }
+
+/** Known of a mobile: from its row or its location. */
+type Known = Ownership;
+
+type Undecided = "unconfirmed" | { readonly formerOwner: MemberId };
+
+/** A request and its way here. */
+type Arrival = Pick<ServedRequest, "request" | "source" | "destination">;
 
 export interface IngressSettings {
   readonly self: MemberId;
@@ -51,7 +66,11 @@ export class Ingress {
   readonly #emit: Emit;
   readonly #send: (to: MemberId, message: Message) => void;
   readonly #candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
+  readonly #replication: Replication;
+  readonly #table: BindingTable;
   readonly #temporary: TemporaryBindings;
+  /** Requests for mobiles whose new owner is being found. */
+  #deferred: Deferred[] = [];
   /** Unique over restarts: a reply to a request of a former start finds nothing. */
   #nextRequestId: number;
 
@@ -61,6 +80,8 @@ export class Ingress {
     readonly locations: LocationTable;
     readonly membership: Membership;
     readonly placement: Placement;
+    readonly table: BindingTable;
+    readonly replication: Replication;
     readonly observer: Observer;
     readonly emit: Emit;
     readonly send: (to: MemberId, message: Message) => void;
@@ -75,6 +96,8 @@ export class Ingress {
     this.#emit = options.emit;
     this.#send = options.send;
     this.#candidates = options.candidates;
+    this.#replication = options.replication;
+    this.#table = options.table;
     this.#nextRequestId = options.settings.bootCount * 2 ** 32 + 1;
     this.#temporary = new TemporaryBindings(options.settings.maximumPending);
   }
@@ -104,15 +127,19 @@ export class Ingress {
       this.#drop(decoded.fault.reason, source);
       return;
     }
-    const request = decoded.message;
-    const route = this.#route(identityOf(request), now);
-    if (route.owner === this.#settings.self) {
+    this.#forward({ request: decoded.message, source, destination }, now);
+  }
+
+  #forward(arrival: Arrival, now: Now): void {
+    const route = this.#route(identityOf(arrival.request), now);
+    if (route === "unconfirmed") this.#drop("unconfirmed", arrival.source);
+    else if ("formerOwner" in route)
+      this.#defer(route.formerOwner, arrival.source, (later) => this.#forward(arrival, later));
+    else if (route.owner !== this.#settings.self) this.#relay(arrival, route, now);
+    else {
       const { generation } = route;
-      this.#owner.serve(
-        { request, source, destination, ingress: this.#settings.self, requestId: undefined, generation },
-        now,
-      );
-    } else this.#relay(request, source, destination, route, now);
+      this.#owner.serve({ ...arrival, ingress: this.#settings.self, requestId: undefined, generation }, now);
+    }
   }
 
   /** A request that another member took in, or passed on. */
@@ -122,33 +149,20 @@ export class Ingress {
       this.#refuseRelay(message, decoded.fault.reason);
       return;
     }
-    const request = decoded.message;
     const { source, destination, ingress, requestId } = message;
-    const identity = identityOf(request);
-    const location = this.#owner.find(identity) === undefined ? this.#locations.find(identity) : undefined;
-    if (location !== undefined && this.#isPassedOn(location, sender, message)) {
-      if (message.hopLimit <= 1) {
-        this.#refuseRelay(message, "hop-limit");
-        return;
-      }
-      this.#observer.countBy("requests-relayed", location.owner);
-      this.#send(location.owner, {
-        ...message,
-        hopLimit: message.hopLimit - 1,
-        minimumGeneration: location.generation,
-      });
-      return;
+    const route = this.#onwards(identityOf(decoded.message), sender, message, now);
+    if (route === "unconfirmed") this.#refuseRelay(message, "unconfirmed");
+    else if ("formerOwner" in route)
+      this.#defer(route.formerOwner, source, (later) => this.relayed(sender, message, later));
+    else if (route.owner === this.#settings.self) {
+      const { generation } = route;
+      this.#owner.serve({ request: decoded.message, source, destination, ingress, requestId, generation }, now);
+    } else if (message.hopLimit <= 1) this.#refuseRelay(message, "hop-limit");
+    else {
+      this.#observer.countBy("requests-relayed", route.owner);
+      const hopLimit = message.hopLimit - 1;
+      this.#send(route.owner, { ...message, hopLimit, minimumGeneration: route.generation });
     }
-    const elsewhere =
-      location === undefined && this.#owner.find(identity) === undefined && this.#placeNew(identity, now);
-    if (elsewhere && elsewhere !== this.#settings.self && message.hopLimit > 1) {
-      this.#observer.countBy("requests-relayed", elsewhere);
-      this.#send(elsewhere, { ...message, hopLimit: message.hopLimit - 1 });
-      return;
-    }
-    // Where the location named somebody who can't serve, this binding supersedes theirs.
-    const generation = Math.max(message.minimumGeneration, location === undefined ? 1 : location.generation + 1);
-    this.#owner.serve({ request, source, destination, ingress, requestId, generation }, now);
   }
 
   /** The owner's answer: the temporary binding becomes a permanent one, and the reply goes to the foreign agent that it names. */
@@ -182,28 +196,42 @@ export class Ingress {
     });
   }
 
+  /** The owner's answer to a request that came by another member goes back there. */
+  answerRelayed({ ingress }: ServedRequest, message: RelayReply): void {
+    if (ingress === this.#settings.self) this.#answered(message);
+    else this.#send(ingress, message);
+  }
+
   /** This member has become the owner of what it had relayed: its request came back. */
-  answered(requestId: number, reply: Uint8Array | undefined): void {
+  #answered({ requestId, reply }: RelayReply): void {
     const temporary = this.#temporary.take(requestId);
-    if (temporary === undefined || reply === undefined) return;
+    if (temporary === undefined || reply.length === 0) return;
     this.#observer.countBy("replies-sent", String(reply[1]));
     this.#emit({ type: "reply", payload: reply, source: temporary.destination, destination: temporary.foreignAgent });
   }
 
-  expire(now: Now): void {
+  passTime(now: Now): void {
     for (const { owner } of this.#temporary.takeExpired(now.monotonicMs)) {
       this.#observer.countBy("relay-timeouts", owner);
       this.#observer.event("relay-timeout", { owner });
     }
+    const ready = this.#deferred.filter(({ formerOwner }) => !this.#replication.isCollecting(formerOwner));
+    if (ready.length === 0) return;
+    this.#deferred = this.#deferred.filter(({ formerOwner }) => this.#replication.isCollecting(formerOwner));
+    for (const { resume } of ready) resume(now);
   }
 
   /** Mission M14: a binding names the owner; without one, placement picks it. */
-  #route(identity: MobileIdentity, now: Now): Route {
-    const owned = this.#owner.find(identity);
-    if (owned !== undefined) return { owner: this.#settings.self, generation: owned.ownership.generation };
-    const location = this.#locations.find(identity);
-    if (location !== undefined && this.#membership.isAlive(location.owner)) return location;
-    const generation = location === undefined ? 0 : location.generation + 1;
+  #route(identity: MobileIdentity, now: Now): Route | Undecided {
+    const { self } = this.#settings;
+    if (!this.#replication.isConfirmed(now)) return "unconfirmed";
+    const known = this.#known(identity);
+    if (known !== undefined) {
+      if (known.owner === self || this.#membership.isAlive(known.owner)) return known;
+      const heir = this.#heir(known);
+      if (heir !== undefined) return heir;
+    }
+    const generation = known === undefined ? 0 : known.generation + 1;
     return { owner: this.#home(identity) ?? this.#placeNew(identity, now), generation };
   }
 
@@ -228,7 +256,49 @@ export class Ingress {
     return mobile === undefined ? [] : this.#placement.rank(mobile);
   }
 
-  #relay(request: RegistrationRequest, source: Endpoint, destination: Endpoint, route: Route, now: Now): void {
+  /** Where a request that others have relayed to this member goes: usually no further. */
+  #onwards(identity: MobileIdentity, sender: MemberId, message: RelayRequest, now: Now): Route | Undecided {
+    const { self } = this.#settings;
+    if (!this.#replication.isConfirmed(now)) return "unconfirmed";
+    const known = this.#known(identity);
+    const { minimumGeneration } = message;
+    if (known === undefined) {
+      const owner = message.hopLimit > 1 ? this.#placeNew(identity, now) : self;
+      return { owner, generation: owner === self ? Math.max(minimumGeneration, 1) : minimumGeneration };
+    }
+    if (known.owner === self) return { owner: self, generation: Math.max(minimumGeneration, known.generation) };
+    if (!this.#membership.isAlive(known.owner)) {
+      const heir = this.#heir(known);
+      if (heir !== undefined && (!("owner" in heir) || !isStale(heir.owner))) return heir;
+    } else if (!isStale(known.owner) && known.generation >= minimumGeneration) return known;
+    // Where what we know names somebody who can't serve, our binding supersedes theirs.
+    return { owner: self, generation: Math.max(minimumGeneration, known.generation + 1) };
+
+    /** Whoever has just passed the request on would not have done so as the owner. */
+    function isStale(owner: MemberId): boolean {
+      return owner === sender || owner === message.ingress;
+    }
+  }
+
+  /** By the row itself, as owner or backup, or by what was learned of it. */
+  #known(identity: MobileIdentity): Known | undefined {
+    return this.#table.find(identity)?.ownership ?? this.#locations.find(identity);
+  }
+
+  /** Who serves a mobile whose owner is gone: the backup that decides about it; nobody, before it has decided. */
+  #heir({ owner, backups, generation }: Known): Route | { readonly formerOwner: MemberId } | undefined {
+    const heir = this.#replication.decider(backups);
+    if (heir === undefined) return undefined;
+    if (heir !== this.#settings.self) return { owner: heir, generation: 0 };
+    return this.#replication.isCollecting(owner) ? { formerOwner: owner } : { owner: heir, generation: generation + 1 };
+  }
+
+  #defer(formerOwner: MemberId, source: Endpoint, resume: (now: Now) => void): void {
+    if (this.#deferred.length < this.#settings.maximumPending) this.#deferred.push({ formerOwner, resume });
+    else this.#drop("overloaded", source);
+  }
+
+  #relay({ request, source, destination }: Arrival, route: Route, now: Now): void {
     const { self, relayTimeoutMs, hopLimit } = this.#settings;
     const temporary: TemporaryBinding = {
       ...identityOf(request),
@@ -259,16 +329,6 @@ export class Ingress {
     });
   }
 
-  /** A location that names somebody who has just passed the request on is stale, as is one that the sender knows a newer owner than. */
-  #isPassedOn(location: Location, sender: MemberId, message: RelayRequest): boolean {
-    return (
-      location.owner !== sender &&
-      location.owner !== message.ingress &&
-      location.generation >= message.minimumGeneration &&
-      this.#membership.isAlive(location.owner)
-    );
-  }
-
   #refuseRelay(message: RelayRequest, reason: string): void {
     this.#observer.countBy("datagrams-dropped", reason);
     this.#observer.event("relay-refused", { member: message.ingress, reason });
@@ -277,6 +337,7 @@ export class Ingress {
       requestId: message.requestId,
       generation: 0,
       knownUntilMs: 0,
+      backups: [],
       destination: message.destination,
       reply: new Uint8Array(),
     });
@@ -287,7 +348,7 @@ export class Ingress {
     temporary: TemporaryBinding,
     reply: RegistrationReply,
     owner: MemberId,
-    { generation, knownUntilMs }: RelayReply,
+    { generation, knownUntilMs, backups }: RelayReply,
     now: Now,
   ): void {
     const { nai, foreignAgent, careOfAddress } = temporary;
@@ -305,7 +366,7 @@ export class Ingress {
               lifetimeSeconds === INFINITE_LIFETIME ? Number.POSITIVE_INFINITY : now.wallMs + lifetimeSeconds * 1000,
             identification,
           };
-    this.#locations.put({ mobile, homeAddress, nai, owner, generation, knownUntilMs, ingress });
+    this.#locations.put({ mobile, homeAddress, nai, owner, backups, generation, knownUntilMs, ingress });
   }
 
   #drop(reason: string, source: Endpoint): void {

@@ -1,5 +1,6 @@
 /** What goes into and what comes out of the sans-IO core (cluster/home-agent.ts). */
 import type { MemberId } from "../registration/binding.ts";
+import type { StreamMessage } from "../replication/message.ts";
 import type { LoggedChange } from "../store/store.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
 import type { HealthState } from "./message.ts";
@@ -27,6 +28,12 @@ export type Input =
   /** Row changes from `firstPosition` on are lost; nothing will be written until `store-recovered`. */
   | { readonly type: "store-failed"; readonly firstPosition: number; readonly reason: string }
   | { readonly type: "store-recovered" }
+  /** The stream to a peer is there: both sides have authenticated. */
+  | { readonly type: "stream-opened"; readonly peer: MemberId }
+  | { readonly type: "stream-closed"; readonly peer: MemberId }
+  | { readonly type: "stream"; readonly peer: MemberId; readonly message: StreamMessage }
+  /** This process did not run for so long that others may have taken it for dead. */
+  | { readonly type: "stalled" }
   /** What this member shall tell the others of itself. */
   | {
       readonly type: "vitals";
@@ -42,6 +49,8 @@ export type Output =
   | { readonly type: "reply"; readonly payload: Uint8Array; readonly source: Endpoint; readonly destination: Endpoint }
   /** A frame to another member. */
   | { readonly type: "frame"; readonly payload: Uint8Array; readonly to: MemberId }
+  /** A message on the stream to another member; dropped where there is none. */
+  | { readonly type: "stream"; readonly to: MemberId; readonly message: StreamMessage }
   /** Row changes to be written, in order. */
   | { readonly type: "append"; readonly changes: readonly LoggedChange[] };
 
@@ -59,7 +68,9 @@ export type CoreCounter =
   | "requests-served"
   | "replies-unmatched"
   | "bindings-expired"
-  | "binding-conflicts";
+  | "binding-conflicts"
+  | "digests-differing"
+  | "registrations-degraded";
 
 export type CoreLabeledCounter =
   | "requests-relayed"
@@ -80,5 +91,11 @@ export type CoreEvent =
   | "frame-rejected"
   | "member-alive"
   | "member-one-way"
+  | "member-suspect"
+  | "takeover-started"
+  | "takeover-finished"
+  | "backup-lagging"
+  | "digests-differ"
+  | "row-rejected"
   | "member-dead"
   | "member-restarted";

@@ -5,39 +5,44 @@
 import type { Binding, MemberId } from "../registration/binding.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
+import type { BindingTable } from "./binding-table.ts";
 import type { Observer } from "./io.ts";
 import { isNewerOwnership } from "./location.ts";
 import type { LocationTable } from "./location-table.ts";
 import type { Membership } from "./membership.ts";
 import type { LocationNotice, Message } from "./message.ts";
-import type { Owner } from "./owner.ts";
+
 import type { Placement } from "./placement.ts";
 
 export class LocationNotices {
   readonly #self: MemberId;
-  readonly #owner: Owner;
+  readonly #table: BindingTable;
   readonly #locations: LocationTable;
   readonly #membership: Membership;
   readonly #placement: Placement;
   readonly #observer: Observer;
   readonly #send: (to: MemberId, message: Message) => void;
+  readonly #sendRow: (to: MemberId, row: Binding) => void;
 
   constructor(options: {
     readonly self: MemberId;
-    readonly owner: Owner;
+    readonly table: BindingTable;
     readonly locations: LocationTable;
     readonly membership: Membership;
     readonly placement: Placement;
     readonly observer: Observer;
     readonly send: (to: MemberId, message: Message) => void;
+    /** By the stream. */
+    readonly sendRow: (to: MemberId, row: Binding) => void;
   }) {
     this.#self = options.self;
-    this.#owner = options.owner;
+    this.#table = options.table;
     this.#locations = options.locations;
     this.#membership = options.membership;
     this.#placement = options.placement;
     this.#observer = options.observer;
     this.#send = options.send;
+    this.#sendRow = options.sendRow;
   }
 
   /** This member has just accepted a registration; its ingress learns the same from the reply. */
@@ -57,6 +62,14 @@ export class LocationNotices {
     }
   }
 
+  /** This member has taken the mobile over: all who may have noted its former owner get to know. */
+  tellAll(binding: Binding): void {
+    this.tell(binding, this.#self);
+    for (const { ingress } of binding.registration.careOfAddresses) {
+      if (this.#membership.isAlive(ingress)) this.#send(ingress, this.#notice(binding));
+    }
+  }
+
   told(sender: MemberId, notice: LocationNotice): void {
     const { type: _, ...told } = notice;
     // Only the owner speaks of its own mobiles: hearsay could resurrect what it has given away.
@@ -69,28 +82,18 @@ export class LocationNotices {
       this.#observer.countBy("frames-rejected", "malformed-body");
       return;
     }
-    const owned = this.#owner.find(notice);
-    if (owned !== undefined) {
-      this.#observer.count("binding-conflicts");
-      this.#observer.event("binding-conflict", { mobile, ours: describe(owned.ownership), theirs: describe(notice) });
-      if (isNewerOwnership(owned.ownership, notice)) {
-        this.#send(sender, this.#notice(owned));
-        return;
-      }
-      this.#owner.remove(owned);
+    const row = this.#table.find(notice);
+    if (row !== undefined) {
+      // Two rows are merged, registrations too: that is for replication.
+      if (isNewerOwnership(notice, row.ownership)) this.#sendRow(sender, row);
+      else if (row.ownership.owner !== sender) this.#send(sender, this.#notice(row));
+      return;
     }
-    const known = this.#locations.find(notice);
-    if (known !== undefined && isNewerOwnership(known, notice)) return;
-    if (known !== undefined && known.mobile !== mobile) this.#locations.delete(known.mobile);
-    this.#locations.put({ ...told, mobile, ingress: known?.ingress });
+    this.#locations.learn({ ...told, mobile });
   }
 
   #notice({ homeAddress, nai, ownership, registration }: Binding): LocationNotice {
-    const { owner, generation } = ownership;
-    return { type: "location", owner, generation, homeAddress, nai, knownUntilMs: registration.retainUntilMs };
+    const { owner, backups, generation } = ownership;
+    return { type: "location", owner, backups, generation, homeAddress, nai, knownUntilMs: registration.retainUntilMs };
   }
-}
-
-function describe({ owner, generation }: { readonly owner: MemberId; readonly generation: number }): string {
-  return `${owner}/${generation}`;
 }

@@ -23,6 +23,7 @@ const row = z.object({
   homeAddress: address,
   nai: z.string().optional(),
   owner: z.string(),
+  backups: z.array(z.string()),
   generation: z.int(),
   knownUntilMs: time,
   ingress: z

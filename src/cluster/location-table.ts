@@ -4,7 +4,7 @@ import type { MobileIdentity } from "../auth/association-table.ts";
 import type { MobileKey } from "../registration/binding.ts";
 import { ExpiryWheel } from "./expiry-wheel.ts";
 import type { Journal } from "./journal.ts";
-import type { Location } from "./location.ts";
+import { isNewerOwnership, type Location } from "./location.ts";
 import { encodeLocationRow } from "./location-row.ts";
 import { MobileTable } from "./mobile-table.ts";
 
@@ -27,6 +27,10 @@ export class LocationTable {
     return this.#due.nextDueMs;
   }
 
+  get(mobile: MobileKey): Location | undefined {
+    return this.#rows.get(mobile);
+  }
+
   find(identity: MobileIdentity): Location | undefined {
     return this.#rows.find(identity);
   }
@@ -47,6 +51,14 @@ export class LocationTable {
   put(location: Location): void {
     this.restore(location);
     this.#journal.append({ table: "location", key: location.mobile, row: encodeLocationRow(location) });
+  }
+
+  /** News of who owns a mobile; what this member is to it as an ingress stays. */
+  learn(told: Omit<Location, "ingress">): void {
+    const known = this.#rows.find(told);
+    if (known !== undefined && isNewerOwnership(known, told)) return;
+    if (known !== undefined && known.mobile !== told.mobile) this.delete(known.mobile);
+    this.put({ ...told, ingress: known?.ingress });
   }
 
   delete(mobile: MobileKey): void {

@@ -7,6 +7,8 @@ export interface Location {
   readonly homeAddress: Ipv4Address;
   readonly nai: string | undefined;
   readonly owner: MemberId;
+  /** Who holds copies, and takes the mobile over if the owner dies. */
+  readonly backups: readonly MemberId[];
   /** Ownership generation: a higher one is newer. */
   readonly generation: number;
   /** The owner keeps the mobile's row until then, even as a tombstone; epoch ms or `Infinity`. */

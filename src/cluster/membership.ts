@@ -6,10 +6,10 @@ import type { HealthState, Heartbeat, Load } from "./message.ts";
 export interface PeerStatus {
   readonly id: MemberId;
   /**
-   * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear this start of ours. `dead`: silent for longer
-   * than the peer timeout. `unknown`: never heard since our start.
+   * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear this start of ours. `suspect`: silent for
+   * longer than the peer timeout. `dead`: silent for everybody who is alive. `unknown`: never heard since our start.
    */
-  readonly state: "alive" | "one-way" | "dead" | "unknown";
+  readonly state: "alive" | "one-way" | "suspect" | "dead" | "unknown";
   readonly health: HealthState;
   readonly load: Load;
   /** 0 before it was first heard. */
@@ -18,7 +18,12 @@ export interface PeerStatus {
   readonly clockSkewMs: number;
   /** Monotonic ms of the last heartbeat. */
   readonly lastHeardMs: number;
+  /** Members that it does not hear. */
+  readonly silent: readonly MemberId[];
 }
+
+/** Peer timeouts that a peer has to be heard for the first time. */
+const START_PATIENCE = 10;
 
 const NO_LOAD: Load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
 
@@ -26,6 +31,7 @@ export class Membership {
   readonly #peers = new Map<MemberId, PeerStatus>();
   readonly #ownBootCount: number;
   readonly #peerTimeoutMs: number;
+  #startedMs: number | undefined;
   /** Of the last `expire`, monotonic ms. */
   #lookedAtMs = Number.POSITIVE_INFINITY;
   /** Since when this member has been listening without a break, monotonic ms. */
@@ -47,6 +53,7 @@ export class Membership {
         bootCount: 0,
         clockSkewMs: 0,
         lastHeardMs: Number.NEGATIVE_INFINITY,
+        silent: [],
       });
     }
   }
@@ -61,22 +68,48 @@ export class Membership {
       bootCount,
       clockSkewMs: heartbeat.sentAtMs - now.wallMs,
       lastHeardMs: now.monotonicMs,
+      silent: heartbeat.silent,
     });
   }
 
   /**
-   * Declares dead whoever has been silent for too long; answers how they were before. To be called at least once per
-   * heartbeat interval: after a longer break it was this member that was stopped or starved, and what its peers said
-   * meanwhile is still unread, so that they get their time anew.
+   * Suspects whoever has been silent for too long, and declares dead whom nobody alive hears: a broken path between two members
+   * kills neither of them. Answers those that changed, as they were before. To be called at least once per heartbeat interval:
+   * after a longer break it was this member that was stopped or starved, and what its peers said meanwhile is still unread,
+   * so that they get their time anew.
    */
   expire(monotonicMs: number): PeerStatus[] {
+    const changed: PeerStatus[] = [];
+    this.#startedMs ??= monotonicMs;
     if (monotonicMs - this.#lookedAtMs > this.#peerTimeoutMs / 2) this.#listeningSinceMs = monotonicMs;
     this.#lookedAtMs = monotonicMs;
-    const silent = [...this.#peers.values()].filter(
-      (peer) => isHeard(peer) && monotonicMs - Math.max(peer.lastHeardMs, this.#listeningSinceMs) > this.#peerTimeoutMs,
-    );
-    for (const peer of silent) this.#peers.set(peer.id, { ...peer, state: "dead" });
-    return silent;
+    for (const peer of [...this.#peers.values()]) {
+      // Whom we never heard may just be starting, as we are: after a power cut nobody should take over from the slower ones.
+      const silentMs =
+        peer.state === "unknown"
+          ? (monotonicMs - this.#startedMs) / START_PATIENCE
+          : monotonicMs - Math.max(peer.lastHeardMs, this.#listeningSinceMs);
+      if (peer.state === "suspect" || peer.state === "dead" || silentMs <= this.#peerTimeoutMs) continue;
+      changed.push(peer);
+      this.#peers.set(peer.id, { ...peer, state: "suspect" });
+    }
+    for (const peer of [...this.#peers.values()]) {
+      if (peer.state !== "suspect" || !this.#isSilentForAll(peer.id)) continue;
+      if (!changed.some(({ id }) => id === peer.id)) changed.push(peer);
+      this.#peers.set(peer.id, { ...peer, state: "dead" });
+    }
+    return changed;
+  }
+
+  /** Members that this one does not hear. */
+  get silent(): MemberId[] {
+    return [...this.#peers.values()].filter(({ state }) => state === "suspect" || state === "dead").map(({ id }) => id);
+  }
+
+  #isSilentForAll(member: MemberId): boolean {
+    for (const { state, silent } of this.#peers.values())
+      if (state === "alive" && !silent.includes(member)) return false;
+    return true;
   }
 
   get(id: MemberId): PeerStatus | undefined {

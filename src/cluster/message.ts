@@ -21,6 +21,8 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                     Store Queue (changes)                     |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   | Silent Count  | Silent Length |  Silent ... (of each member)  |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *
  * Relay Request (type 2): the untouched Registration Request, and what its first receiver knew of it
  *
@@ -54,7 +56,9 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  Destination Address: the virtual home agent address          |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |       Destination Port        |         Reply Length          |
+ *   |       Destination Port        | Backups Count | Backup Length |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  Backup ... (of each backup)  |         Reply Length          |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  Registration Reply ...
  *
@@ -69,6 +73,8 @@
  *   |                         Home Address                          |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  NAI Length   |  NAI ...      | Owner Length  |  Owner ...    |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   | Backups Count | Backup Length |  Backup ... (of each backup)  |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
 import type { MemberId } from "../registration/binding.ts";
@@ -96,6 +102,8 @@ export interface Heartbeat {
   readonly heardBootCount: number;
   readonly health: HealthState;
   readonly load: Load;
+  /** Members that the sender does not hear: one is dead only when everybody alive says so. */
+  readonly silent: readonly MemberId[];
 }
 
 export interface RelayRequest {
@@ -115,6 +123,8 @@ export interface RelayReply {
   readonly type: "relay-reply";
   readonly requestId: number;
   readonly generation: number;
+  /** Who holds copies of the binding. */
+  readonly backups: readonly MemberId[];
   /** How long the owner keeps the mobile's row, even as a tombstone; epoch ms or `Infinity`. */
   readonly knownUntilMs: number;
   readonly destination: Endpoint;
@@ -129,13 +139,14 @@ export interface LocationNotice {
   readonly homeAddress: Ipv4Address;
   readonly nai: string | undefined;
   readonly owner: MemberId;
+  readonly backups: readonly MemberId[];
 }
 
 export type Message = Heartbeat | RelayRequest | RelayReply | LocationNotice;
 
 const TYPES = ["heartbeat", "relay-request", "relay-reply", "location"] as const satisfies readonly Message["type"][];
-/** Room for the fixed fields of any body and its short texts (256 bytes each). */
-const FIXED_ROOM = 64 + 2 * 256;
+/** Room for the fixed fields of any body, two texts of 255 bytes and the names of up to 64 members. */
+const FIXED_ROOM = 64 + 2 * 256 + 64 * 33;
 const MAXIMUM_U32 = 0xffff_ffff;
 
 export function encodeMessage(message: Message): { readonly type: number; readonly body: Uint8Array } {
@@ -154,6 +165,7 @@ function encodeBody(message: Message): Uint8Array {
         .u32(saturate(message.load.ownedBindings))
         .u32(saturate(message.load.registrationsPerSecond))
         .u32(saturate(message.load.storeQueue))
+        .shortTexts(message.silent)
         .written();
     case "relay-request":
       return new ByteWriter(FIXED_ROOM + message.request.length)
@@ -172,6 +184,7 @@ function encodeBody(message: Message): Uint8Array {
         .u32(message.generation)
         .time(message.knownUntilMs)
         .endpoint(message.destination)
+        .shortTexts(message.backups)
         .u16(message.reply.length)
         .bytes(message.reply)
         .written();
@@ -182,6 +195,7 @@ function encodeBody(message: Message): Uint8Array {
         .u32(message.homeAddress)
         .shortText(message.nai ?? "")
         .shortText(message.owner)
+        .shortTexts(message.backups)
         .written();
   }
 }
@@ -215,7 +229,7 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
     eventLoopDelayMs,
     storeQueue: reader.u32(),
   };
-  return { type: "heartbeat", sentAtMs, heardBootCount, health, load };
+  return { type: "heartbeat", sentAtMs, heardBootCount, health, load, silent: reader.shortTexts() };
 }
 
 function decodeRelayRequest(reader: ByteReader): RelayRequest {
@@ -234,7 +248,8 @@ function decodeRelayReply(reader: ByteReader): RelayReply {
   const generation = reader.u32();
   const knownUntilMs = reader.time();
   const destination = reader.endpoint();
-  return { type: "relay-reply", requestId, generation, knownUntilMs, destination, reply: readSized(reader) };
+  const backups = reader.shortTexts();
+  return { type: "relay-reply", requestId, generation, knownUntilMs, destination, backups, reply: readSized(reader) };
 }
 
 function decodeLocation(reader: ByteReader): LocationNotice {
@@ -243,7 +258,8 @@ function decodeLocation(reader: ByteReader): LocationNotice {
   const homeAddress = reader.address();
   const nai = reader.shortText();
   const owner = reader.shortText();
-  return { type: "location", generation, knownUntilMs, homeAddress, nai: nai === "" ? undefined : nai, owner };
+  const backups = reader.shortTexts();
+  return { type: "location", generation, knownUntilMs, homeAddress, nai: nai === "" ? undefined : nai, owner, backups };
 }
 
 function readSized(reader: ByteReader): Uint8Array {

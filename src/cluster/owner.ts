@@ -1,22 +1,19 @@
 /**
- * The owner's part: decides requests with the registration engine, keeps the bindings, and lets no reply out before the
- * row that it speaks of is on disk.
+ * The owner's part: decides requests with the registration engine, and lets no reply out before the row that it speaks of is
+ * on its own disk and on as many backups' as the operator wants.
  */
-
 import type { MobileIdentity } from "../auth/association-table.ts";
-import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
-import { encodeBindingRow } from "../registration/binding-row.ts";
+import type { Binding, MemberId, Ownership } from "../registration/binding.ts";
 import type { Decision, RegistrationContext, RegistrationEngine } from "../registration/engine.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
-import { canForget, nextChangeMs, withoutExpired } from "../registration/mobility-bindings.ts";
-import type { StoreChange } from "../store/store.ts";
+import { canForget, isTombstone, withoutExpired } from "../registration/mobility-bindings.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
 import { ReplyCode } from "../wire/reply-code.ts";
-import { ExpiryWheel } from "./expiry-wheel.ts";
+import type { BindingTable } from "./binding-table.ts";
 import type { Now, Observer } from "./io.ts";
 import type { Journal } from "./journal.ts";
-import { MobileTable } from "./mobile-table.ts";
+import type { LocationTable } from "./location-table.ts";
 
 /** A request on its owner, with what is known of its way there. */
 export interface ServedRequest {
@@ -39,72 +36,93 @@ export interface Answer {
   readonly binding: Binding | undefined;
 }
 
+/** What the owner needs of replication. */
+export interface Safety {
+  /** Backups for a binding of ours, the fit ones among those it has first. */
+  designate(mobile: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[];
+  /** How many of these backups can acknowledge a row soon. */
+  available(backups: readonly MemberId[]): number;
+  /** How many backups of the row have its last change, at `position`, on their disks. */
+  coverage(row: Binding, position: number): number;
+  /** Sends a changed row to its backups, and to those that held it before. */
+  ship(row: Binding, before: Binding | undefined): void;
+  /** The owner has forgotten the mobile. */
+  forgotten(row: Binding): void;
+}
+
+export interface SafetySettings {
+  /** Backups that must have a registration on their disks before it is answered. */
+  readonly acknowledgements: number;
+  /** With too few backups: serve with lifetimes of at most so many seconds, or (`undefined`) answer 130. */
+  readonly degradedLifetimeSeconds: number | undefined;
+  /** An answer that is not safe after this long is not sent: the mobile will ask again. */
+  readonly timeoutMs: number;
+}
+
 interface RowChange {
   readonly before: Binding | undefined;
   readonly after: Binding;
 }
 
-/** An answer that waits for the disk. */
+/** An answer that waits until what it says is safe. */
 interface Uncommitted {
   readonly position: number;
   readonly served: ServedRequest;
   readonly answer: Answer;
+  /** Backups that must have it. */
+  readonly acknowledgements: number;
+  /** Monotonic ms. */
+  readonly deadlineMs: number;
   /** To be undone if the store fails; empty for the retransmission of a request that is itself uncommitted. */
   readonly changes: readonly RowChange[];
 }
 
+/** A copy whose owner doesn't tell that it has forgotten the mobile is kept for so long beyond its time. */
+const OWNERLESS_GRACE_MS = 600_000;
+
 export class Owner {
   readonly #self: MemberId;
   readonly #engine: RegistrationEngine;
+  readonly #table: BindingTable;
+  readonly #locations: LocationTable;
   readonly #journal: Journal;
   readonly #observer: Observer;
+  readonly #safety: Safety;
+  readonly #settings: SafetySettings;
   readonly #answer: (served: ServedRequest, answer: Answer, now: Now) => void;
   readonly #maximumUncommitted: number;
-  readonly #rows = new MobileTable<Binding>();
-  readonly #due = new ExpiryWheel<MobileKey>();
   /** In the order of positions. */
   #uncommitted: Uncommitted[] = [];
-  /** The last position of each row that is not on disk yet. */
-  readonly #uncommittedRows = new Map<MobileKey, number>();
-  #tombstones = 0;
 
   constructor(options: {
     readonly self: MemberId;
     readonly engine: RegistrationEngine;
+    readonly table: BindingTable;
+    readonly locations: LocationTable;
     readonly journal: Journal;
     readonly observer: Observer;
+    readonly safety: Safety;
+    readonly settings: SafetySettings;
     readonly maximumUncommitted: number;
     readonly answer: (served: ServedRequest, answer: Answer, now: Now) => void;
   }) {
     this.#self = options.self;
     this.#engine = options.engine;
+    this.#table = options.table;
+    this.#locations = options.locations;
     this.#journal = options.journal;
     this.#observer = options.observer;
+    this.#safety = options.safety;
+    this.#settings = options.settings;
     this.#maximumUncommitted = options.maximumUncommitted;
     this.#answer = options.answer;
+    options.table.listen((before, after) => options.engine.rowChanged(before, after));
   }
 
-  /** Bindings with a care-of address. */
-  get liveCount(): number {
-    return this.#rows.size - this.#tombstones;
-  }
-
-  get tombstoneCount(): number {
-    return this.#tombstones;
-  }
-
-  /** Tombstones included. */
+  /** The mobile's row if this member owns it; tombstones included. */
   find(identity: MobileIdentity): Binding | undefined {
-    return this.#rows.find(identity);
-  }
-
-  values(): IterableIterator<Binding> {
-    return this.#rows.values();
-  }
-
-  /** A row that was on disk at start. */
-  restore(binding: Binding, now: Now): void {
-    this.#replace(undefined, withoutExpired(binding, now.wallMs));
+    const row = this.#table.find(identity);
+    return row?.ownership.owner === this.#self ? row : undefined;
   }
 
   serve(served: ServedRequest, now: Now): void {
@@ -115,28 +133,36 @@ export class Owner {
     }
     this.#observer.count("requests-served");
     const current = this.#current(served.request, now);
-    const decision = this.#engine.decide(served.request, this.#context(served, current, now));
-    this.#carryOut(served, decision, current, now);
+    const context = this.#context(served, current, now);
+    this.#carryOut(served, this.#engine.decide(served.request, context), current, now);
   }
 
-  durable(now: Now): void {
-    let done = 0;
-    for (const { position, served, answer } of this.#uncommitted) {
-      if (!this.#journal.isDurable(position)) break;
-      done++;
-      if (answer.binding !== undefined) this.#settle(answer.binding.mobile, position);
-      this.#answer(served, answer, now);
+  /** Something has become safe: on our disk, or on a backup's. */
+  progress(now: Now): void {
+    if (this.#uncommitted.length === 0) return;
+    const waiting: Uncommitted[] = [];
+    for (const entry of this.#uncommitted) {
+      if (this.#isSafe(entry)) this.#answer(entry.served, entry.answer, now);
+      else if (entry.deadlineMs > now.monotonicMs) waiting.push(entry);
+      else {
+        this.#observer.countBy("datagrams-dropped", "unsafe");
+        this.#answer(entry.served, { reply: undefined, accepted: false, binding: undefined }, now);
+      }
     }
-    this.#uncommitted = this.#uncommitted.slice(done);
+    this.#uncommitted = waiting;
+  }
+
+  /** This member may have been superseded while it did not run: what it was about to say is not certain any more. */
+  stalled(): void {
+    this.#uncommitted = [];
   }
 
   /** Undoes, last one first, whatever did not reach the disk; those who asked get 130 (RFC 5944 3.4, "insufficient resources"). */
   storeFailed(firstPosition: number, now: Now): void {
     const lost = this.#uncommitted.filter(({ position }) => position >= firstPosition);
     this.#uncommitted = this.#uncommitted.filter(({ position }) => position < firstPosition);
-    for (const { changes, answer, position } of lost.toReversed()) {
-      for (const { before, after } of changes.toReversed()) this.#replace(after, before);
-      if (answer.binding !== undefined) this.#settle(answer.binding.mobile, position);
+    for (const { changes } of lost.toReversed()) {
+      for (const { before, after } of changes.toReversed()) this.#table.undo(after.mobile, before);
     }
     for (const { served } of lost) {
       const current = this.#current(served.request, now);
@@ -147,40 +173,44 @@ export class Owner {
 
   /** Ends what has outlived its lifetime, and forgets tombstones that nothing needs any more. */
   expire(now: Now): void {
-    for (const mobile of this.#due.takeDue(now.wallMs)) {
-      const row = this.#rows.get(mobile);
-      if (row === undefined) continue;
+    for (const row of this.#table.takeDue(now.wallMs)) {
       const remaining = withoutExpired(row, now.wallMs);
-      if (isLive(row) && !isLive(remaining)) this.#observer.count("bindings-expired");
-      if (canForget(remaining, now.wallMs)) this.remove(row);
-      else this.#replace(row, remaining);
+      const isOurs = row.ownership.owner === this.#self;
+      if (isOurs && !isTombstone(row) && isTombstone(remaining)) this.#observer.count("bindings-expired");
+      if (!canForget(remaining, now.wallMs - (isOurs ? 0 : OWNERLESS_GRACE_MS))) {
+        this.#table.keep(remaining);
+        if (canForget(remaining, now.wallMs)) this.#table.lookAgainAt(row.mobile, now.wallMs + OWNERLESS_GRACE_MS);
+        continue;
+      }
+      this.#table.delete(row.mobile);
+      if (isOurs) this.#safety.forgotten(row);
     }
   }
 
-  /** Deletes the row, here and in the store. */
-  remove(row: Binding): void {
-    this.#replace(row, undefined);
-    this.#journal.append({ table: "binding", key: row.mobile, row: null });
-  }
-
-  /** Puts a row that no request of the mobile has made, such as an operator's deletion. Answers its log position. */
+  /** Changes a row of ours otherwise than by a request of the mobile, such as an operator's deletion. Answers its log position. */
   put(row: Binding): number {
-    this.#replace(this.#rows.get(row.mobile), row);
-    return this.#journal.append(changeTo(row));
+    const before = this.#table.get(row.mobile);
+    const position = this.#table.put(row);
+    this.#safety.ship(row, before);
+    return position;
   }
 
-  get nextDueMs(): number {
-    return this.#due.nextDueMs;
+  /** When an answer that waits is to be given up; monotonic ms. */
+  get nextDeadlineMs(): number {
+    return this.#uncommitted[0]?.deadlineMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  #isSafe({ position, answer, acknowledgements }: Uncommitted): boolean {
+    if (!this.#journal.isDurable(position)) return false;
+    if (answer.binding === undefined || acknowledgements === 0) return true;
+    return this.#safety.coverage(answer.binding, this.#table.positionOf(answer.binding.mobile)) >= acknowledgements;
   }
 
   #carryOut(served: ServedRequest, decision: Decision, current: Binding | undefined, now: Now): void {
     switch (decision.outcome) {
       case "discard":
         this.#observer.countBy("datagrams-dropped", decision.reason);
-        this.#observer.event("datagram-dropped", {
-          source: formatEndpoint(served.source),
-          reason: decision.reason,
-        });
+        this.#observer.event("datagram-dropped", { source: formatEndpoint(served.source), reason: decision.reason });
         this.#answer(served, { reply: undefined, accepted: false, binding: current }, now);
         return;
       case "denied":
@@ -193,7 +223,7 @@ export class Owner {
         this.#answer(served, { reply: decision.reply, accepted: false, binding: current }, now);
         return;
       case "duplicate":
-        this.#answerOnceDurable(served, { reply: decision.reply, accepted: true, binding: current }, [], now);
+        this.#answerOnceSafe(served, { reply: decision.reply, accepted: true, binding: current }, [], now);
         return;
       case "accepted":
         this.#accept(served, decision, current, now);
@@ -206,73 +236,78 @@ export class Owner {
     current: Binding | undefined,
     now: Now,
   ): void {
-    const { binding } = decision;
-    const changes: RowChange[] = [{ before: current, after: binding }];
-    if (decision.reclaimed !== undefined) {
-      changes.unshift({ before: this.#rows.get(decision.reclaimed.mobile), after: decision.reclaimed });
-    }
-    for (const { before, after } of changes) this.#replace(before, after);
-    this.#uncommittedRows.set(binding.mobile, this.#journal.append(...changes.map(({ after }) => changeTo(after))));
+    const { binding, reclaimed } = decision;
+    const changes: RowChange[] = [];
+    if (reclaimed !== undefined) changes.push({ before: this.#table.get(reclaimed.mobile), after: reclaimed });
+    changes.push({ before: current, after: binding });
+    this.#table.put(...changes.map(({ after }) => after));
+    for (const { before, after } of changes) this.#safety.ship(after, before);
+    if (!this.#isCovered(binding.ownership)) this.#observer.count("registrations-degraded");
     this.#observer.event("registration-accepted", { mobile: binding.mobile });
-    this.#answerOnceDurable(served, { reply: decision.reply, accepted: true, binding }, changes, now);
+    this.#answerOnceSafe(served, { reply: decision.reply, accepted: true, binding }, changes, now);
   }
 
-  #answerOnceDurable(served: ServedRequest, answer: Answer, changes: readonly RowChange[], now: Now): void {
-    const position = answer.binding === undefined ? undefined : this.#uncommittedRows.get(answer.binding.mobile);
-    if (position === undefined) this.#answer(served, answer, now);
-    else {
-      // A retransmission waits as well: for the newest position, which keeps the queue in order.
-      this.#uncommitted.push({ position: this.#journal.position, served, answer, changes });
-    }
+  #answerOnceSafe(served: ServedRequest, answer: Answer, changes: readonly RowChange[], now: Now): void {
+    const entry: Uncommitted = {
+      // A retransmission waits too: for the newest position, which keeps the queue in order.
+      position: answer.binding === undefined ? 0 : this.#table.positionOf(answer.binding.mobile),
+      served,
+      answer,
+      acknowledgements: this.#acknowledgements(answer.binding),
+      deadlineMs: now.monotonicMs + this.#settings.timeoutMs,
+      changes,
+    };
+    if (this.#isSafe(entry)) this.#answer(served, answer, now);
+    else this.#uncommitted.push(entry);
   }
 
-  #settle(mobile: MobileKey, position: number): void {
-    const last = this.#uncommittedRows.get(mobile);
-    if (last !== undefined && last <= position) this.#uncommittedRows.delete(mobile);
+  /** As many as are wanted; none for what is granted for a short time because there are too few backups to ever give them. */
+  #acknowledgements(binding: Binding | undefined): number {
+    const { acknowledgements, degradedLifetimeSeconds = 0 } = this.#settings;
+    if (binding === undefined) return 0;
+    const isShort = binding.registration.lifetimeSeconds <= degradedLifetimeSeconds;
+    return isShort && this.#safety.available(binding.ownership.backups) < acknowledgements ? 0 : acknowledgements;
   }
 
   #current(request: RegistrationRequest, now: Now): Binding | undefined {
-    const row = this.#rows.find(identityOf(request));
+    const row = this.#table.find(identityOf(request));
     return row === undefined ? undefined : withoutExpired(row, now.wallMs);
   }
 
   #context(served: ServedRequest, current: Binding | undefined, now: Now): RegistrationContext {
+    const { degradedLifetimeSeconds } = this.#settings;
+    const ownership = this.#ownership(served, current);
+    const isSafe = this.#isCovered(ownership);
     return {
       source: served.source,
       destination: served.destination,
       ingress: served.ingress,
       current,
-      homeAddressHolder: (address) => this.#rows.findByHomeAddress(address)?.mobile,
-      ownership: {
-        owner: this.#self,
-        backups: current?.ownership.backups ?? [],
-        generation: Math.max(served.generation, current?.ownership.generation ?? 0, 1),
-      },
-      canAccept: this.#journal.writable,
+      // An address of our slice may have gone elsewhere with a mobile that another member has taken over.
+      homeAddressHolder: (homeAddress) =>
+        (this.#table.findByHomeAddress(homeAddress) ?? this.#locations.find({ homeAddress, nai: undefined }))?.mobile,
+      ownership,
+      canAccept: this.#journal.writable && (isSafe || degradedLifetimeSeconds !== undefined),
+      lifetimeCapSeconds: isSafe ? undefined : degradedLifetimeSeconds,
       nowMs: now.wallMs,
     };
   }
 
-  #replace(before: Binding | undefined, after: Binding | undefined): void {
-    const previous = before === undefined ? undefined : this.#rows.get(before.mobile);
-    if (previous !== undefined) {
-      this.#due.clear(previous.mobile);
-      if (!isLive(previous)) this.#tombstones--;
-      if (after?.mobile !== previous.mobile) this.#rows.delete(previous.mobile);
-    }
-    if (after !== undefined) {
-      this.#rows.put(after);
-      this.#due.set(after.mobile, nextChangeMs(after));
-      if (!isLive(after)) this.#tombstones++;
-    }
-    this.#engine.rowChanged(previous, after);
+  /** Enough backups are in reach to keep the promise. */
+  #isCovered({ backups }: Ownership): boolean {
+    return this.#safety.available(backups) >= this.#settings.acknowledgements;
   }
-}
 
-function changeTo(row: Binding): StoreChange {
-  return { table: "binding", key: row.mobile, row: encodeBindingRow(row) };
-}
-
-function isLive(binding: Binding): boolean {
-  return binding.registration.careOfAddresses.length > 0;
+  #ownership(served: ServedRequest, current: Binding | undefined): Ownership {
+    const mobile = current?.mobile ?? mobileKeyOf(identityOf(served.request));
+    const before = current?.ownership;
+    const backups = mobile === undefined ? [] : this.#safety.designate({ mobile }, before?.backups ?? []);
+    const generation = Math.max(served.generation, before?.generation ?? 0, 1);
+    if (before === undefined) return { owner: this.#self, backups, generation };
+    // Whoever changes the ownership raises its generation, or copies could not tell which is newer.
+    const isSame = before.owner === this.#self && before.backups.join() === backups.join();
+    return isSame
+      ? { ...before, generation }
+      : { owner: this.#self, backups, generation: Math.max(generation, before.generation + 1) };
+  }
 }

@@ -5,6 +5,7 @@
 import type { ForeignAgentAssociation, MobileAssociation } from "../auth/association.ts";
 import type { MemberId } from "../registration/binding.ts";
 import type { RegistrationPolicy } from "../registration/policy.ts";
+import type { ReplicationSettings } from "../replication/replication.ts";
 import type { Endpoint, Ipv4Address, Ipv4Prefix, Ipv4Range } from "../wire/ipv4.ts";
 
 export interface Config {
@@ -30,6 +31,7 @@ export interface Config {
   readonly timers: Timers;
   readonly relay: RelayLimits;
   readonly placement: PlacementConfig;
+  readonly replication: ReplicationSettings;
   readonly registration: RegistrationPolicy;
   readonly mobileAssociations: readonly MobileAssociation[];
   readonly foreignAgentAssociations: readonly ForeignAgentAssociation[];

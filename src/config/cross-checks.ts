@@ -26,6 +26,10 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
   checkVirtualAddress(sections, error);
   checkDistinct(members, error);
   checkPools(sections, homeNetworks, error);
+  checkBackups(members, error);
+  if (sections.replication && sections.replication.acks > sections.replication.copies) {
+    error(["replication", "acks"], "must not be more than copies: no reply could ever wait for that many backups");
+  }
   checkSpeakers(sections, node, error);
   if (sections.members && node !== undefined && !members.some(({ id }) => id === node)) {
     error(
@@ -49,6 +53,18 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
 }
 
 type Report = (path: Path, message: string) => void;
+
+function checkBackups(members: NonNullable<Draft["sections"]["members"]>, error: Report): void {
+  const known = new Set(members.map(({ id }) => id));
+  members.forEach(({ id, backups }, index) => {
+    backups.forEach((backup, place) => {
+      const path = ["members", index, "backups", place];
+      if (backup === id) error(path, "a member can't be its own backup");
+      else if (!known.has(backup)) error(path, `there is no member ${backup}; there are ${[...known].join(", ")}`);
+      else if (backups.indexOf(backup) !== place) error(path, `${backup} is named twice`);
+    });
+  });
+}
 
 function checkVirtualAddress(sections: Draft["sections"], error: Report): void {
   const { "virtual-network": network, "virtual-address": address } = sections;

@@ -28,6 +28,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     },
     relay: { hopLimit: relay["hop-limit"], maximumPending: relay["maximum-pending"] },
     placement: { loadFactor: sections.placement["load-factor"] },
+    replication: resolveReplication(sections),
     registration: {
       virtualAddress: sections["virtual-address"],
       homeNetworks: registration["home-networks"] ?? [sections["virtual-network"]],
@@ -46,6 +47,17 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     foreignAgentAssociations: associations.foreignAgents,
     advertiser: resolveAdvertiser(sections.advertiser),
     log: sections.log,
+  };
+}
+
+function resolveReplication({ replication, members }: ConfigFile): Config["replication"] {
+  const lifetimeSeconds = replication["degraded-lifetime"] / 1000;
+  return {
+    copies: replication.copies,
+    acknowledgements: replication.acks,
+    degradedLifetimeSeconds: replication.degraded === "serve" ? lifetimeSeconds : undefined,
+    digestIntervalMs: replication["digest-interval"],
+    designated: new Map(members.map(({ id, backups }) => [id, backups])),
   };
 }
 

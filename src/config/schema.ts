@@ -30,11 +30,17 @@ const bgp = section({
 const member = section({
   id: memberId().describe("Name of the member, unique in the cluster."),
   address: field.address().describe("Its own address, on which members reach each other; not the virtual address."),
-  port: field.port().default(4340).describe("UDP port of the cluster channel."),
+  port: field
+    .port()
+    .default(4340)
+    .describe("Port of the cluster channel: UDP for heartbeats and relayed requests, TCP for replication."),
   weight: field
     .integer(1, 10_000)
     .default(100)
     .describe("Share of new mobiles, relative to the weights of the other members."),
+  backups: list(memberId())
+    .prefault([])
+    .describe("Members that back this one up, before all others. Without: the next in each mobile's own ranking."),
   pool: list(field.addressRange())
     .prefault([])
     .describe("Dynamic home addresses this member hands out (RFC 2794), disjoint from every other member's."),
@@ -136,6 +142,29 @@ const placement = section({
     .describe("A member takes new mobiles up to this multiple of its fair share of all bindings."),
 });
 
+const replication = section({
+  copies: field
+    .integer(0, 16)
+    .default(2)
+    .describe("Backups that hold a copy of each binding, where there are as many other members."),
+  acks: field
+    .integer(0, 16)
+    .default(1)
+    .describe("Backups that must have a registration on their disks before it is answered."),
+  degraded: z
+    .enum(["serve", "refuse"])
+    .default("serve")
+    .describe("With fewer backups in reach than `acks`: serve with short lifetimes, or refuse with code 130."),
+  "degraded-lifetime": field
+    .duration({ from: "1s", to: "65534s", example: "300s", wholeSeconds: true })
+    .prefault("300s")
+    .describe("Longest lifetime granted while degraded, so that little is at stake."),
+  "digest-interval": field
+    .duration({ from: "1s", to: "1h", example: "10s" })
+    .prefault("10s")
+    .describe("How often owners and backups compare what they hold."),
+});
+
 const registration = section({
   "maximum-lifetime": field
     .durationOrInfinite({ from: "1s", to: "65534s", example: "30m", wholeSeconds: true })
@@ -221,6 +250,7 @@ export const configFile = section({
   timers: timers.prefault({}).describe("Intervals and timeouts."),
   relay: relay.prefault({}).describe("Limits of relaying requests between members."),
   placement: placement.prefault({}).describe("How new mobiles spread over the members."),
+  replication: replication.prefault({}).describe("Copies of bindings; equal on all members."),
   registration: registration.prefault({}).describe("What registrations are granted; equal on all members."),
   "security-associations": securityAssociations.prefault({}).describe("Who may register, and how that is proved."),
   "security-associations-file": field

@@ -10,8 +10,8 @@ import { RequestFlag } from "../wire/registration-message.ts";
 
 export type AddressOf = (member: MemberId) => Ipv4Address;
 
-/** `undefined` for a tombstone: there is no binding any more. */
-export function viewOfOwned(binding: Binding, self: MemberId, addressOf: AddressOf): BindingView | undefined {
+/** `undefined` for a tombstone: there is no binding any more. `self` owns the binding, or backs it up. */
+export function viewOfBinding(binding: Binding, self: MemberId, addressOf: AddressOf): BindingView | undefined {
   const { registration, ownership } = binding;
   const latest = registration.careOfAddresses.at(-1);
   if (latest === undefined) return undefined;
@@ -24,7 +24,7 @@ export function viewOfOwned(binding: Binding, self: MemberId, addressOf: Address
     foreignAgent: formatEndpoint(latest.foreignAgent),
     owner: ownership.owner,
     ownerAddress: formatIpv4(addressOf(ownership.owner)),
-    roles: latest.ingress === self ? ["owner", "ingress"] : ["owner"],
+    roles: [ownership.owner === self ? "owner" : "backup", ...(latest.ingress === self ? (["ingress"] as const) : [])],
     state: "permanent",
     lifetime: latest.lifetimeSeconds,
     expiresAt: viewOfTime(latest.expiresAtMs),

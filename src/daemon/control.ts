@@ -18,7 +18,7 @@ import type { Config } from "../config/config.ts";
 import type { Readiness } from "../health/readiness.ts";
 import type { Store } from "../store/store.ts";
 import { formatIpv4, formatPrefix, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
-import { viewOfLocation, viewOfOwned, viewOfTemporary } from "./binding-view.ts";
+import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
 import { Listings } from "./listings.ts";
 
@@ -38,6 +38,7 @@ export interface ControlSources {
   readonly perform: (outputs: readonly Output[]) => void;
   /** Resolves once everything up to the position is on disk, rejects if it is lost. */
   readonly durable: (position: number) => Promise<void>;
+  readonly drain: (wanted: boolean) => void;
 }
 
 type Rows = Iterator<() => BindingView | undefined>;
@@ -52,7 +53,7 @@ export class DaemonControl implements ControlService {
 
   status(): StatusView {
     const { config, version, agent, store, startedAtMs, alarms } = this.#sources;
-    const { owned, tombstones, temporary, ingress } = agent.counts;
+    const { owned, backup, tombstones, temporary, ingress } = agent.counts;
     const { ready, reasons, health } = this.#sources.readiness();
     const now = currentTime();
     return {
@@ -66,7 +67,7 @@ export class DaemonControl implements ControlService {
       reasons: [...reasons],
       virtualAddress: formatIpv4(config.virtualAddress),
       virtualNetwork: formatPrefix(config.virtualNetwork),
-      bindings: { owned, ingress, temporary, tombstones },
+      bindings: { owned, backup, ingress, temporary, tombstones },
       registrationsPerSecond: agent.load(now).registrationsPerSecond,
       store: store.statistics(),
       alarms: alarms(),
@@ -98,10 +99,10 @@ export class DaemonControl implements ControlService {
   binding(mobile: MobileName): BindingView | undefined {
     const identity = identityOf(mobile);
     const { agent } = this.#sources;
-    const owned = agent.findOwned(identity);
+    const row = agent.findBinding(identity);
     const location = agent.findLocation(identity);
     return (
-      (owned && this.#viewOfOwned(owned)) ??
+      (row && this.#viewOfBinding(row)) ??
       (location && viewOfLocation(location, this.#addressOf)) ??
       this.#temporaryView(identity)
     );
@@ -130,7 +131,9 @@ export class DaemonControl implements ControlService {
     return config.members.map(({ id, address, port }) => {
       const common = { id, address: formatIpv4(address), port };
       const status = statuses.get(id);
-      if (status !== undefined) return { ...common, ...viewOfPeer(status, now.monotonicMs) };
+      if (status !== undefined) {
+        return { ...common, ...viewOfPeer(status, now.monotonicMs), replication: agent.linkTo(id) };
+      }
       return {
         ...common,
         state: "self" as const,
@@ -139,6 +142,7 @@ export class DaemonControl implements ControlService {
         load: agent.load(now),
         clockSkewMs: 0,
         bootCount: store.bootCount,
+        replication: null,
       };
     });
   }
@@ -162,6 +166,14 @@ export class DaemonControl implements ControlService {
     };
   }
 
+  drain(wanted: boolean): void {
+    this.#sources.drain(wanted);
+  }
+
+  rebalance(): void {
+    this.#sources.agent.rebalance();
+  }
+
   counters(): CountersView {
     return this.#sources.counters();
   }
@@ -177,8 +189,11 @@ export class DaemonControl implements ControlService {
     for (const temporary of agent.temporaryBindings) {
       yield () => viewOfTemporary(temporary, config.timers.relayTimeoutMs, this.#addressOf);
     }
-    for (const binding of agent.bindings) yield () => this.#viewOfOwned(binding);
-    for (const location of agent.locations) yield () => viewOfLocation(location, this.#addressOf);
+    for (const binding of agent.bindings) yield () => this.#viewOfBinding(binding);
+    for (const location of agent.locations) {
+      // Where there is a row as well, it says more.
+      if (agent.findBinding(location) === undefined) yield () => viewOfLocation(location, this.#addressOf);
+    }
   }
 
   #temporaryView(identity: MobileIdentity): BindingView | undefined {
@@ -191,8 +206,8 @@ export class DaemonControl implements ControlService {
     return undefined;
   }
 
-  #viewOfOwned(binding: Parameters<typeof viewOfOwned>[0]): BindingView | undefined {
-    return viewOfOwned(binding, this.#sources.config.node, this.#addressOf);
+  #viewOfBinding(binding: Parameters<typeof viewOfBinding>[0]): BindingView | undefined {
+    return viewOfBinding(binding, this.#sources.config.node, this.#addressOf);
   }
 
   readonly #addressOf = (member: string): Ipv4Address =>
@@ -213,7 +228,7 @@ function matches(view: BindingView, query: BindingQuery): boolean {
   );
 }
 
-function viewOfPeer(peer: PeerStatus, monotonicMs: number): Omit<PeerView, "id" | "address" | "port"> {
+function viewOfPeer(peer: PeerStatus, monotonicMs: number): Omit<PeerView, "id" | "address" | "port" | "replication"> {
   if (peer.state === "unknown") {
     return { state: "unknown", health: null, lastHeardMs: null, load: null, clockSkewMs: null, bootCount: null };
   }

@@ -33,7 +33,7 @@ import { Counters } from "../telemetry/counters.ts";
 import { type ClosableEventLog, createLog } from "../telemetry/log.ts";
 import { packageVersion } from "../version.ts";
 import { DaemonControl } from "./control.ts";
-import { currentTime, Driver } from "./driver.ts";
+import { Driver } from "./driver.ts";
 import { homeAgentSettings } from "./home-agent-settings.ts";
 import { makeAdvertiser } from "./make-advertiser.ts";
 import { observeInto } from "./observer.ts";
@@ -101,6 +101,8 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
   const driver = new Driver({
     agent,
     endpointOf,
+    // Half the timeout: before the others can have given us up, or we them.
+    stallMs: config.timers.peerTimeoutMs / 2,
     append: (changes) => store.append(changes),
     inputFailed: (err, input) => {
       counters.addLabeled("inputs-failed", input);
@@ -108,12 +110,14 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
     },
   });
   watch.attach(store, driver, () => reassess());
-  const sockets = new Sockets(config, driver, counters, log, () => reassess());
+  const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => reassess());
   const advertiser = makeAdvertiser(config, log, () => undefined);
   const monitor = new EventLoopMonitor();
   const alarms = new Alarms();
   /** On the monotonic clock. */
   let listeningSinceMs = Number.POSITIVE_INFINITY;
+  let draining = false;
+  let hasCaughtUp = false;
   let stopping = false;
   let readiness: Readiness = { health: "starting", ready: false, reasons: ["starting"] };
 
@@ -126,11 +130,15 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
       unheardPeers: unheard,
       listenedMs: performance.now() - listeningSinceMs,
       peerTimeoutMs: config.timers.peerTimeoutMs,
+      // Only at the start: whoever has been level with its peers serves on while one of them comes back.
+      catchingUpWith: hasCaughtUp ? [] : agent.catchingUpWith,
       storeFailure: watch.failure,
       oldestQueuedMs,
       registrationSocketFailure: sockets.registrationFailure,
+      draining,
       stopping,
     });
+    hasCaughtUp ||= readiness.ready;
     const eventLoopDelayMs = monitor.takeMaximumMs();
     if (eventLoopDelayMs > STALL_MS) log.event("event-loop-stalled", { delayMs: Math.round(eventLoopDelayMs) });
     driver.input({ type: "vitals", health: readiness.health, eventLoopDelayMs, storeQueue: queuedChanges });
@@ -151,12 +159,18 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
     startedAtMs,
     readiness: () => readiness,
     advertiser: () => advertiser.status(),
+    drain: (wanted) => {
+      draining = wanted;
+      agent.drain(wanted);
+      reassess();
+    },
     alarms: () =>
       alarms
         .update(
           {
             peers: agent.peers,
             advertiser: advertiser.status(),
+            isDegraded: agent.isDegraded,
             storeFailure: watch.failure,
             registrationSocketFailure: sockets.registrationFailure,
           },
@@ -201,13 +215,12 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
 /** @throws StoreCorruptError */
 function restore(agent: HomeAgent, store: Store, config: Config, log: ClosableEventLog): void {
   const startedAtMs = performance.now();
-  const now = currentTime();
   let bindings = 0;
   for (const { table, key, row } of store.load()) {
     try {
       if (table === "location") agent.restoreLocation(decodeLocationRow(row));
       else {
-        agent.restoreBinding(decodeBindingRow(row), now);
+        agent.restoreBinding(decodeBindingRow(row));
         bindings += 1;
       }
     } catch (error) {

@@ -4,6 +4,7 @@
 import type { HomeAgent } from "../cluster/home-agent.ts";
 import type { Input, Now, Output } from "../cluster/io.ts";
 import type { MemberId } from "../registration/binding.ts";
+import type { StreamChannels } from "../relay/stream-channel.ts";
 import type { UdpSocket } from "../relay/udp-socket.ts";
 import type { LoggedChange } from "../store/store.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
@@ -15,6 +16,8 @@ export interface DriverOptions {
   readonly agent: HomeAgent;
   readonly endpointOf: (member: MemberId) => Endpoint | undefined;
   readonly append: (changes: readonly LoggedChange[]) => void;
+  /** How long the process may not run before others may have taken it for dead. */
+  readonly stallMs: number;
   /** An input that made the core throw: a bug, which must not take the service down. */
   readonly inputFailed: (error: unknown, input: Input["type"]) => void;
 }
@@ -23,10 +26,13 @@ export class Driver {
   /** Set once it is bound. */
   registrationSocket: UdpSocket | undefined;
   clusterSocket: UdpSocket | undefined;
+  streams: StreamChannels | undefined;
   readonly #options: DriverOptions;
   #timer: NodeJS.Timeout | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #stopped = false;
+  /** Heartbeats alone make one every few hundred milliseconds. */
+  #lastInputMs = performance.now();
 
   constructor(options: DriverOptions) {
     this.#options = options;
@@ -36,6 +42,10 @@ export class Driver {
     if (this.#stopped) return;
     const now = currentTime();
     try {
+      if (now.monotonicMs - this.#lastInputMs > this.#options.stallMs) {
+        this.perform(this.#options.agent.handle({ type: "stalled" }, now));
+      }
+      this.#lastInputMs = now.monotonicMs;
       this.perform(this.#options.agent.handle(input, now));
     } catch (error) {
       this.#options.inputFailed(error, input.type);
@@ -54,6 +64,9 @@ export class Driver {
           if (endpoint !== undefined) this.clusterSocket?.send(output.payload, endpoint);
           break;
         }
+        case "stream":
+          this.streams?.send(output.to, output.message);
+          break;
         case "append":
           this.#options.append(output.changes);
           break;

@@ -17,6 +17,7 @@ export function homeAgentSettings(config: Config, bootCount: number): HomeAgentS
     hopLimit: config.relay.hopLimit,
     maximumPending: config.relay.maximumPending,
     loadFactor: config.placement.loadFactor,
+    replication: config.replication,
     policy: config.registration,
     associations: new AssociationTable(config.mobileAssociations, config.foreignAgentAssociations),
   };

@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { kernelDrops } from "../relay/kernel-drops.ts";
+import { StreamChannels } from "../relay/stream-channel.ts";
 import { isOurAddress, UdpSocket } from "../relay/udp-socket.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
@@ -15,6 +16,7 @@ export class Sockets {
   /** Why registrations can't be received; `undefined` while they can. */
   registrationFailure: string | undefined = "not bound yet";
   readonly #config: Config;
+  readonly #bootCount: number;
   readonly #driver: Driver;
   readonly #counters: Counters;
   readonly #log: EventLog;
@@ -23,8 +25,16 @@ export class Sockets {
   #hasAddedAddress = false;
   #closed = false;
 
-  constructor(config: Config, driver: Driver, counters: Counters, log: EventLog, changed: () => void) {
+  constructor(
+    config: Config,
+    bootCount: number,
+    driver: Driver,
+    counters: Counters,
+    log: EventLog,
+    changed: () => void,
+  ) {
     this.#config = config;
+    this.#bootCount = bootCount;
     this.#driver = driver;
     this.#counters = counters;
     this.#log = log;
@@ -37,6 +47,7 @@ export class Sockets {
     this.#driver.clusterSocket = await this.#bind({ address, port }, "cluster", (payload, source) =>
       this.#driver.input({ type: "frame", payload, source }),
     );
+    await this.#openStreams();
     await this.#tend();
   }
 
@@ -44,6 +55,7 @@ export class Sockets {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#driver.registrationSocket?.close();
+    await this.#driver.streams?.close();
     await this.#driver.clusterSocket?.close();
     // Not one that another daemon of this host has added.
     if (this.#hasAddedAddress) await this.#manageAddress(removeVirtualAddress);
@@ -55,6 +67,25 @@ export class Sockets {
     for (const [channel, socket] of Object.entries({ registration: registrationSocket, cluster: clusterSocket })) {
       if (socket !== undefined) this.#counters.setLabeled("receive-overflows", channel, kernelDrops(socket.local));
     }
+  }
+
+  async #openStreams(): Promise<void> {
+    const { cluster, secret, node, members } = this.#config;
+    const driver = this.#driver;
+    driver.streams = await StreamChannels.open({
+      cluster,
+      secret,
+      self: node,
+      members,
+      bootCount: this.#bootCount,
+      listener: {
+        opened: (peer) => driver.input({ type: "stream-opened", peer }),
+        closed: (peer) => driver.input({ type: "stream-closed", peer }),
+        received: (peer, message) => driver.input({ type: "stream", peer, message }),
+      },
+      log: this.#log,
+      count: (reason) => this.#counters.addLabeled("streams-ended", reason),
+    });
   }
 
   /** Now and from time to time: an address can be lost as well, when somebody restarts the host's network. */

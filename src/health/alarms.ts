@@ -13,6 +13,8 @@ export interface Alarm {
 export interface AlarmSources {
   readonly peers: Iterable<PeerStatus>;
   readonly advertiser: AdvertiserStatus;
+  /** Fewer backups are in reach than registrations are promised. */
+  readonly isDegraded: boolean;
   readonly storeFailure: string | undefined;
   readonly registrationSocketFailure: string | undefined;
 }
@@ -34,8 +36,16 @@ export class Alarms {
   }
 }
 
-function findings({ peers, advertiser, storeFailure, registrationSocketFailure }: AlarmSources): [string, string][] {
+function findings({
+  isDegraded,
+  peers,
+  advertiser,
+  storeFailure,
+  registrationSocketFailure,
+}: AlarmSources): [string, string][] {
   const found: [string, string][] = [];
+  if (isDegraded)
+    found.push(["degraded", "too few backups are in reach: what is accepted now is not as safe as `acks` promises"]);
   if (storeFailure !== undefined) found.push(["store", `the store can't write: ${storeFailure}`]);
   if (registrationSocketFailure !== undefined) {
     found.push(["registrations", `registrations can't be received: ${registrationSocketFailure}`]);

@@ -7,11 +7,14 @@ export interface Condition {
   /** How long peers could have been heard: since the cluster port is open, not since the process started; ms. */
   readonly listenedMs: number;
   readonly peerTimeoutMs: number;
+  /** Peers that may know of newer bindings than this member holds. */
+  readonly catchingUpWith: readonly string[];
   readonly storeFailure: string | undefined;
   /** How long the oldest change has been waiting for the disk; ms. */
   readonly oldestQueuedMs: number;
   /** Why registrations can't be received; `undefined` once the socket is bound. */
   readonly registrationSocketFailure: string | undefined;
+  readonly draining: boolean;
   readonly stopping: boolean;
 }
 
@@ -23,6 +26,8 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
+/** A home agent that can't catch up by then is announced all the same: it serves, and its copies are mended later. */
+const CATCH_UP_PATIENCE_MS = 30_000;
 /** A disk that takes longer than this for a commit hangs: who registers waits in vain meanwhile. */
 const STORE_HANGS_MS = 3000;
 
@@ -44,5 +49,9 @@ export function assess(condition: Condition): Readiness {
   if (condition.unheardPeers.length > 0 && condition.listenedMs <= 2 * condition.peerTimeoutMs) {
     return { health: "starting", ready: false, reasons: [`listening for ${condition.unheardPeers.join(", ")}`] };
   }
+  if (condition.catchingUpWith.length > 0 && condition.listenedMs <= CATCH_UP_PATIENCE_MS) {
+    return { health: "starting", ready: false, reasons: [`catching up with ${condition.catchingUpWith.join(", ")}`] };
+  }
+  if (condition.draining) return { health: "draining", ready: false, reasons: ["draining"] };
   return { health: "ready", ready: true, reasons: [] };
 }

@@ -19,6 +19,8 @@ export interface RegistrationContext {
   readonly ownership: Ownership;
   /** False: nothing can be stored, so whatever would be accepted is answered 130. */
   readonly canAccept: boolean;
+  /** Set where too few backups are reachable: so that little is at stake, lifetimes are no longer than this. */
+  readonly lifetimeCapSeconds?: number | undefined;
   /** Epoch ms. */
   readonly nowMs: number;
 }

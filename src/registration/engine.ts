@@ -12,7 +12,12 @@
 import type { KeyObject } from "node:crypto";
 import type { AssociationTable } from "../auth/association-table.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
-import { type RegistrationRequest, type ReplyFields, RequestFlag } from "../wire/registration-message.ts";
+import {
+  INFINITE_LIFETIME,
+  type RegistrationRequest,
+  type ReplyFields,
+  RequestFlag,
+} from "../wire/registration-message.ts";
 import { ReplyCode } from "../wire/reply-code.ts";
 import { acceptedBinding, type Grant, retransmittedBinding } from "./acceptance.ts";
 import { authenticateForeignAgent, authenticateMobile, foreignAgentAssociation } from "./authentication.ts";
@@ -141,7 +146,8 @@ export class RegistrationEngine {
     const wantsOthersKept = (request.flags & RequestFlag.S) !== 0;
     const canKeepOthers = policy.maximumSimultaneousBindings > 1;
     const others = row?.homeAddress === granted.homeAddress ? row.registration.careOfAddresses : [];
-    const lifetimeSeconds = grantedLifetimeSeconds(request.lifetimeSeconds, policy.maximumLifetimeSeconds);
+    const maximumSeconds = Math.min(policy.maximumLifetimeSeconds, context.lifetimeCapSeconds ?? INFINITE_LIFETIME);
+    const lifetimeSeconds = grantedLifetimeSeconds(request.lifetimeSeconds, maximumSeconds);
     const careOfAddresses = withCareOfAddress(
       wantsOthersKept && canKeepOthers ? others : [],
       careOfBinding(exchange, lifetimeSeconds),

@@ -14,8 +14,11 @@ const counterDefinitions = {
   "frames-received": { label: "type", help: "authentic cluster frames" },
   "frames-rejected": { label: "reason", help: "cluster frames that were not authentic, fresh or well-formed" },
   "inputs-failed": { label: "input", help: "inputs dropped because of an error in the daemon" },
+  "streams-ended": { label: "reason", help: "replication streams that ended or were rejected" },
   "send-errors": { label: "channel", help: "datagrams the system refused to send" },
   "bindings-expired": { help: "bindings whose lifetime ended" },
+  "registrations-degraded": { help: "registrations accepted with fewer backups in reach than `acks`" },
+  "digests-differing": { help: "comparisons in which a copy held for another member was not what that one has" },
   "binding-conflicts": { help: "bindings of which two versions met" },
 } as const satisfies Record<string, { readonly help: string; readonly label?: string }>;
 

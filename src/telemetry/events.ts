@@ -126,6 +126,12 @@ export const events = {
     explanation:
       "Heartbeats of `member` arrive, but they don't echo ours: the network loses what we send there, or it has us for dead. Nothing is relayed to it meanwhile.",
   },
+  "member-suspect": {
+    level: "warn",
+    message: "member is suspect",
+    explanation:
+      "Nothing was heard of `member` for `peer-timeout`. It counts as dead as soon as no member that is alive hears it; until then only the path between the two of you is broken.",
+  },
   "member-dead": {
     level: "error",
     message: "member is dead",
@@ -136,6 +142,52 @@ export const events = {
     level: "info",
     message: "member restarted",
     explanation: "The boot counter of `member` went up: the daemon there started anew since it was last heard.",
+  },
+  "takeover-started": {
+    level: "warn",
+    message: "takeover started",
+    explanation:
+      "`member` is dead, and this home agent holds copies of `bindings` of its bindings. The backups tell each other what they hold, then the least loaded ones take over.",
+  },
+  "takeover-finished": {
+    level: "warn",
+    message: "takeover finished",
+    explanation:
+      "This home agent has decided about `bindings` bindings of the dead `member`: its own from now on, or another backup's.",
+  },
+  "backup-lagging": {
+    level: "warn",
+    message: "backup is too slow",
+    explanation:
+      "`member` has not acknowledged bindings for a second, or too many are under way: it gets no new ones until it has drained, and then catches up. Meanwhile replies don't wait for it.",
+  },
+  "digests-differ": {
+    level: "warn",
+    message: "copies differed",
+    explanation:
+      "The copies that this home agent holds for `member` were not what that one has, in `buckets` of 1024 parts: the rows were sent again. It should not happen on its own.",
+  },
+  "row-rejected": {
+    level: "error",
+    message: "row of a peer rejected",
+    explanation:
+      "`member` sent a binding that can't be read, for `problem`. Are the members of very different versions? Then bring them to the same one.",
+  },
+  "stream-opened": {
+    level: "info",
+    message: "replication stream opened",
+    explanation: "The authenticated stream to `member` is there; both sides compare what they hold.",
+  },
+  "stream-closed": {
+    level: "warn",
+    message: "replication stream closed",
+    explanation: "The stream to `member` ended, for `reason`. It is opened again as soon as the peer answers.",
+  },
+  "stream-rejected": {
+    level: "warn",
+    message: "replication stream rejected",
+    explanation:
+      "Somebody at `source` wanted a replication stream and could not prove to be a member, or spoke another protocol: `reason`. Members with different secret files, or a stranger.",
   },
   "frame-rejected": {
     level: "warn",

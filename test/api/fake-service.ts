@@ -18,7 +18,7 @@ export const status: StatusView = {
   reasons: [],
   virtualAddress: "10.64.0.1",
   virtualNetwork: "10.64.0.0/12",
-  bindings: { owned: 12, ingress: 5, temporary: 1, tombstones: 2 },
+  bindings: { owned: 12, backup: 5, ingress: 5, temporary: 1, tombstones: 2 },
   registrationsPerSecond: 3.25,
   store: { queuedChanges: 0, unfoldedChanges: 17, lastCommitMs: 0.4, freeBytes: 13_207_024_435 },
   alarms: [{ id: "clock-skew", since: "2026-01-02T03:04:05.000Z", message: "the clock of ha3 differs by 2.5 s" }],
@@ -35,6 +35,7 @@ export const peers: PeerView[] = [
     load: { ownedBindings: 12, registrationsPerSecond: 3.25, eventLoopDelayMs: 1.5, storeQueue: 0 },
     clockSkewMs: 0,
     bootCount: 7,
+    replication: null,
   },
   {
     id: "ha2",
@@ -46,6 +47,7 @@ export const peers: PeerView[] = [
     load: null,
     clockSkewMs: null,
     bootCount: null,
+    replication: { state: "down", backlogRows: 0 },
   },
 ];
 
@@ -127,6 +129,14 @@ export class FakeService implements ControlService {
   status = (): StatusView => status;
   peers = (): PeerView[] => peers;
   routes = (): RoutesView => routes;
+  /** Orders that were given, in their order. */
+  readonly orders: string[] = [];
+  drain = (wanted: boolean): void => {
+    this.orders.push(wanted ? "drain" : "undrain");
+  };
+  rebalance = (): void => {
+    this.orders.push("rebalance");
+  };
   counters = (): ReturnType<ControlService["counters"]> => counters;
   readiness = (): ReturnType<ControlService["readiness"]> => ({ ready: true, reasons: [] });
 

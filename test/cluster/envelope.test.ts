@@ -10,7 +10,7 @@ const MEMBERS = ["ha1", "ha2", "ha3"];
 
 /** A cluster, and a stand-in for each of its members that has its keys: it reads its frames, or speaks for it. */
 function clusterWithStandIns() {
-  const cluster = new TestCluster(MEMBERS.length);
+  const cluster = new TestCluster(MEMBERS.length, { copies: 0 });
   const standIns = new Map(
     MEMBERS.map((self) => {
       const peers = MEMBERS.filter((id) => id !== self);
@@ -80,7 +80,15 @@ function relayRequest(request: Uint8Array, fields: Partial<RelayRequest> = {}): 
 
 function location(homeAddress: string, owner: string, generation: number): LocationNotice {
   const knownUntilMs = Number.POSITIVE_INFINITY;
-  return { type: "location", owner, generation, homeAddress: ipv4(homeAddress), nai: undefined, knownUntilMs };
+  return {
+    type: "location",
+    owner,
+    generation,
+    homeAddress: ipv4(homeAddress),
+    nai: undefined,
+    knownUntilMs,
+    backups: [],
+  };
 }
 
 function identity(homeAddress: string) {
@@ -138,7 +146,7 @@ describe("a relayed request", () => {
     const homeAddress = cluster.homeAddressRanked("ha2");
     tell(owner, "ha2", location(homeAddress, owner, 4));
     durable("ha2", tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress }), fields)));
-    expect(cluster.agent("ha2").findOwned(identity(homeAddress))?.ownership).toMatchObject({
+    expect(cluster.agent("ha2").findBinding(identity(homeAddress))?.ownership).toMatchObject({
       owner: "ha2",
       generation: 5,
     });
@@ -152,7 +160,7 @@ describe("a relayed request of a mobile that nobody owns", () => {
     const served = tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress })));
     expect(opened("ha2", served)).toEqual([]);
     durable("ha2", served);
-    expect(cluster.agent("ha2").findOwned(identity(homeAddress))?.ownership).toMatchObject({ owner: "ha2" });
+    expect(cluster.agent("ha2").findBinding(identity(homeAddress))?.ownership).toMatchObject({ owner: "ha2" });
   });
 });
 
@@ -178,6 +186,7 @@ describe("the reply to a relayed request", () => {
     type: "relay-reply",
     requestId: 1,
     generation: 1,
+    backups: [],
     knownUntilMs: 0,
     destination: virtualEndpoint,
     reply: Uint8Array.of(3, 0, 2, 88, ...new Uint8Array(16)),
@@ -229,12 +238,12 @@ describe("a location", () => {
     return { ...stage, homeAddress };
   }
 
-  it("that is newer than a binding of our own replaces it", () => {
-    const { cluster, tell, homeAddress } = withOwnedMobile();
-    tell("ha3", "ha2", location(homeAddress, "ha3", 2));
-    expect(cluster.agent("ha2").findOwned(identity(homeAddress))).toBeUndefined();
-    expect(cluster.agent("ha2").findLocation(identity(homeAddress))).toMatchObject({ owner: "ha3", generation: 2 });
-    expect(cluster.count("ha2", "binding-conflicts")).toBe(1);
+  it("that is newer than a binding of our own is answered by the binding, so that the two are merged", () => {
+    const { tell, homeAddress } = withOwnedMobile();
+    const answer = tell("ha3", "ha2", location(homeAddress, "ha3", 2));
+    expect(answer).toMatchObject([
+      { type: "stream", to: "ha3", message: { type: "rows", rows: [expect.stringContaining(homeAddress)] } },
+    ]);
   });
 
   it("that is older than a binding of our own is answered by our own", () => {
@@ -243,6 +252,6 @@ describe("a location", () => {
     expect(opened("ha2", answer)).toMatchObject([
       { to: "ha3", message: { type: "location", owner: "ha2", generation: 1 } },
     ]);
-    expect(cluster.agent("ha2").findOwned(identity(homeAddress))).toBeDefined();
+    expect(cluster.agent("ha2").findBinding(identity(homeAddress))).toBeDefined();
   });
 });

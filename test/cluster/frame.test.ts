@@ -24,6 +24,7 @@ const heartbeat: Heartbeat = {
   heardBootCount: 4,
   health: "ready",
   load: { ownedBindings: 100_000, registrationsPerSecond: 950, eventLoopDelayMs: 12, storeQueue: 3 },
+  silent: ["ha9"],
 };
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -44,6 +45,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
       eventLoopDelayMs: fc.integer({ min: 0, max: 65535 }),
       storeQueue: u32,
     }),
+    silent: fc.array(member, { maxLength: 3 }),
   }),
   fc.record({
     type: fc.constant("relay-request" as const),
@@ -60,6 +62,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     requestId: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
     generation: u32,
     knownUntilMs: time,
+    backups: fc.array(member, { maxLength: 3 }),
     destination: endpoint,
     reply: fc.uint8Array({ maxLength: 300 }),
   }),
@@ -70,6 +73,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     homeAddress: address,
     nai: fc.option(fc.constantFrom("a@b", "ü@example.com", "x".repeat(253)), { nil: undefined }),
     owner: member,
+    backups: fc.array(member, { maxLength: 3 }),
   }),
 );
 
@@ -102,7 +106,17 @@ describe("a cluster frame", () => {
     const frame = Buffer.from(seal(codec("ha1", { bootCount: 258 }), "ha2", heartbeat)).toString("hex");
     expect(frame.slice(0, 40)).toBe("4148" + "01" + "01" + "00000102" + "0000000000000001" + "03" + "686131");
     expect(frame.slice(40, -32)).toBe(
-      "000001a0c4506c00" + "00000004" + "01" + "00" + "000c" + "000186a0" + "000003b6" + "00000003",
+      "000001a0c4506c00" +
+        "00000004" +
+        "01" +
+        "00" +
+        "000c" +
+        "000186a0" +
+        "000003b6" +
+        "00000003" +
+        "01" +
+        "03" +
+        "686139",
     );
   });
 
@@ -111,6 +125,17 @@ describe("a cluster frame", () => {
     const receiver = codec("ha2");
     expect(receiver.open(frame).ok).toBe(true);
     expect(receiver.open(frame)).toEqual({ ok: false, fault: "replayed" });
+  });
+
+  it("of a member that lost its store, and counts its starts from 1 again, is taken when it is newer than all before", () => {
+    const receiver = codec("ha2");
+    const before = codec("ha1", { bootCount: 7 });
+    const recorded = seal(codec("ha1", { bootCount: 3 }), "ha2", { ...heartbeat, sentAtMs: heartbeat.sentAtMs - 1 });
+    expect(receiver.open(seal(before, "ha2", heartbeat)).ok).toBe(true);
+    expect(receiver.open(recorded)).toEqual({ ok: false, fault: "replayed" });
+    const emptied = codec("ha1", { bootCount: 1 });
+    expect(receiver.open(seal(emptied, "ha2", { ...heartbeat, sentAtMs: heartbeat.sentAtMs + 1 })).ok).toBe(true);
+    expect(receiver.open(seal(emptied, "ha2", { ...heartbeat, sentAtMs: heartbeat.sentAtMs + 2 })).ok).toBe(true);
   });
 
   it("can be neither reflected to its sender nor passed off to a third member", () => {

@@ -7,16 +7,18 @@ function membership(): Membership {
   return new Membership({ peers: ["ha2", "ha3"], ownBootCount: 5, peerTimeoutMs: PEER_TIMEOUT_MS });
 }
 
-function hear(members: Membership, id: string, monotonicMs: number): void {
+function hear(members: Membership, id: string, monotonicMs: number, silent: readonly string[] = []): void {
   const load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
-  const heartbeat = { type: "heartbeat", sentAtMs: 0, heardBootCount: 5, health: "ready", load } as const;
+  const heartbeat = { type: "heartbeat", sentAtMs: 0, heardBootCount: 5, health: "ready", load, silent } as const;
   members.heard(id, 1, heartbeat, { wallMs: 0, monotonicMs });
 }
 
 /** The names of those who are found dead between two times, looked at every 200 ms. */
 function deadBetween(members: Membership, fromMs: number, throughMs: number): string[] {
   const dead: string[] = [];
-  for (let nowMs = fromMs; nowMs <= throughMs; nowMs += 200) dead.push(...members.expire(nowMs).map(({ id }) => id));
+  for (let nowMs = fromMs; nowMs <= throughMs; nowMs += 200) {
+    dead.push(...members.expire(nowMs).flatMap(({ id }) => (members.get(id)?.state === "dead" ? [id] : [])));
+  }
   return dead;
 }
 
@@ -29,8 +31,20 @@ describe("a silent peer", () => {
     expect(members.isAlive("ha2")).toBe(false);
   });
 
-  it("that was never heard is not found dead", () => {
-    expect(deadBetween(membership(), 0, 10_000)).toEqual([]);
+  it("that was never heard is dead after ten times the timeout, as it may be starting, too", () => {
+    const members = membership();
+    expect(deadBetween(members, 0, 8000)).toEqual([]);
+    expect(deadBetween(members, 8200, 8200)).toEqual(["ha2", "ha3"]);
+  });
+
+  it("is only suspect while somebody alive hears it: the path to it is broken", () => {
+    const members = membership();
+    hear(members, "ha2", 1000);
+    for (let nowMs = 1000; nowMs <= 3000; nowMs += 200) {
+      hear(members, "ha3", nowMs);
+      members.expire(nowMs);
+    }
+    expect(members.get("ha2")?.state).toBe("suspect");
   });
 });
 
@@ -47,13 +61,13 @@ describe("a member that was itself stopped or starved for a while", () => {
 
   it("takes for dead whoever stays silent from then on", () => {
     const members = membership();
-    hear(members, "ha2", 1000);
+    hear(members, "ha2", 1000, ["ha3"]);
     hear(members, "ha3", 1000);
     expect(deadBetween(members, 1000, 1200)).toEqual([]);
     expect(members.expire(9000)).toEqual([]);
-    hear(members, "ha2", 9010);
+    hear(members, "ha2", 9010, ["ha3"]);
     expect(deadBetween(members, 9200, 9600)).toEqual([]);
-    hear(members, "ha2", 9610);
+    hear(members, "ha2", 9610, ["ha3"]);
     expect(deadBetween(members, 9800, 10_000)).toEqual(["ha3"]);
   });
 });

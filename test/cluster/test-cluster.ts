@@ -12,7 +12,7 @@ import type { MobileKey } from "../../src/registration/binding.ts";
 import { decodeBindingRow } from "../../src/registration/binding-row.ts";
 import type { LoggedChange } from "../../src/store/store.ts";
 import { ExtensionType } from "../../src/wire/extension.ts";
-import { type Endpoint, type Ipv4Address, type Ipv4Range, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
+import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
 import { MessageWriter } from "../../src/wire/message-writer.ts";
 import { ntpFromEpochMs } from "../../src/wire/ntp-timestamp.ts";
 import {
@@ -68,11 +68,14 @@ export class TestCluster {
   /** Frames between members that don't arrive. */
   loses: (from: string, to: string) => boolean = () => false;
   readonly #nodes = new Map<string, Node>();
-  readonly #inFlight: { from: string; to: string; payload: Uint8Array }[] = [];
+  /** Pairs of members with a stream between them, as "FROM TO" for either direction. */
+  readonly #streams = new Set<string>();
+  readonly #separated = new Set<string>();
+  readonly #inFlight: { to: string; input: Input; stream?: string }[] = [];
   readonly #ids: readonly string[];
-  readonly #options: { readonly maximumPending?: number };
+  readonly #options: { readonly maximumPending?: number; readonly copies?: number };
 
-  constructor(count: number, options: { readonly maximumPending?: number } = {}) {
+  constructor(count: number, options: { readonly maximumPending?: number; readonly copies?: number } = {}) {
     this.#ids = Array.from({ length: count }, (_, index) => `ha${index + 1}`);
     this.#options = options;
     for (const id of this.#ids) {
@@ -89,6 +92,7 @@ export class TestCluster {
       this.#nodes.set(id, node);
     }
     this.passTime(400);
+    for (const id of this.#ids) this.#connect(id);
     for (const id of this.#ids) this.input(id, { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(400);
   }
@@ -159,6 +163,12 @@ export class TestCluster {
     const node = this.#node(id);
     node.running = false;
     node.written = [];
+    this.#disconnect(id);
+  }
+
+  /** Empties a disk. */
+  wipe(id: string): void {
+    this.#node(id).disk.clear();
   }
 
   restart(id: string): void {
@@ -170,9 +180,29 @@ export class TestCluster {
     const rows = (table: string) =>
       [...node.disk].filter(([name]) => name.startsWith(`${table} `)).map(([, row]) => row);
     for (const row of rows("location")) node.agent.restoreLocation(decodeLocationRow(row));
-    for (const row of rows("binding")) node.agent.restoreBinding(decodeBindingRow(row), this);
+    for (const row of rows("binding")) node.agent.restoreBinding(decodeBindingRow(row));
+    this.#connect(id);
     this.input(id, { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(500);
+  }
+
+  /** Breaks, or mends, everything between two members: frames and stream. */
+  separate(one: string, other: string): void {
+    const before = this.loses;
+    this.loses = (from, to) => before(from, to) || (from === one && to === other) || (from === other && to === one);
+    this.#separated.add(`${one} ${other}`).add(`${other} ${one}`);
+    if (this.#streams.delete(`${one} ${other}`)) {
+      this.#streams.delete(`${other} ${one}`);
+      this.input(one, { type: "stream-closed", peer: other });
+      this.input(other, { type: "stream-closed", peer: one });
+    }
+  }
+
+  heal(): void {
+    this.loses = () => false;
+    this.#separated.clear();
+    for (const id of this.#ids) if (this.#node(id).running) this.#connect(id);
+    this.passTime(1000);
   }
 
   /** The disk takes what was appended so far. */
@@ -271,7 +301,17 @@ export class TestCluster {
           break;
         }
         case "frame":
-          if (!this.loses(id, output.to)) this.#inFlight.push({ from: id, to: output.to, payload: output.payload });
+          if (!this.loses(id, output.to)) {
+            const source: Endpoint = { address: UNSPECIFIED, port: 4340 };
+            this.#inFlight.push({ to: output.to, input: { type: "frame", payload: output.payload, source } });
+          }
+          break;
+        case "stream":
+          this.#inFlight.push({
+            to: output.to,
+            input: { type: "stream", peer: id, message: output.message },
+            stream: `${id} ${output.to}`,
+          });
           break;
         case "append":
           if (!node.diskWorks) throw new Error("appended while the disk is broken");
@@ -283,11 +323,31 @@ export class TestCluster {
   }
 
   #deliver(): void {
-    for (let frame = this.#inFlight.shift(); frame !== undefined; frame = this.#inFlight.shift()) {
-      const node = this.#node(frame.to);
-      if (!node.running) continue;
-      const source: Endpoint = { address: UNSPECIFIED as Ipv4Address, port: 4340 };
-      this.#perform(frame.to, node.agent.handle({ type: "frame", payload: frame.payload, source }, this));
+    for (let next = this.#inFlight.shift(); next !== undefined; next = this.#inFlight.shift()) {
+      const { to, input, stream } = next;
+      const node = this.#node(to);
+      if (!node.running || (stream !== undefined && !this.#streams.has(stream))) continue;
+      this.#perform(to, node.agent.handle(input, this));
+    }
+  }
+
+  /** Streams to everybody who runs. */
+  #connect(id: string): void {
+    for (const peer of this.#ids) {
+      if (peer === id || !this.#node(peer).running) continue;
+      if (this.#streams.has(`${id} ${peer}`) || this.#separated.has(`${id} ${peer}`)) continue;
+      this.#streams.add(`${id} ${peer}`).add(`${peer} ${id}`);
+      this.#perform(id, this.#node(id).agent.handle({ type: "stream-opened", peer }, this));
+      this.#perform(peer, this.#node(peer).agent.handle({ type: "stream-opened", peer: id }, this));
+      this.#deliver();
+    }
+  }
+
+  #disconnect(id: string): void {
+    for (const peer of this.#ids) {
+      if (!this.#streams.delete(`${id} ${peer}`)) continue;
+      this.#streams.delete(`${peer} ${id}`);
+      this.input(peer, { type: "stream-closed", peer: id });
     }
   }
 
@@ -316,6 +376,13 @@ export class TestCluster {
         hopLimit: 3,
         maximumPending: this.#options.maximumPending ?? 100,
         loadFactor: 1.25,
+        replication: {
+          copies: this.#options.copies ?? 2,
+          acknowledgements: Math.min(this.#options.copies ?? 1, 1),
+          degradedLifetimeSeconds: 300,
+          digestIntervalMs: 10_000,
+          designated: new Map(),
+        },
         policy: {
           virtualAddress: virtualEndpoint.address,
           homeNetworks: [{ address: ipv4("10.64.0.0"), length: 12 }],

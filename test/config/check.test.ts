@@ -158,6 +158,17 @@ describe("how parts fit together", () => {
       "4:18: error: virtual-address: must not be the first or last address of 10.64.0.0/12",
     ],
     ["id: ha2", "id: ha1", "8:9: error: members[1].id: members[0] has the same: ha1"],
+    [
+      "10.1.0.12",
+      "10.1.0.12\n    backups: [ha2]",
+      "10:15: error: members[1].backups[0]: a member can't be its own backup",
+    ],
+    [
+      "10.1.0.12",
+      "10.1.0.12\n    backups: [ha1, ha3]",
+      "10:20: error: members[1].backups[1]: there is no member ha3; there are ha1, ha2",
+    ],
+    ["10.1.0.12", "10.1.0.12\n    backups: [ha1, ha1]", "10:20: error: members[1].backups[1]: ha1 is named twice"],
     ["10.1.0.12", "10.1.0.11", "9:14: error: members[1].address: members[0] has the same: 10.1.0.11:4340"],
     [
       "10.1.0.12",

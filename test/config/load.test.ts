@@ -41,6 +41,16 @@ test("what is not said has its default", () => {
     timers: { heartbeatIntervalMs: 200, peerTimeoutMs: 800, relayTimeoutMs: 2000 },
     relay: { hopLimit: 3, maximumPending: 16_384 },
     placement: { loadFactor: 1.25 },
+    replication: {
+      copies: 2,
+      acknowledgements: 1,
+      degradedLifetimeSeconds: 300,
+      digestIntervalMs: 10_000,
+      designated: new Map([
+        ["ha1", []],
+        ["ha2", []],
+      ]),
+    },
     registration: {
       virtualAddress: ipv4("10.64.0.1"),
       homeNetworks: [{ address: ipv4("10.64.0.0"), length: 12 }],
@@ -80,6 +90,17 @@ test("the pools of the other members are known as theirs", () => {
   expect(registration.otherPools).toEqual([
     { first: ipv4("10.70.0.0"), last: ipv4("10.70.0.255") },
     { first: ipv4("10.71.0.1"), last: ipv4("10.71.0.9") },
+  ]);
+});
+
+test("whoever refuses while degraded grants nothing then, and designated backups are known per owner", () => {
+  using directory = new ConfigDirectory();
+  const yaml = `${minimal.replace("10.1.0.11", "10.1.0.11\n    backups: [ha2]")}replication: { copies: 1, degraded: refuse }\n`;
+  const { replication } = loadConfig(directory.write("anyhome.yaml", yaml), { node: "ha2" }).config;
+  expect(replication).toMatchObject({ copies: 1, degradedLifetimeSeconds: undefined });
+  expect([...replication.designated]).toEqual([
+    ["ha1", ["ha2"]],
+    ["ha2", []],
   ]);
 });
 

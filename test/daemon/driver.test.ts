@@ -11,6 +11,7 @@ function driverOf(handle: (input: Input) => [], wakeInMs = Number.POSITIVE_INFIN
   const driver = new Driver({
     agent,
     endpointOf: () => undefined,
+    stallMs: 400,
     append: () => undefined,
     inputFailed: (error, input) => failures.push([error, input]),
   });

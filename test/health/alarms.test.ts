@@ -20,11 +20,13 @@ const peer: PeerStatus = {
   bootCount: 1,
   clockSkewMs: 3,
   lastHeardMs: 0,
+  silent: [],
 };
 
 const quiet: AlarmSources = {
   peers: [peer],
   advertiser,
+  isDegraded: false,
   storeFailure: undefined,
   registrationSocketFailure: undefined,
 };
@@ -35,6 +37,7 @@ describe("alarms", () => {
   });
 
   it.each<[string, Partial<AlarmSources>]>([
+    ["degraded", { isDegraded: true }],
     ["store", { storeFailure: "disk full" }],
     ["registrations", { registrationSocketFailure: "EADDRINUSE" }],
     ["member ha2", { peers: [{ ...peer, state: "dead" }] }],

@@ -8,6 +8,8 @@ const fit: Condition = {
   storeFailure: undefined,
   oldestQueuedMs: 20,
   registrationSocketFailure: undefined,
+  catchingUpWith: [],
+  draining: false,
   stopping: false,
 };
 
@@ -33,6 +35,14 @@ describe("readiness", () => {
     ["one that can't write is down", { storeFailure: "disk full" }, "down", /disk full/],
     ["one that can't receive is down", { registrationSocketFailure: "EADDRNOTAVAIL" }, "down", /EADDRNOTAVAIL/],
     ["one that stops is down, whatever else holds", { stopping: true }, "down", /stopping/],
+    ["one that is behind its peers catches up first", { catchingUpWith: ["ha3"] }, "starting", /catching up with ha3/],
+    [
+      "one that can't catch up serves all the same",
+      { catchingUpWith: ["ha3"], listenedMs: 30_001 },
+      "ready",
+      undefined,
+    ],
+    ["one that drains attracts nothing new", { draining: true }, "draining", /draining/],
     ["a failure counts for more than listening", { unheardPeers: ["ha2"], storeFailure: "EIO" }, "down", /EIO/],
   ])("%s", (_, change, health, reason) => {
     const readiness = assess({ ...fit, ...change });

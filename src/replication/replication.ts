@@ -1,0 +1,230 @@
+/** Everything about copies, from the point of view of the home agent: keep them, ask for them, act on the loss of a member. */
+import type { BindingTable } from "../cluster/binding-table.ts";
+import type { Now, Observer } from "../cluster/io.ts";
+import type { Journal } from "../cluster/journal.ts";
+import type { LocationTable } from "../cluster/location-table.ts";
+import type { Membership, PeerStatus } from "../cluster/membership.ts";
+import type { Safety } from "../cluster/owner.ts";
+import type { Candidate, Placement } from "../cluster/placement.ts";
+import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
+import { type DesignationSettings, decider, designateBackups, leastLoaded, takers } from "./designation.ts";
+import { Digests } from "./digests.ts";
+import type { LinkState } from "./link.ts";
+import type { StreamMessage } from "./message.ts";
+import { Replicator } from "./replicator.ts";
+import { Takeover } from "./takeover.ts";
+
+export interface ReplicationSettings extends DesignationSettings {
+  /** Backups that must have a registration on their disks before it is answered. */
+  readonly acknowledgements: number;
+  /** With too few backups: serve with lifetimes of at most so many seconds, or (`undefined`) answer 130. */
+  readonly degradedLifetimeSeconds: number | undefined;
+  /** How often owners and backups compare what they hold. */
+  readonly digestIntervalMs: number;
+}
+
+export interface ReplicationOptions {
+  readonly self: MemberId;
+  readonly peers: readonly MemberId[];
+  readonly settings: ReplicationSettings;
+  readonly table: BindingTable;
+  readonly locations: LocationTable;
+  readonly journal: Journal;
+  readonly membership: Membership;
+  readonly placement: Placement;
+  readonly observer: Observer;
+  readonly candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
+  readonly send: (to: MemberId, message: StreamMessage) => void;
+  /** A row has become this member's. */
+  readonly tookOver: (row: Binding) => void;
+}
+
+/** Rows whose backups are reviewed in one go, so that registrations are not held up. */
+const REVIEW_CHUNK = 200;
+/** Pause between two portions of bindings that are given away on purpose. */
+const MOVE_INTERVAL_MS = 50;
+
+export class Replication implements Safety {
+  draining = false;
+  readonly #options: ReplicationOptions;
+  readonly #replicator: Replicator;
+  readonly #takeover: Takeover;
+  /** Rows of ours whose backups are still to be reviewed, after members have come or gone. */
+  #review: Iterator<MobileKey> | undefined;
+  #rebalancing = false;
+  #nextMoveMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options;
+    const digests = new Digests(options.self);
+    options.table.listen((before, after) => digests.rowChanged(before, after));
+    this.#replicator = new Replicator({ ...options, digests, digestIntervalMs: options.settings.digestIntervalMs });
+    this.#takeover = new Takeover({
+      ...options,
+      replicator: this.#replicator,
+      designate: (row) => this.designate(row, []),
+    });
+  }
+
+  /** The store writes again, and what it had lost was handed to it once more. */
+  recovered(): void {
+    this.#replicator.recovered();
+  }
+
+  // What the owner needs
+
+  designate({ mobile }: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[] {
+    const { self, placement, membership, settings } = this.#options;
+    const ranking = placement.rank(mobile);
+    const isAlive = (member: MemberId) => membership.isAlive(member);
+    // Who is only silent for the moment, as all are after a power cut, stays a backup: each change is a row for all of them.
+    const isNotDead = (member: MemberId) =>
+      membership.get(member) !== undefined && membership.get(member)?.state !== "dead";
+    const patient = designateBackups(self, present, ranking, { toStay: isNotDead, toJoin: isAlive }, settings);
+    const strict = designateBackups(self, present, ranking, { toStay: isAlive, toJoin: isAlive }, settings);
+    const isTooPatient = this.available(patient) < settings.acknowledgements;
+    return isTooPatient && this.available(strict) > this.available(patient) ? strict : patient;
+  }
+
+  available(backups: readonly MemberId[]): number {
+    return backups.filter((backup) => this.#replicator.isAvailable(backup)).length;
+  }
+
+  coverage(row: Binding, position: number): number {
+    return this.#replicator.coverage(row, position);
+  }
+
+  ship(row: Binding, before: Binding | undefined): void {
+    this.#replicator.ship(row, before);
+  }
+
+  forgotten(row: Binding): void {
+    this.#replicator.forgotten(row);
+  }
+
+  /** Sends a row to a member that may know better, or should. */
+  tell(peer: MemberId, row: Binding): void {
+    this.#replicator.tell(peer, row);
+  }
+
+  // What the ingress needs
+
+  /** Of the members that hold a binding whose owner is not alive, the one that decides about it. */
+  decider(backups: readonly MemberId[]): MemberId | undefined {
+    const { self, membership } = this.#options;
+    return decider(backups, (member) => member === self || membership.isAlive(member));
+  }
+
+  /** The bindings of this member may not be served yet: others may hold newer copies of them. */
+  isCollecting(owner: MemberId): boolean {
+    return this.#takeover.isCollecting(owner);
+  }
+
+  // Inputs
+
+  opened(peer: MemberId): void {
+    this.#replicator.opened(peer);
+  }
+
+  closed(peer: MemberId): void {
+    this.#replicator.closed(peer);
+  }
+
+  receive(from: MemberId, message: StreamMessage, now: Now): void {
+    this.#replicator.receive(from, message, now);
+    this.#takeover.receive(from, message, now);
+  }
+
+  acknowledge(): void {
+    this.#replicator.acknowledge();
+  }
+
+  peerChanged(member: MemberId, state: PeerStatus["state"], now: Now): void {
+    if (state === "dead") this.#takeover.died(member, now);
+    if (state === "alive") this.#takeover.revived(member);
+    if (state === "dead" || state === "alive") {
+      this.#review = this.#options.table.ownedBy(this.#options.self).values();
+    }
+  }
+
+  /** We may have been taken for dead: nothing is ours until the others have confirmed it. */
+  stalled(now: Now): void {
+    this.#replicator.recheck(now);
+  }
+
+  rebalance(): void {
+    this.#rebalancing = true;
+  }
+
+  passTime(now: Now): void {
+    this.#replicator.passTime(now);
+    this.#takeover.passTime(now);
+    this.#reviewSome();
+    this.#moveSome(now);
+  }
+
+  flush(now: Now): void {
+    this.#replicator.flush(now);
+  }
+
+  /** Monotonic ms. */
+  get nextDueMs(): number {
+    if (this.#review !== undefined || this.#replicator.hasBacklog) return Number.NEGATIVE_INFINITY;
+    const nextMoveMs = this.draining || this.#rebalancing ? this.#nextMoveMs : Number.POSITIVE_INFINITY;
+    return Math.min(this.#takeover.nextDeadlineMs, nextMoveMs);
+  }
+
+  // Views
+
+  get catchingUpWith(): MemberId[] {
+    return this.#replicator.catchingUpWith;
+  }
+
+  /** Too few backups are in reach to keep the promise: lifetimes are short, or requests refused. */
+  get isDegraded(): boolean {
+    const { peers, settings } = this.#options;
+    return this.available(peers) < Math.min(settings.acknowledgements, peers.length);
+  }
+
+  /** False from a stall until all who are alive have confirmed what we own. */
+  isConfirmed(now: Now): boolean {
+    return this.#replicator.isConfirmed(now);
+  }
+
+  linkTo(peer: MemberId): { readonly state: LinkState; readonly backlogRows: number } {
+    return { state: this.#replicator.linkState(peer), backlogRows: this.#replicator.backlogOf(peer) };
+  }
+
+  #reviewSome(): void {
+    const { table, self } = this.#options;
+    for (let looked = 0; this.#review !== undefined && looked < REVIEW_CHUNK; looked++) {
+      const next = this.#review.next();
+      if (next.done) {
+        this.#review = undefined;
+        return;
+      }
+      const row = table.get(next.value);
+      if (row?.ownership.owner !== self) continue;
+      const backups = this.designate(row, row.ownership.backups);
+      if (backups.join() === row.ownership.backups.join()) continue;
+      const changed: Binding = {
+        ...row,
+        ownership: { owner: self, backups, generation: row.ownership.generation + 1 },
+      };
+      table.put(changed);
+      this.ship(changed, row);
+    }
+  }
+
+  #moveSome(now: Now): void {
+    if (!(this.draining || this.#rebalancing) || now.monotonicMs < this.#nextMoveMs) return;
+    this.#nextMoveMs = now.monotonicMs + MOVE_INTERVAL_MS;
+    const { placement, self } = this.#options;
+    const moved = this.#takeover.handOver((row, loads) => {
+      if (this.draining) return leastLoaded(row.ownership.backups, takers(loads));
+      const home = placement.rank(row.mobile).find((member) => loads.get(member)?.acceptsNewMobiles);
+      return home === self ? undefined : home;
+    }, now);
+    if (moved === 0) this.#rebalancing = false;
+  }
+}

@@ -1,0 +1,417 @@
+/**
+ * Keeps copies where they belong: ships what this member owns to its backups, takes in what it backs up for others, and
+ * brings a peer that was away up to date while service goes on (docs/replication.md).
+ */
+import type { BindingTable } from "../cluster/binding-table.ts";
+import type { Now, Observer } from "../cluster/io.ts";
+import type { Journal } from "../cluster/journal.ts";
+import { isNewerOwnership } from "../cluster/location.ts";
+import type { LocationTable } from "../cluster/location-table.ts";
+import type { Membership } from "../cluster/membership.ts";
+import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
+import { BindingRowError, decodeBindingRow, encodeBindingRow } from "../registration/binding-row.ts";
+import { compareOwnerships, compareRegistrations, mergeBindings } from "../registration/merge.ts";
+import { canForget, withoutExpired } from "../registration/mobility-bindings.ts";
+import { bucketOf, type Digests } from "./digests.ts";
+import { Link, type LinkState } from "./link.ts";
+import type { StreamMessage } from "./message.ts";
+
+/** Entries in one message of an ownership check. */
+const CHECK_PAGE = 1000;
+const CONFIRMATION_TIMEOUT_MS = 2000;
+/** Clocks of members may differ by this much when one of them calls a row forgettable. */
+const FORGET_MARGIN_MS = 60_000;
+
+export interface ReplicatorOptions {
+  readonly self: MemberId;
+  readonly peers: readonly MemberId[];
+  readonly table: BindingTable;
+  readonly locations: LocationTable;
+  readonly journal: Journal;
+  readonly membership: Membership;
+  readonly digests: Digests;
+  readonly observer: Observer;
+  readonly digestIntervalMs: number;
+  readonly send: (to: MemberId, message: StreamMessage) => void;
+}
+
+export class Replicator {
+  readonly #options: ReplicatorOptions;
+  readonly #links: ReadonlyMap<MemberId, Link>;
+  /**
+   * Rows held here that are no business of ours any more, but newer than what their owners are known to have. Kept until the
+   * owner has acknowledged what was sent at the position.
+   */
+  readonly #strays = new Map<MobileKey, { readonly owner: MemberId; readonly position: number }>();
+  #nextDigestsMs = 0;
+  #unconfirmedUntilMs = 0;
+
+  constructor(options: ReplicatorOptions) {
+    this.#options = options;
+    this.#links = new Map(options.peers.map((peer) => [peer, new Link()]));
+  }
+
+  linkState(peer: MemberId): LinkState {
+    return this.#links.get(peer)?.state ?? "down";
+  }
+
+  /** Rows on their way to the peer, or still to be sent. */
+  backlogOf(peer: MemberId): number {
+    return this.#links.get(peer)?.unacknowledgedRows ?? 0;
+  }
+
+  /** The peer takes rows, and acknowledges them soon. */
+  isAvailable(peer: MemberId): boolean {
+    return this.#options.membership.isAlive(peer) && (this.#links.get(peer)?.isAvailable ?? false);
+  }
+
+  /** How many backups of the row have its last change, at `position`, on their disks. */
+  coverage(row: Binding, position: number): number {
+    return row.ownership.backups.filter((backup) => this.#links.get(backup)?.covers(position)).length;
+  }
+
+  /** Peers that this member is not yet level with: it must not take over from them, nor be announced, before it is. */
+  get catchingUpWith(): MemberId[] {
+    return [...this.#links]
+      .filter(
+        ([peer, link]) =>
+          this.#options.membership.isAlive(peer) && !(link.isUp && link.peerSynchronized && link.peerChecked),
+      )
+      .map(([peer]) => peer);
+  }
+
+  /** False from a stall until all peers that are alive have confirmed what we own, or have had the time to. */
+  isConfirmed(now: Now): boolean {
+    if (this.#unconfirmedUntilMs > now.monotonicMs && this.catchingUpWith.length === 0) this.#unconfirmedUntilMs = 0;
+    return this.#unconfirmedUntilMs <= now.monotonicMs;
+  }
+
+  /** Has every peer check again what we believe to own. */
+  recheck(now: Now): void {
+    this.#unconfirmedUntilMs = now.monotonicMs + CONFIRMATION_TIMEOUT_MS;
+    for (const [peer, link] of this.#links) {
+      link.peerChecked = false;
+      if (link.isUp) this.#sendOwned(peer);
+    }
+  }
+
+  opened(peer: MemberId): void {
+    const link = this.#links.get(peer);
+    if (link === undefined) return;
+    link.opened(this.#options.journal.position);
+    this.#sendDigests(peer);
+    this.#sendOwned(peer);
+    for (const mobile of this.#options.table.ownedBy(peer)) this.#sendStray(mobile);
+  }
+
+  closed(peer: MemberId): void {
+    this.#links.get(peer)?.closed();
+  }
+
+  /** A row of ours has changed: ship it to its backups, and to those that were its backups before. */
+  ship(row: Binding, before: Binding | undefined): void {
+    const receivers = new Set([...row.ownership.backups, ...(before?.ownership.backups ?? [])]);
+    if (before !== undefined) receivers.add(before.ownership.owner);
+    receivers.delete(this.#options.self);
+    if (receivers.size === 0) return;
+    const text = encodeBindingRow(row);
+    for (const receiver of receivers) this.#links.get(receiver)?.enqueue(text);
+  }
+
+  /** A row that somebody else should have, whoever owns it. */
+  tell(peer: MemberId, row: Binding): void {
+    this.#links.get(peer)?.enqueue(encodeBindingRow(row));
+  }
+
+  /** This member, as the owner, has forgotten a mobile. */
+  forgotten(row: Binding): void {
+    for (const backup of row.ownership.backups) {
+      if (this.#links.get(backup)?.isAvailable) this.#options.send(backup, { type: "forget", mobiles: [row.mobile] });
+    }
+  }
+
+  receive(from: MemberId, message: StreamMessage, now: Now): void {
+    const link = this.#links.get(from);
+    if (link === undefined || !link.isUp) return;
+    switch (message.type) {
+      case "rows":
+        for (const text of message.rows) this.#receiveRow(from, text, now);
+        link.oweAcknowledgement(message.position, this.#writtenPosition());
+        this.acknowledge();
+        break;
+      case "ack":
+        link.acknowledged(message.position);
+        this.#dropStrays(from, message.position);
+        break;
+      case "digests":
+        this.#compareDigests(from, message.buckets, now);
+        break;
+      case "differing":
+        this.#startBacklog(from, link, message.buckets, now);
+        break;
+      case "synchronized":
+        link.peerSynchronized = true;
+        link.oweAcknowledgement(message.position, this.#writtenPosition());
+        this.acknowledge();
+        break;
+      case "owned":
+        for (const entry of message.entries) this.#checkOwned(from, entry);
+        if (message.last) this.#sendBehindRows(from, { type: "owned-checked" }, now);
+        break;
+      case "owned-checked":
+        link.peerChecked = true;
+        break;
+      case "moved":
+        this.#moved(message);
+        break;
+      case "forget":
+        for (const mobile of message.mobiles) this.#forget(from, mobile, now);
+        break;
+      case "holding":
+      case "want":
+      case "sent":
+      case "handover":
+      case "temporary":
+        break;
+    }
+  }
+
+  /** The store writes again: what is owed is owed for what has just been handed to it. */
+  recovered(): void {
+    for (const link of this.#links.values()) link.recovered(this.#options.journal.position);
+  }
+
+  /** When this position is durable, everything taken in so far is; never, while the store can't write. */
+  #writtenPosition(): number {
+    const { journal } = this.#options;
+    return journal.writable ? journal.position : Number.POSITIVE_INFINITY;
+  }
+
+  /** Tells peers what of theirs is on our disk now. */
+  acknowledge(): void {
+    for (const [peer, link] of this.#links) {
+      const acknowledgement = link.takeAcknowledgement((position) => this.#options.journal.isDurable(position));
+      if (acknowledgement !== undefined) this.#options.send(peer, acknowledgement);
+    }
+  }
+
+  passTime(now: Now): void {
+    for (const [peer, link] of this.#links) {
+      if (link.checkLag(now.monotonicMs)) this.#options.observer.event("backup-lagging", { member: peer });
+      if (link.isUp && link.resume(this.#options.journal.position)) this.#sendDigests(peer);
+    }
+    if (now.monotonicMs < this.#nextDigestsMs) return;
+    this.#nextDigestsMs = now.monotonicMs + this.#options.digestIntervalMs;
+    for (const [peer, link] of this.#links) if (link.state === "streaming") this.#sendDigests(peer);
+    for (const mobile of [...this.#strays.keys()]) this.#sendStray(mobile);
+  }
+
+  /** Sends what has come together, and the next page of what a peer is behind by. */
+  flush(now: Now): void {
+    const { journal, table, send } = this.#options;
+    for (const [peer, link] of this.#links) {
+      if (!link.isUp) continue;
+      const hadBacklog = link.hasBacklog;
+      for (const mobile of link.takeBacklog()) {
+        const row = table.get(mobile);
+        if (row !== undefined) link.enqueue(encodeBindingRow(row));
+      }
+      for (const message of link.flush(journal.position, now.monotonicMs)) send(peer, message);
+      if (hadBacklog && !link.hasBacklog) send(peer, link.synchronized(journal.position, now.monotonicMs));
+    }
+  }
+
+  /** Something is to be sent soon. */
+  get hasBacklog(): boolean {
+    return [...this.#links.values()].some((link) => link.hasBacklog);
+  }
+
+  /** Takes in a row, from whomever: merges it with ours, and tells who knows less. Answers the merged row if we keep it. */
+  apply(received: Binding, from: MemberId, now: Now): Binding | undefined {
+    const { table, self, observer } = this.#options;
+    const ours = table.get(received.mobile);
+    if (ours === undefined && (canForget(received, now.wallMs) || this.#isElsewhere(received, from))) return undefined;
+    const merged = ours === undefined ? received : mergeBindings(ours, received);
+    const newsForUs = ours === undefined || isNewer(merged, ours);
+    const newsForThem = isNewer(merged, received);
+    const { owner, backups } = merged.ownership;
+    if (ours !== undefined && ours.ownership.owner !== received.ownership.owner) {
+      observer.count("binding-conflicts");
+      observer.event("binding-conflict", { mobile: merged.mobile, ours: describe(ours), theirs: describe(received) });
+    }
+    if (newsForThem) this.tell(from, merged);
+    if (owner !== self && !backups.includes(self)) {
+      if (ours !== undefined && newsForThem) {
+        // Whoever sent this knows less than we do: the owner may, too.
+        table.put(merged);
+        this.#sendStray(merged.mobile);
+      } else this.#letGo(merged);
+      return undefined;
+    }
+    if (newsForUs) {
+      table.put(withoutExpired(merged, now.wallMs));
+      if (owner === self) this.ship(merged, undefined);
+    }
+    return table.get(merged.mobile);
+  }
+
+  /** We don't hold the row any more, and know of a newer owner than the row names: whoever sent it gets to know. */
+  #isElsewhere(received: Binding, from: MemberId): boolean {
+    const location = this.#options.locations.get(received.mobile);
+    if (location === undefined || !isNewerOwnership(location, received.ownership)) return false;
+    const { ingress: _, ...known } = location;
+    this.#options.send(from, { type: "moved", ...known });
+    return true;
+  }
+
+  /** A mobile has another owner than we thought. If we hold its row, the owner gets it: it may not have it all. */
+  #moved({ type: _, ...location }: StreamMessage & { readonly type: "moved" }): void {
+    const { table, locations } = this.#options;
+    const row = table.get(location.mobile);
+    if (row === undefined) {
+      locations.learn(location);
+      return;
+    }
+    if (!isNewerOwnership(location, row.ownership)) return;
+    const { owner, backups, generation } = location;
+    table.put({ ...row, ownership: { owner, backups, generation } });
+    if (backups.includes(this.#options.self)) this.tell(owner, row);
+    else this.#sendStray(row.mobile);
+  }
+
+  /** What is said of rows must not overtake them. */
+  #sendBehindRows(peer: MemberId, message: StreamMessage, now: Now): void {
+    const { journal, send } = this.#options;
+    for (const rows of this.#links.get(peer)?.flush(journal.position, now.monotonicMs) ?? []) send(peer, rows);
+    send(peer, message);
+  }
+
+  #letGo(row: Binding): void {
+    const { table, locations } = this.#options;
+    this.#strays.delete(row.mobile);
+    if (table.get(row.mobile) !== undefined) table.delete(row.mobile);
+    locations.learn(locationOf(row));
+  }
+
+  #sendStray(mobile: MobileKey): void {
+    const { table, self, journal } = this.#options;
+    const row = table.get(mobile);
+    this.#strays.delete(mobile);
+    if (row === undefined || row.ownership.owner === self || row.ownership.backups.includes(self)) return;
+    const { owner } = row.ownership;
+    this.tell(owner, row);
+    this.#strays.set(mobile, {
+      owner,
+      position: this.#links.get(owner)?.isAvailable ? journal.position : Number.POSITIVE_INFINITY,
+    });
+  }
+
+  #dropStrays(owner: MemberId, acknowledged: number): void {
+    for (const [mobile, stray] of this.#strays) {
+      if (stray.owner !== owner || stray.position > acknowledged) continue;
+      const row = this.#options.table.get(mobile);
+      if (row?.ownership.owner === owner) this.#letGo(row);
+      else this.#strays.delete(mobile);
+    }
+  }
+
+  #receiveRow(from: MemberId, text: string, now: Now): void {
+    try {
+      this.apply(decodeBindingRow(text), from, now);
+    } catch (error) {
+      if (!(error instanceof BindingRowError)) throw error;
+      this.#options.observer.countBy("frames-rejected", "malformed-row");
+      this.#options.observer.event("row-rejected", { member: from, problem: error.message });
+    }
+  }
+
+  #sendDigests(peer: MemberId): void {
+    this.#options.send(peer, { type: "digests", buckets: this.#options.digests.outgoing(peer) });
+  }
+
+  #compareDigests(owner: MemberId, told: readonly number[], now: Now): void {
+    const { digests, observer } = this.#options;
+    const link = this.#links.get(owner);
+    const buckets = digests.differing(owner, told);
+    if (buckets.length > 0 && link?.peerSynchronized) {
+      observer.count("digests-differing");
+      observer.event("digests-differ", { member: owner, buckets: buckets.length });
+    }
+    // What we hold goes first: the owner may have lost it.
+    const differing = new Set(buckets);
+    for (const row of this.#copiesFor(owner)) if (differing.has(bucketOf(row))) this.tell(owner, row);
+    this.#sendBehindRows(owner, { type: "differing", buckets }, now);
+  }
+
+  *#copiesFor(owner: MemberId): Generator<Binding> {
+    const { table, self } = this.#options;
+    for (const mobile of table.ownedBy(owner)) {
+      const row = table.get(mobile);
+      if (row?.ownership.backups.includes(self)) yield row;
+    }
+  }
+
+  #startBacklog(peer: MemberId, link: Link, buckets: readonly number[], now: Now): void {
+    const { table, self, journal, send } = this.#options;
+    const differing = new Set(buckets);
+    const mobiles = [...table.ownedBy(self)].filter((mobile) => {
+      const row = table.get(mobile);
+      return row !== undefined && differing.has(bucketOf(row)) && row.ownership.backups.includes(peer);
+    });
+    if (mobiles.length > 0) link.startBacklog(mobiles);
+    else if (!link.isSynchronized) send(peer, link.synchronized(journal.position, now.monotonicMs));
+  }
+
+  #sendOwned(peer: MemberId): void {
+    const { table, self, send } = this.#options;
+    const entries = [...table.ownedBy(self)].map((mobile) => ({
+      mobile,
+      generation: table.get(mobile)?.ownership.generation ?? 0,
+    }));
+    for (let start = 0; start === 0 || start < entries.length; start += CHECK_PAGE) {
+      const last = start + CHECK_PAGE >= entries.length;
+      send(peer, { type: "owned", entries: entries.slice(start, start + CHECK_PAGE), last });
+    }
+  }
+
+  /** A peer believes that it owns a mobile. Where we know otherwise, or hold what it may not have, it gets to know. */
+  #checkOwned(
+    owner: MemberId,
+    { mobile, generation }: { readonly mobile: MobileKey; readonly generation: number },
+  ): void {
+    const { table, locations, send } = this.#options;
+    const row = table.get(mobile);
+    if (row !== undefined) {
+      if (row.ownership.owner !== owner || row.ownership.generation !== generation) this.tell(owner, row);
+      return;
+    }
+    const location = locations.get(mobile);
+    if (location === undefined || location.owner === owner) return;
+    if (location.generation > generation || (location.generation === generation && location.owner > owner)) {
+      const { ingress: _, ...known } = location;
+      send(owner, { type: "moved", ...known });
+    }
+  }
+
+  #forget(owner: MemberId, mobile: MobileKey, now: Now): void {
+    const row = this.#options.table.get(mobile);
+    if (row?.ownership.owner === owner && canForget(row, now.wallMs + FORGET_MARGIN_MS))
+      this.#options.table.delete(mobile);
+  }
+}
+
+function isNewer(a: Binding, b: Binding): boolean {
+  return (
+    compareRegistrations(a, b) > 0 ||
+    compareOwnerships(a.ownership, b.ownership) > 0 ||
+    a.registration.retainUntilMs > b.registration.retainUntilMs
+  );
+}
+
+function locationOf({ mobile, homeAddress, nai, ownership, registration }: Binding) {
+  return { mobile, homeAddress, nai, ...ownership, knownUntilMs: registration.retainUntilMs };
+}
+
+function describe({ ownership: { owner, generation } }: Binding): string {
+  return `${owner}/${generation}`;
+}

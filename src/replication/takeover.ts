@@ -1,0 +1,276 @@
+/**
+ * Moves bindings to another owner: when theirs has died (mission M11, M12), when it drains, or to balance the load.
+ *
+ * Of each binding of a dead owner one backup decides: the first in the list that is alive. The others tell it what they hold,
+ * so that it has the newest registration before it serves; then it picks the least loaded backup, which may be itself.
+ */
+import type { BindingTable } from "../cluster/binding-table.ts";
+import type { Now, Observer } from "../cluster/io.ts";
+import type { Membership } from "../cluster/membership.ts";
+import type { Candidate } from "../cluster/placement.ts";
+import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
+import { decodeBindingRow, encodeBindingRow } from "../registration/binding-row.ts";
+import { compareOwnerships, mergeBindings, signedTime } from "../registration/merge.ts";
+import { decider, leastLoaded, takers } from "./designation.ts";
+import type { RegistrationVersion, StreamMessage } from "./message.ts";
+import type { Replicator } from "./replicator.ts";
+
+/** Bindings looked at in one go, so that registrations are not held up. */
+const CHUNK = 500;
+const PAGE = 500;
+/** How long a decider waits for what other survivors hold. */
+const COLLECTION_TIMEOUT_MS = 400;
+const REVIEW_INTERVAL_MS = 1000;
+
+/** What another survivor has told of the copies that it holds of a dead member's bindings. */
+interface Told {
+  complete: boolean;
+  unansweredWants: number;
+}
+
+interface Collection {
+  readonly deadlineMs: number;
+  /** Bindings to claim or hand over, once collected. */
+  queue: MobileKey[] | undefined;
+  moved: number;
+}
+
+export interface TakeoverOptions {
+  readonly self: MemberId;
+  readonly table: BindingTable;
+  readonly membership: Membership;
+  readonly replicator: Replicator;
+  readonly observer: Observer;
+  readonly candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
+  /** Backups for a binding of this member's. */
+  readonly designate: (row: Binding) => readonly MemberId[];
+  readonly send: (to: MemberId, message: StreamMessage) => void;
+  /** A row is this member's from now on, which was another's before. */
+  readonly tookOver: (row: Binding) => void;
+}
+
+export class Takeover {
+  readonly #options: TakeoverOptions;
+  /** By the dead member whose bindings are being collected or claimed. */
+  readonly #collections = new Map<MemberId, Collection>();
+  /** By dead member and survivor; it may be told before we know ourselves. */
+  readonly #told = new Map<MemberId, Map<MemberId, Told>>();
+  #nextReviewMs = 0;
+
+  constructor(options: TakeoverOptions) {
+    this.#options = options;
+  }
+
+  /** A binding whose owner has died is not served while it is not certain that it is the newest copy. */
+  isCollecting(owner: MemberId): boolean {
+    return this.#collections.has(owner);
+  }
+
+  get isBusy(): boolean {
+    return this.#collections.size > 0;
+  }
+
+  /** When `passTime` should be called at the latest; monotonic ms. */
+  get nextDeadlineMs(): number {
+    return Math.min(...[...this.#collections.values()].map(({ deadlineMs }) => deadlineMs), Number.POSITIVE_INFINITY);
+  }
+
+  died(member: MemberId, now: Now): void {
+    const { observer, table } = this.#options;
+    observer.event("takeover-started", { member, bindings: table.ownedBy(member).size });
+    this.#collect(member, now);
+    for (const survivor of this.#survivors()) this.#tellHolding(member, survivor);
+  }
+
+  revived(member: MemberId): void {
+    this.#collections.delete(member);
+    this.#told.delete(member);
+  }
+
+  receive(from: MemberId, message: StreamMessage, now: Now): void {
+    const { table, replicator, send } = this.#options;
+    switch (message.type) {
+      case "holding":
+        this.#holding(from, message);
+        break;
+      case "want":
+        for (const mobile of message.mobiles) {
+          const row = table.get(mobile);
+          if (row !== undefined) replicator.tell(from, row);
+        }
+        replicator.flush(now);
+        send(from, { type: "sent", of: message.of });
+        break;
+      case "sent":
+        this.#toldBy(message.of, from).unansweredWants--;
+        break;
+      case "handover":
+        for (const text of message.rows) this.#handedOver(decodeBindingRow(text), from, now);
+        break;
+      default:
+        break;
+    }
+  }
+
+  passTime(now: Now): void {
+    for (const [member, collection] of this.#collections) {
+      if (now.monotonicMs < collection.deadlineMs && this.#survivors().some((one) => !this.#hasToldAll(member, one)))
+        continue;
+      this.#claimSome(member, collection, now);
+    }
+    if (now.monotonicMs < this.#nextReviewMs) return;
+    this.#nextReviewMs = now.monotonicMs + REVIEW_INTERVAL_MS;
+    this.#review(now);
+  }
+
+  /** Gives some bindings of ours away; answers how many. `to` names the new owner of a binding, if it has to move. */
+  handOver(to: (row: Binding, loads: ReadonlyMap<MemberId, Candidate>) => MemberId | undefined, now: Now): number {
+    const { table, self, candidates, send } = this.#options;
+    const loads = new Map(candidates(now));
+    const pages = new Map<MemberId, string[]>();
+    let moved = 0;
+    for (const mobile of table.ownedBy(self)) {
+      const row = table.get(mobile);
+      const receiver = row && to(row, loads);
+      if (row === undefined || receiver === undefined || receiver === self) continue;
+      push(pages, receiver, encodeBindingRow(row));
+      addLoad(loads, receiver);
+      if (++moved >= CHUNK) break;
+    }
+    for (const [receiver, rows] of pages) send(receiver, { type: "handover", rows });
+    return moved;
+  }
+
+  #tellHolding(dead: MemberId, survivor: MemberId): void {
+    const { table, send } = this.#options;
+    const versions: RegistrationVersion[] = [];
+    for (const mobile of table.ownedBy(dead)) {
+      const row = table.get(mobile);
+      const decides = row && decider(row.ownership.backups, (member) => this.#isAlive(member));
+      if (row !== undefined && decides === survivor) versions.push(versionOf(row));
+    }
+    for (let start = 0; start === 0 || start < versions.length; start += PAGE) {
+      const last = start + PAGE >= versions.length;
+      send(survivor, { type: "holding", of: dead, versions: versions.slice(start, start + PAGE), last });
+    }
+  }
+
+  #holding(from: MemberId, { of, versions, last }: StreamMessage & { readonly type: "holding" }): void {
+    const { table, send } = this.#options;
+    const told = this.#toldBy(of, from);
+    const wanted = versions.filter((theirs) => {
+      const ours = table.get(theirs.mobile);
+      return ours === undefined || isOlder(versionOf(ours), theirs);
+    });
+    if (wanted.length > 0) {
+      told.unansweredWants++;
+      send(from, { type: "want", of, mobiles: wanted.map(({ mobile }) => mobile) });
+    }
+    if (last) told.complete = true;
+  }
+
+  #collect(member: MemberId, now: Now): void {
+    const deadlineMs = now.monotonicMs + COLLECTION_TIMEOUT_MS;
+    this.#collections.set(member, { deadlineMs, queue: undefined, moved: 0 });
+  }
+
+  /** Copies of a dead member's bindings may turn up after it was dealt with, from a survivor that was slow. */
+  #review(now: Now): void {
+    const { membership, table } = this.#options;
+    for (const { id, state } of membership.values()) {
+      if (state !== "dead" || this.#collections.has(id)) continue;
+      for (const mobile of table.ownedBy(id)) {
+        if (!this.#decidesOn(mobile)) continue;
+        this.#collect(id, now);
+        break;
+      }
+    }
+  }
+
+  #claimSome(dead: MemberId, collection: Collection, now: Now): void {
+    const { table, self, send, candidates, observer } = this.#options;
+    collection.queue ??= [...table.ownedBy(dead)].filter((mobile) => this.#decidesOn(mobile));
+    const loads = new Map(candidates(now));
+    const pages = new Map<MemberId, string[]>();
+    for (const mobile of collection.queue.splice(0, CHUNK)) {
+      const row = table.get(mobile);
+      if (row?.ownership.owner !== dead) continue;
+      const receiver = leastLoaded([self, ...row.ownership.backups], takers(loads)) ?? self;
+      addLoad(loads, receiver);
+      collection.moved++;
+      if (receiver === self) this.#claim(row);
+      else push(pages, receiver, encodeBindingRow(row));
+    }
+    for (const [receiver, rows] of pages) send(receiver, { type: "handover", rows });
+    if (collection.queue.length > 0) return;
+    observer.event("takeover-finished", { member: dead, bindings: collection.moved });
+    this.#collections.delete(dead);
+  }
+
+  #decidesOn(mobile: MobileKey): boolean {
+    const { table, self } = this.#options;
+    const row = table.get(mobile);
+    return row !== undefined && decider(row.ownership.backups, (member) => this.#isAlive(member)) === self;
+  }
+
+  #isAlive(member: MemberId): boolean {
+    return member === this.#options.self || this.#options.membership.isAlive(member);
+  }
+
+  #survivors(): MemberId[] {
+    return [...this.#options.membership.values()].filter(({ id }) => this.#isAlive(id)).map(({ id }) => id);
+  }
+
+  #hasToldAll(dead: MemberId, survivor: MemberId): boolean {
+    const { complete, unansweredWants } = this.#toldBy(dead, survivor);
+    return complete && unansweredWants <= 0;
+  }
+
+  #toldBy(dead: MemberId, survivor: MemberId): Told {
+    const bySurvivor = this.#told.get(dead) ?? new Map<MemberId, Told>();
+    this.#told.set(dead, bySurvivor);
+    const told = bySurvivor.get(survivor) ?? { complete: false, unansweredWants: 0 };
+    bySurvivor.set(survivor, told);
+    return told;
+  }
+
+  #handedOver(received: Binding, from: MemberId, now: Now): void {
+    const { table, replicator } = this.#options;
+    const ours = table.get(received.mobile);
+    const merged = ours === undefined ? received : mergeBindings(ours, received);
+    // Somebody else may have it by now, or we do.
+    if (compareOwnerships(merged.ownership, received.ownership) > 0) replicator.apply(received, from, now);
+    else this.#claim(merged);
+  }
+
+  #claim(before: Binding): void {
+    const { self, table, designate, replicator, tookOver } = this.#options;
+    const { generation } = before.ownership;
+    const claimed: Binding = { ...before, ownership: { owner: self, generation: generation + 1, backups: [] } };
+    const row: Binding = { ...claimed, ownership: { ...claimed.ownership, backups: designate(claimed) } };
+    table.put(row);
+    replicator.ship(row, before);
+    tookOver(row);
+  }
+}
+
+function versionOf({ mobile, registration }: Binding): RegistrationVersion {
+  const { counter, acceptedAtMs } = registration;
+  return { mobile, signedTime: signedTime(registration), counter, acceptedAtMs };
+}
+
+function push(pages: Map<MemberId, string[]>, member: MemberId, row: string): void {
+  const page = pages.get(member);
+  if (page === undefined) pages.set(member, [row]);
+  else page.push(row);
+}
+
+function addLoad(loads: Map<MemberId, Candidate>, member: MemberId): void {
+  const candidate = loads.get(member);
+  if (candidate !== undefined) loads.set(member, { ...candidate, ownedBindings: candidate.ownedBindings + 1 });
+}
+
+function isOlder(a: RegistrationVersion, b: RegistrationVersion): boolean {
+  if (a.signedTime !== b.signedTime) return a.signedTime < b.signedTime;
+  return a.counter < b.counter || (a.counter === b.counter && a.acceptedAtMs < b.acceptedAtMs);
+}

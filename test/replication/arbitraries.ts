@@ -1,0 +1,78 @@
+/** Stream messages of any content. */
+import fc from "fast-check";
+import type { MobileKey } from "../../src/registration/binding.ts";
+import { DIGEST_BUCKETS, type StreamMessage } from "../../src/replication/message.ts";
+import { formatIpv4, type Ipv4Address } from "../../src/wire/ipv4.ts";
+
+const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
+const integer = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const time = fc.oneof(integer, fc.constant(Number.POSITIVE_INFINITY));
+const address = u32.map((value) => value as Ipv4Address);
+const endpoint = fc.record({ address, port: fc.integer({ min: 0, max: 0xffff }) });
+const member = fc.oneof(fc.constantFrom("ha1", "ha2"), fc.string({ unit: "binary", minLength: 1, maxLength: 60 }));
+const text = fc.string({ unit: "binary", maxLength: 300 });
+const nai = fc.oneof(fc.constantFrom("alice@lädchen.example", "\ufeffbob@example.com", "x".repeat(300)), text);
+const mobile = fc.oneof(
+  nai.filter((value) => value !== "").map((value): MobileKey => `nai:${value}`),
+  address.map((value): MobileKey => `ip:${formatIpv4(value)}`),
+);
+const mobiles = fc.array(mobile);
+const position = integer;
+const rows = fc.array(text);
+
+export const anyStreamMessage = fc.oneof(
+  fc.record({ type: fc.constant("rows" as const), position, rows }),
+  fc.record({ type: fc.constant("ack" as const), position }),
+  fc.record({
+    type: fc.constant("digests" as const),
+    buckets: fc.array(u32, { minLength: DIGEST_BUCKETS, maxLength: DIGEST_BUCKETS }),
+  }),
+  fc.record({
+    type: fc.constant("differing" as const),
+    buckets: fc.array(fc.integer({ min: 0, max: DIGEST_BUCKETS - 1 })),
+  }),
+  fc.record({ type: fc.constant("synchronized" as const), position }),
+  fc.record({
+    type: fc.constant("owned" as const),
+    entries: fc.array(fc.record({ mobile, generation: u32 })),
+    last: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant("owned-checked" as const) }),
+  fc.record({
+    type: fc.constant("moved" as const),
+    mobile,
+    homeAddress: address,
+    nai: fc.option(
+      nai.filter((value) => value !== ""),
+      { nil: undefined },
+    ),
+    owner: member,
+    backups: fc.array(member),
+    generation: u32,
+    knownUntilMs: time,
+  }),
+  fc.record({
+    type: fc.constant("holding" as const),
+    of: member,
+    versions: fc.array(
+      fc.record({
+        mobile,
+        signedTime: fc.bigInt({ min: -(2n ** 127n), max: 2n ** 127n - 1n }),
+        counter: integer,
+        acceptedAtMs: integer,
+      }),
+    ),
+    last: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant("want" as const), of: member, mobiles }),
+  fc.record({ type: fc.constant("sent" as const), of: member }),
+  fc.record({ type: fc.constant("handover" as const), rows }),
+  fc.record({ type: fc.constant("forget" as const), mobiles }),
+  fc.record({
+    type: fc.constant("temporary" as const),
+    requestId: integer,
+    foreignAgent: endpoint,
+    destination: endpoint,
+    identification: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  }),
+) satisfies fc.Arbitrary<StreamMessage>;

@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { ACKNOWLEDGEMENT_TIMEOUT_MS, Link, PAGE_ROWS, WINDOW_ROWS } from "../../src/replication/link.ts";
+
+function openLink(): Link {
+  const link = new Link();
+  link.opened(0);
+  return link;
+}
+
+function fill(link: Link, rows: number): void {
+  for (let count = 0; count < rows; count++) link.enqueue("{}");
+}
+
+describe("the acknowledgement of a page", () => {
+  it("says nothing of the pages behind it", () => {
+    const link = openLink();
+    fill(link, 2 * PAGE_ROWS + 1);
+    const pages = link.flush(700, 0);
+    expect(pages.map((page) => page.type === "rows" && [page.rows.length, page.position])).toEqual([
+      [PAGE_ROWS, 0],
+      [PAGE_ROWS, 0],
+      [1, 700],
+    ]);
+    link.acknowledged(0);
+    expect(link.covers(700)).toBe(false);
+    link.acknowledged(700);
+    expect(link.covers(700)).toBe(true);
+  });
+});
+
+describe("what a peer is owed", () => {
+  it("is not paid with a disk that has failed, and then for what was handed to it again", () => {
+    const link = openLink();
+    link.oweAcknowledgement(5, Number.POSITIVE_INFINITY);
+    expect(link.takeAcknowledgement(() => Number.POSITIVE_INFINITY <= 10)).toBeUndefined();
+    link.recovered(12);
+    expect(link.takeAcknowledgement((position) => position <= 11)).toBeUndefined();
+    expect(link.takeAcknowledgement((position) => position <= 12)).toEqual({ type: "ack", position: 5 });
+  });
+});
+
+describe("a peer that is too slow", () => {
+  it("gets no more rows once its window is full, and catches up after it has drained", () => {
+    const link = openLink();
+    link.acknowledged(0);
+    fill(link, WINDOW_ROWS + 1);
+    link.flush(9, 0);
+    expect(link.state).toBe("catching-up");
+    expect(link.isAvailable).toBe(false);
+    fill(link, 5);
+    expect(link.flush(10, 0)).toEqual([]);
+    expect(link.resume(10)).toBe(false);
+    link.acknowledged(9);
+    expect(link.resume(10)).toBe(true);
+    expect(link.isAvailable).toBe(true);
+    expect(link.covers(10)).toBe(false);
+  });
+
+  it("doesn't hold up replies for longer than a second", () => {
+    const link = openLink();
+    fill(link, 1);
+    link.flush(1, 0);
+    expect(link.checkLag(ACKNOWLEDGEMENT_TIMEOUT_MS)).toBe(false);
+    expect(link.checkLag(ACKNOWLEDGEMENT_TIMEOUT_MS + 1)).toBe(true);
+    expect(link.isAvailable).toBe(false);
+  });
+});
+
+describe("a row that was changed before the stream was there", () => {
+  it("is safe only when the synchronization is", () => {
+    const link = new Link();
+    link.opened(50);
+    expect(link.covers(40)).toBe(false);
+    link.synchronized(60, 0);
+    link.acknowledged(60);
+    expect(link.covers(40)).toBe(true);
+  });
+});
