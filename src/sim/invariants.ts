@@ -1,0 +1,108 @@
+/** What must hold once faults are over and the cluster has had time to settle (docs/replication.md). */
+import type { Binding } from "../registration/binding.ts";
+import { compareOwnerships, compareRegistrations } from "../registration/merge.ts";
+import { isTombstone, withoutExpired } from "../registration/mobility-bindings.ts";
+import { UNSPECIFIED } from "../wire/ipv4.ts";
+import type { Mobile, Mobiles } from "./mobiles.ts";
+import type { SimulatedNode } from "./node.ts";
+import { DEGRADED_LIFETIME_SECONDS, type World } from "./world.ts";
+
+/** `lostDisks`: a disk was wiped, so what was granted without any backup may be gone. */
+export function check(world: World, mobiles: Mobiles, { lostDisks }: { readonly lostDisks: boolean }): string[] {
+  return [
+    ...mobiles.violations,
+    ...mobiles.mobiles.flatMap((mobile) => checkMobile(world, mobiles, mobile, lostDisks)),
+    ...checkAddresses(world),
+  ];
+}
+
+function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: boolean): string[] {
+  const violations: string[] = [];
+  const copies = copiesOf(world, mobile);
+  const last = mobiles.lastAccepted(mobile);
+  for (const [index, copy] of copies.entries()) {
+    const other = copies[index - 1];
+    if (other === undefined) continue;
+    if (
+      compareRegistrations(copy.row, other.row) !== 0 ||
+      compareOwnerships(copy.row.ownership, other.row.ownership) !== 0
+    ) {
+      violations.push(`${mobile.name}: copies differ: ${describe(copy)} and ${describe(other)}`);
+    }
+  }
+  for (const copy of copies) {
+    const { owner, backups } = copy.row.ownership;
+    if (!copies.some(({ node }) => node.id === owner))
+      violations.push(`${mobile.name}: ${owner} owns it and doesn't have it: ${describe(copy)}`);
+    if (copy.node.id !== owner && !backups.includes(copy.node.id))
+      violations.push(`${mobile.name}: a copy where none belongs: ${describe(copy)}`);
+  }
+  if (last?.accepted === undefined) return violations;
+
+  const { reply, atMs } = last.accepted;
+  const isDegraded =
+    reply.lifetimeSeconds === DEGRADED_LIFETIME_SECONDS && last.requestedSeconds > DEGRADED_LIFETIME_SECONDS;
+  const endsMs = atMs + reply.lifetimeSeconds * 1000;
+  const mustLive = reply.lifetimeSeconds > 0 && endsMs > world.queue.nowMs + 2000;
+  const newest = copies[0]?.row;
+  if (mustLive && !(lostDisks && isDegraded)) {
+    if (newest === undefined)
+      violations.push(`${mobile.name}: the registration accepted at ${atMs.toFixed(0)} ms is lost`);
+    else if (newest.registration.identification < last.identification) {
+      violations.push(
+        `${mobile.name}: the registration accepted at ${atMs.toFixed(0)} ms was replaced by an older one`,
+      );
+    }
+  }
+  // A later request that was never answered may have changed things, and no one was told.
+  if (mobiles.unknownAfter(mobile).length > 0 || newest === undefined) return violations;
+  const isLive = copies.some(({ row }) => !isTombstone(row));
+  if (
+    reply.lifetimeSeconds === 0 &&
+    last.careOfAddress !== "192.0.2.1" &&
+    isLive &&
+    deregisteredAll(last.careOfAddress)
+  ) {
+    violations.push(`${mobile.name}: lives on after its deregistration at ${atMs.toFixed(0)} ms`);
+  }
+  if (mustLive && !isLive) violations.push(`${mobile.name}: expired before its time`);
+  if (reply.lifetimeSeconds > 0 && endsMs < world.queue.nowMs - 2000 && isLive)
+    violations.push(`${mobile.name}: outlives its lifetime`);
+  return violations;
+}
+
+function deregisteredAll(careOfAddress: string): boolean {
+  return !careOfAddress.startsWith("192.0.2.");
+}
+
+interface Copy {
+  readonly node: SimulatedNode;
+  readonly row: Binding;
+}
+
+function copiesOf({ nodes }: World, { nai, homeAddress }: Mobile): Copy[] {
+  return nodes.flatMap((node) => {
+    const row = node.agent.findBinding({ nai, homeAddress: nai === undefined ? homeAddress : UNSPECIFIED });
+    return row === undefined ? [] : [{ node, row: withoutExpired(row, node.now.wallMs) }];
+  });
+}
+
+/** No home address belongs to two mobiles. */
+function checkAddresses({ nodes }: World): string[] {
+  const holders = new Map<number, string>();
+  const violations: string[] = [];
+  for (const node of nodes) {
+    for (const row of node.agent.bindings) {
+      if (isTombstone(row)) continue;
+      const holder = holders.get(row.homeAddress);
+      if (holder !== undefined && holder !== row.mobile)
+        violations.push(`${row.mobile} and ${holder} have the same home address`);
+      holders.set(row.homeAddress, row.mobile);
+    }
+  }
+  return violations;
+}
+
+function describe({ node, row: { ownership, registration } }: Copy): string {
+  return `on ${node.id} ${ownership.owner}/${ownership.generation}:${ownership.backups} @${registration.identification} #${registration.counter} x${registration.careOfAddresses.length}`;
+}

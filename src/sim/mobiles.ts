@@ -1,0 +1,194 @@
+/**
+ * Mobile nodes and their foreign agents: they register, move, deregister, send again what was not answered, and an attacker
+ * replays what was. They remember what they were told, which is what the cluster is held to.
+ */
+import { computeAuthenticator } from "../auth/authenticator.ts";
+import { ExtensionType } from "../wire/extension.ts";
+import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../wire/ipv4.ts";
+import { MessageWriter } from "../wire/message-writer.ts";
+import { ntpFromEpochMs } from "../wire/ntp-timestamp.ts";
+import { decodeRegistrationReply, encodeRequestFields, type RegistrationReply } from "../wire/registration-message.ts";
+import { isAccepted } from "../wire/reply-code.ts";
+import { EPOCH_MS } from "./node.ts";
+import { ASSOCIATION, NAI_ASSOCIATION, type ReplySent, VIRTUAL_ENDPOINT, type World } from "./world.ts";
+
+/** A request, and what became of it. */
+export interface Attempt {
+  readonly identification: bigint;
+  readonly careOfAddress: string;
+  readonly requestedSeconds: number;
+  readonly payload: Uint8Array;
+  readonly source: Endpoint;
+  sentMs: number;
+  datagrams: number;
+  replies: number;
+  /** The first reply that accepted it. */
+  accepted: { readonly atMs: number; readonly reply: RegistrationReply; readonly bytes: string } | undefined;
+}
+
+export interface Mobile {
+  readonly name: string;
+  readonly nai: string | undefined;
+  homeAddress: Ipv4Address;
+  /** In the order in which the mobile made them. */
+  readonly attempts: Attempt[];
+}
+
+/** From the end of a partition until all copies are equal, generously. */
+const CONVERGENCE_MS = 5000;
+
+export class Mobiles {
+  readonly mobiles: readonly Mobile[];
+  /** What must never happen, and did. */
+  readonly violations: string[] = [];
+  readonly #world: World;
+  /** By foreign agent and low bits of the Identification, as a foreign agent matches replies. */
+  readonly #pending = new Map<string, { readonly mobile: Mobile; readonly attempt: Attempt }>();
+
+  constructor(world: World, count: number) {
+    this.#world = world;
+    this.mobiles = Array.from({ length: count }, (_, index) => {
+      const nai = index % 4 === 3 ? `user${index}@example.com` : undefined;
+      const homeAddress = nai === undefined ? ipv4(`10.64.${1 + (index >> 8)}.${index & 255}`) : UNSPECIFIED;
+      return { name: nai ?? formatIpv4(homeAddress), nai, homeAddress, attempts: [] };
+    });
+    world.onReply = (reply) => this.#replied(reply);
+  }
+
+  /** Keeps every mobile busy until a time. */
+  liveUntil(endMs: number): void {
+    const { queue, random } = this.#world;
+    for (const mobile of this.mobiles) {
+      const act = () => {
+        if (queue.nowMs >= endMs) return;
+        this.#act(mobile);
+        queue.after(random.between(200, 3000), act);
+      };
+      queue.after(random.between(0, 2000), act);
+    }
+  }
+
+  /** The newest request that the mobile was told is accepted. */
+  lastAccepted(mobile: Mobile): Attempt | undefined {
+    return mobile.attempts.findLast(({ accepted }) => accepted !== undefined);
+  }
+
+  /** Requests made after the newest that was accepted: they may have had an effect nobody was told of. */
+  unknownAfter(mobile: Mobile): readonly Attempt[] {
+    return mobile.attempts.slice(mobile.attempts.findLastIndex(({ accepted }) => accepted !== undefined) + 1);
+  }
+
+  #act(mobile: Mobile): void {
+    const { random } = this.#world;
+    const last = mobile.attempts.at(-1);
+    if (last !== undefined && last.replies === 0 && random.chance(0.5)) this.#send(mobile, last);
+    else if (random.chance(0.04)) this.#replay(mobile);
+    else if (random.chance(0.08)) this.#attempt(mobile, 0);
+    else this.#attempt(mobile, random.pick([10, 600, 1200, 1800]));
+  }
+
+  #attempt(mobile: Mobile, requestedSeconds: number): void {
+    const { random, queue } = this.#world;
+    if (requestedSeconds === 0 && mobile.homeAddress === UNSPECIFIED) return;
+    const agent = random.integer(3);
+    const all = requestedSeconds === 0 && random.chance(0.7);
+    const careOfAddress = all ? formatIpv4(mobile.homeAddress) : `192.0.2.${agent + 1}`;
+    const identification = ntpFromEpochMs(EPOCH_MS + queue.nowMs + random.next());
+    const attempt: Attempt = {
+      identification,
+      careOfAddress,
+      requestedSeconds,
+      payload: encode(mobile, requestedSeconds, careOfAddress, identification),
+      source: { address: ipv4(`192.0.2.${agent + 1}`), port: 434 },
+      sentMs: queue.nowMs,
+      datagrams: 0,
+      replies: 0,
+      accepted: undefined,
+    };
+    mobile.attempts.push(attempt);
+    this.#send(mobile, attempt);
+  }
+
+  #send(mobile: Mobile, attempt: Attempt): void {
+    const { announced, random } = this.#world;
+    if (announced.length === 0) return;
+    this.#pending.set(pendingKey(attempt.source, attempt.identification), { mobile, attempt });
+    attempt.datagrams++;
+    this.#world.datagram(random.pick(announced), attempt.payload, attempt.source);
+  }
+
+  /** An attacker sends an accepted request again that was not the last one: it must not be accepted. */
+  #replay(mobile: Mobile): void {
+    const { announced, random, queue } = this.#world;
+    const last = this.lastAccepted(mobile);
+    const old = mobile.attempts.filter((attempt) => attempt.accepted !== undefined && attempt !== last);
+    // Across a partition, and until copies have met again, nobody can know what the other side has accepted.
+    if (old.length === 0 || announced.length === 0 || !this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS)) return;
+    const attempt = random.pick(old);
+    const source: Endpoint = { address: ipv4("198.51.100.66"), port: 6666 };
+    this.#pending.set(pendingKey(source, attempt.identification), {
+      mobile,
+      attempt: { ...attempt, source, datagrams: 1, replies: 0, accepted: undefined, requestedSeconds: -1 },
+    });
+    this.#world.datagram(random.pick(announced), attempt.payload, source);
+  }
+
+  #replied({ from, destination, payload }: ReplySent): void {
+    const decoded = decodeRegistrationReply(payload);
+    if (!decoded.ok) {
+      this.violations.push(`${from} sent a reply that can't be decoded: ${decoded.fault.reason}`);
+      return;
+    }
+    const reply = decoded.message;
+    const pending = this.#pending.get(pendingKey(destination, reply.identification));
+    if (pending === undefined) {
+      this.violations.push(`${from} sent a reply to ${formatEndpoint(destination)}, which had not asked`);
+      return;
+    }
+    const { mobile, attempt } = pending;
+    attempt.replies++;
+    const where = `${mobile.name} at ${attempt.sentMs.toFixed(0)} ms`;
+    // The network may double a frame, but a home agent answers each datagram once.
+    if (attempt.replies > attempt.datagrams) this.violations.push(`${where}: more replies than requests`);
+    if (!isAccepted(reply.code)) return;
+    if (attempt.requestedSeconds < 0) {
+      this.violations.push(`${where}: a replayed request was accepted by ${from}`);
+      return;
+    }
+    const bytes = Buffer.from(payload).toString("hex");
+    if (attempt.accepted !== undefined) {
+      // The two sides of a partition may give a mobile two dynamic home addresses.
+      if (attempt.accepted.bytes !== bytes && this.#world.wasWholeSince(attempt.sentMs))
+        this.violations.push(`${where}: identical requests got different replies`);
+      return;
+    }
+    if (reply.lifetimeSeconds > attempt.requestedSeconds)
+      this.violations.push(`${where}: more lifetime than was asked for`);
+    attempt.accepted = { atMs: this.#world.queue.nowMs, reply, bytes };
+    if (mobile.nai !== undefined) mobile.homeAddress = reply.homeAddress;
+  }
+}
+
+function encode(mobile: Mobile, lifetimeSeconds: number, careOfAddress: string, identification: bigint): Uint8Array {
+  const writer = new MessageWriter(
+    encodeRequestFields({
+      flags: 0,
+      lifetimeSeconds,
+      homeAddress: mobile.homeAddress,
+      homeAgent: VIRTUAL_ENDPOINT.address,
+      careOfAddress: ipv4(careOfAddress),
+      identification,
+    }),
+  );
+  if (mobile.nai !== undefined) writer.appendNai(mobile.nai);
+  const association = mobile.nai === undefined ? ASSOCIATION : NAI_ASSOCIATION;
+  return writer
+    .appendAuthentication(ExtensionType.MobileHomeAuthentication, association.spi, (covered) =>
+      computeAuthenticator(association, covered),
+    )
+    .finish();
+}
+
+function pendingKey(foreignAgent: Endpoint, identification: bigint): string {
+  return `${formatEndpoint(foreignAgent)} ${identification & 0xffff_ffffn}`;
+}

@@ -1,0 +1,59 @@
+/** One seeded run: a cluster, mobiles, faults, time to settle, and the verdict. */
+import { FAULT_KINDS, type Fault, type FaultKind, planFaults, schedule } from "./faults.ts";
+import { check } from "./invariants.ts";
+import { Mobiles } from "./mobiles.ts";
+import { Random } from "./random.ts";
+import { World, type WorldOptions } from "./world.ts";
+
+export interface SimulationOptions extends Omit<WorldOptions, "lossyNetwork"> {
+  readonly mobiles: number;
+  readonly faults?: readonly FaultKind[];
+  /** How long mobiles register and faults strike; simulated. */
+  readonly durationMs?: number;
+  /** Instead of what the seed draws. */
+  readonly plan?: readonly Fault[];
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly plan: readonly Fault[];
+  readonly violations: readonly string[];
+  readonly requests: number;
+  readonly accepted: number;
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+const SETTLE_MS = 8_000;
+
+export function simulate(options: SimulationOptions): SimulationResult {
+  const { seed, nodes, durationMs = 14_000, faults = FAULT_KINDS } = options;
+  const plan = options.plan ?? planFaults(new Random(seed ^ 0x5eed), faults, nodes, durationMs);
+  const world = new World({ ...options, lossyNetwork: true });
+  const mobiles = new Mobiles(world, options.mobiles);
+  world.runFor(3000);
+  mobiles.liveUntil(durationMs);
+  for (const fault of plan) schedule(world, fault);
+  const lastEndsMs = Math.max(durationMs, ...plan.map(({ atMs, lastsMs }) => atMs + lastsMs));
+  world.runFor(lastEndsMs - world.queue.nowMs + SETTLE_MS);
+  const attempts = mobiles.mobiles.flatMap((mobile) => mobile.attempts);
+  return {
+    seed,
+    plan,
+    violations: check(world, mobiles, { lostDisks: plan.some(({ kind }) => kind === "wipe") }),
+    requests: attempts.length,
+    accepted: attempts.filter(({ accepted }) => accepted !== undefined).length,
+    counts: world.counts,
+  };
+}
+
+/** The same run with as few faults as still break it. */
+export function shrink(options: SimulationOptions, failed: SimulationResult): SimulationResult {
+  let smallest = failed;
+  for (let index = 0; index < smallest.plan.length; ) {
+    const plan = smallest.plan.filter((_, place) => place !== index);
+    const result = simulate({ ...options, plan });
+    if (result.violations.length > 0) smallest = result;
+    else index++;
+  }
+  return smallest;
+}
