@@ -6,6 +6,8 @@ import { labObstacle } from "../lab/obstacle.ts";
 import { labNames } from "../lab/place.ts";
 import { table } from "../text/columns.ts";
 import { CliError, ExitCode } from "./exit.ts";
+import { chaosCommand, checkCommand } from "./lab-chaos.ts";
+import { integerBetween } from "./option-values.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";
 
 interface Named {
@@ -22,7 +24,10 @@ export function labCommand(): Command {
     .description("build the lab; done when all home agents are ready and the network routes to them")
     .addOption(nameOption())
     .option("--keep-on-failure", "leave everything as it is if something fails")
-    .action((options: Named & { keepOnFailure?: true }) => up(options.name, options.keepOnFailure ?? false));
+    .option("--disk <MiB>", "give each home agent's store a disk of this size, to be filled", integerBetween(8, 4096))
+    .action(({ name, keepOnFailure, disk }: Named & { keepOnFailure?: true; disk?: number }) =>
+      up(name, keepOnFailure ?? false, disk),
+    );
   lab
     .command("down")
     .description("remove the lab, also what a crash left of it")
@@ -95,6 +100,9 @@ export function labCommand(): Command {
         await it.start(node);
       }),
     );
+  const onNamedLab = (options: object, action: (lab: Lab) => Promise<void>) => inLab((options as Named).name, action);
+  lab.addCommand(chaosCommand(onNamedLab).addOption(nameOption()));
+  lab.addCommand(checkCommand(onNamedLab).addOption(nameOption()));
   return lab;
 }
 
@@ -108,14 +116,14 @@ function signalNamed(text: string): NodeJS.Signals {
   return name as NodeJS.Signals;
 }
 
-async function up(name: string, keepOnFailure: boolean): Promise<void> {
+async function up(name: string, keepOnFailure: boolean, diskMegabytes: number | undefined): Promise<void> {
   const abort = new AbortController();
   const stop = (signal: NodeJS.Signals) => abort.abort(new LabError(`interrupted by ${signal}`));
   process.on("SIGINT", stop).on("SIGTERM", stop);
   const startedAt = performance.now();
   const progress = (line: string) =>
     process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}\n`);
-  await inLab(name, (lab) => lab.up({ progress, signal: abort.signal, keepOnFailure })).finally(() =>
+  await inLab(name, (lab) => lab.up({ progress, signal: abort.signal, keepOnFailure, diskMegabytes })).finally(() =>
     process.off("SIGINT", stop).off("SIGTERM", stop),
   );
   progress(`lab ${name} is up`);

@@ -14,7 +14,7 @@ export function configureHomeAgents(place: LabPlace, topology: Topology, secret:
   const anyNode = place.node("{node}");
   const paths = {
     secretFile: place.secret,
-    dataDirectory: `${anyNode.directory}/data`,
+    dataDirectory: anyNode.dataDirectory,
     controlSocket: anyNode.controlSocket,
   };
   // It holds the mobiles' keys.

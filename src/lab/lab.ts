@@ -19,6 +19,7 @@ import {
 import { namespacePlan } from "./namespace-plan.ts";
 import { ANYHOME_MAIN, LabPlace } from "./place.ts";
 import { FRR_DAEMONS, nextHops, startRouter, vtysh } from "./router.ts";
+import { mountSmallDisk, unmountBelow } from "./small-disk.ts";
 import { LAB_TOPOLOGY, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
 import { waitFor } from "./wait.ts";
 
@@ -44,6 +45,8 @@ export interface UpOptions {
   readonly signal?: AbortSignal;
   /** Leaves everything as it is when something fails, to be looked at. */
   readonly keepOnFailure?: boolean;
+  /** Gives the store of each home agent a disk of this size, in memory, that can be filled. */
+  readonly diskMegabytes?: number | undefined;
 }
 
 /** Time for home agents to become ready, and for routes to reach the last router. */
@@ -65,7 +68,7 @@ export class Lab {
    *
    * @throws LabError when it doesn't come up; tells the end of the log of who is to blame.
    */
-  async up({ progress = () => {}, signal, keepOnFailure = false }: UpOptions = {}): Promise<void> {
+  async up({ progress = () => {}, signal, keepOnFailure = false, diskMegabytes }: UpOptions = {}): Promise<void> {
     try {
       this.place.create();
     } catch (error) {
@@ -73,14 +76,18 @@ export class Lab {
       throw new LabError(`a lab named ${this.place.name} is there already`, { cause: error });
     }
     try {
-      await this.build(progress, signal);
+      await this.build(progress, signal, diskMegabytes);
     } catch (error) {
       if (!keepOnFailure) await this.down();
       throw error;
     }
   }
 
-  private async build(progress: (line: string) => void, signal: AbortSignal | undefined): Promise<void> {
+  private async build(
+    progress: (line: string) => void,
+    signal: AbortSignal | undefined,
+    diskMegabytes: number | undefined,
+  ): Promise<void> {
     progress(`linking ${this.topology.nodes.map(({ name }) => name).join(" ")}`);
     await this.link();
     signal?.throwIfAborted();
@@ -90,6 +97,9 @@ export class Lab {
     progress("starting home agents");
     configureHomeAgents(this.place, this.topology, randomBytes(32).toString("hex"));
     const homeAgents = nodesOf(this.topology, "home-agent");
+    if (diskMegabytes !== undefined) {
+      for (const { name } of homeAgents) await mountSmallDisk(this.place.node(name).dataDirectory, diskMegabytes);
+    }
     const started = homeAgents.map(({ name }) => ({ name, pid: startHomeAgent(this.place, name) }));
     progress("waiting for home agents to be ready");
     await Promise.all(started.map(({ name, pid }) => this.untilReady(name, pid, signal)));
@@ -140,6 +150,7 @@ export class Lab {
     const existing = await namespaces();
     const ours = this.topology.nodes.map(({ name }) => this.place.namespace(name)).filter((name) => existing.has(name));
     await Promise.all(ours.map(removeNamespace));
+    await unmountBelow(this.place.directory);
     this.place.remove();
   }
 

@@ -70,6 +70,11 @@ export class NodePlace {
     return join(this.directory, "bin");
   }
 
+  /** Of a home agent: its store. */
+  get dataDirectory(): string {
+    return join(this.directory, "data");
+  }
+
   get controlSocket(): string {
     return join(this.directory, "control.sock");
   }
