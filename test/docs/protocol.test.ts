@@ -44,6 +44,7 @@ test("the frame to test with is what a member sends", () => {
     heardBootCount: 4,
     health: "ready",
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
+    silent: [],
   });
   expect(Buffer.from(sent ?? []).toString("hex")).toBe(frame.join(""));
 });

@@ -1,0 +1,77 @@
+/** Holds docs/replication.md to the code: diagrams, messages, reasons, bounds. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { ACKNOWLEDGEMENT_TIMEOUT_MS, PAGE_ROWS, WINDOW_ROWS } from "../../src/replication/link.ts";
+import { DIGEST_BUCKETS, type StreamMessage } from "../../src/replication/message.ts";
+import { decodeStreamMessage, encodeStreamMessage, StreamMessageError } from "../../src/replication/stream-codec.ts";
+import { MAXIMUM_BODY_BYTES } from "../../src/replication/stream-frame.ts";
+import { UNSPECIFIED } from "../../src/wire/ipv4.ts";
+
+const root = new URL("../../", import.meta.url);
+const read = (file: string) => readFileSync(new URL(file, root), "utf8");
+const page = read("docs/replication.md");
+const bounds = new Map([...page.matchAll(/^\| (.+?) \| (.+?) \| .+ \|$/gm)].map(([, what, bound]) => [what, bound]));
+
+test.each(["src/replication/stream-frame.ts", "src/relay/stream-hello.ts", "src/replication/stream-codec.ts"])(
+  "the diagrams of %s are those of the page",
+  (file) => {
+    const diagrams = read(file).match(/(?:^ \* {3,}\S.*\n)+/gm) ?? [];
+    expect(diagrams.length).toBeGreaterThan(0);
+    for (const diagram of diagrams) expect(page).toContain(diagram.replaceAll(/^ \* {2}/gm, ""));
+  },
+);
+
+test("every message stands beside its number", () => {
+  const named = [...page.matchAll(/^\| (\d+) \| `([a-z-]+)` \|/gm)].map(([, type, name]) => [Number(type), name]);
+  const samples: readonly StreamMessage[] = [
+    { type: "rows", position: 1, rows: [] },
+    { type: "ack", position: 1 },
+    { type: "digests", buckets: Array.from({ length: DIGEST_BUCKETS }, () => 0) },
+    { type: "differing", buckets: [] },
+    { type: "synchronized", position: 1 },
+    { type: "owned", entries: [], last: true },
+    { type: "owned-checked" },
+    {
+      type: "moved",
+      mobile: "ip:10.64.1.1",
+      homeAddress: UNSPECIFIED,
+      nai: undefined,
+      owner: "ha1",
+      backups: [],
+      generation: 1,
+      knownUntilMs: 0,
+    },
+    { type: "holding", of: "ha1", versions: [], last: true },
+    { type: "want", of: "ha1", mobiles: [] },
+    { type: "sent", of: "ha1" },
+    { type: "handover", rows: [] },
+    { type: "forget", mobiles: [] },
+    {
+      type: "temporary",
+      requestId: 1,
+      foreignAgent: { address: UNSPECIFIED, port: 0 },
+      destination: { address: UNSPECIFIED, port: 0 },
+      identification: 0n,
+    },
+  ];
+  expect(named).toEqual(samples.map((message) => [encodeStreamMessage(message)[0], message.type]));
+  const next = samples.length + 1;
+  expect(() => decodeStreamMessage(Uint8Array.of(next))).toThrow(
+    new StreamMessageError(`unknown message type ${next}`),
+  );
+});
+
+test("every reason for the end of a stream is explained", () => {
+  const [, type = ""] = /export type StreamFault =(.*?);\n/s.exec(`${read("src/relay/stream-fault.ts")}\n`) ?? [];
+  const faults = [...type.matchAll(/\| "([a-z-]+)"/g)].map(([, fault = ""]) => fault);
+  expect(faults).toContain("older-boot-count");
+  expect(faults.filter((fault) => !page.includes(`\`${fault}\``))).toEqual([]);
+});
+
+test("bounds are those of the code", () => {
+  expect(bounds.get("rows under way to a peer, not acknowledged")).toBe(WINDOW_ROWS.toLocaleString("en"));
+  expect(bounds.get("time until a peer acknowledges")).toBe(`${ACKNOWLEDGEMENT_TIMEOUT_MS / 1000} s`);
+  expect(bounds.get("rows in one message")).toBe(String(PAGE_ROWS));
+  expect(bounds.get("body of a frame")).toBe(`${MAXIMUM_BODY_BYTES / 1024 ** 2} MiB`);
+  expect(page).toContain(`keep, for each other, ${DIGEST_BUCKETS} digests`);
+});
