@@ -50,18 +50,19 @@ const STALL_MS = 250;
 /** Runs the home agent until SIGTERM or SIGINT. Rejects if it can't be started. */
 export async function runDaemon(config: Config): Promise<void> {
   const log = createLog({ level: config.log.level, node: config.node });
+  // From the beginning: who is told to stop while it starts shall leave nothing behind either.
+  const stopSignal = Promise.race(
+    (["SIGTERM", "SIGINT"] as const).map(async (name) => {
+      await once(process, name);
+      return name;
+    }),
+  );
   try {
     const daemon = await startDaemon(config, log).catch((error) => {
       log.event("daemon-failed", { err: error });
       throw error;
     });
-    const signal = await Promise.race(
-      (["SIGTERM", "SIGINT"] as const).map(async (name) => {
-        await once(process, name);
-        return name;
-      }),
-    );
-    log.event("daemon-stopping", { signal });
+    log.event("daemon-stopping", { signal: await stopSignal });
     await daemon.stop();
     log.event("daemon-stopped");
   } finally {
