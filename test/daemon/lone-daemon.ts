@@ -1,12 +1,12 @@
 /** A home agent daemon as a process of its own, alone in its cluster, on the loopback interface. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { stringify } from "yaml";
 import { freeUdpPorts } from "../../src/lab/free-port.ts";
 import { readiness } from "../../src/lab/home-agent.ts";
+import { ANYHOME_MAIN } from "../../src/lab/place.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { register } from "../../src/mobile/register.ts";
 import { type Endpoint, ipv4 } from "../../src/wire/ipv4.ts";
@@ -22,7 +22,7 @@ export class LoneDaemon implements AsyncDisposable {
   readonly directory: string;
   readonly registrations: Endpoint;
   readonly cluster: Endpoint;
-  #process: ChildProcess | undefined;
+  #process: ReturnType<typeof runDaemon> | undefined;
 
   private constructor(registrationPort: number, clusterPort: number) {
     this.directory = mkdtempSync(join(tmpdir(), "anyhome-daemon-"));
@@ -75,27 +75,19 @@ export class LoneDaemon implements AsyncDisposable {
 
   /** Resolves once it is ready. */
   async start(): Promise<void> {
-    const main = new URL("../../src/cli/main.ts", import.meta.url).pathname;
-    const child = spawn(process.execPath, [main, "run", "-c", this.path("anyhome.yaml")], {
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    child.stdout.on("data", (chunk) => writeFileSync(this.path("log"), chunk, { flag: "a" }));
-    this.#process = child;
+    this.#process = runDaemon(this.path("anyhome.yaml"), this.path("log"));
     await waitFor(async () => (await readiness(this.path("control.sock"))).ready, {
       deadlineMs: 60_000,
       what: "the daemon to be ready",
     });
   }
 
-  /** Resolves with its exit code; `null` if the signal ended it. */
-  async stop(signal: NodeJS.Signals): Promise<number | null> {
-    const child = this.#process;
+  /** Resolves with its exit code; `undefined` if the signal ended it. */
+  async stop(signal: NodeJS.Signals): Promise<number | undefined> {
+    const running = this.#process;
     this.#process = undefined;
-    if (child === undefined) return null;
-    const ended = once(child, "close");
-    child.kill(signal);
-    const [exitCode] = await ended;
-    return exitCode;
+    running?.kill(signal);
+    return (await running)?.exitCode;
   }
 
   /** Runs another daemon with a configuration of this directory, to its end. */
@@ -145,4 +137,14 @@ export class LoneDaemon implements AsyncDisposable {
     await this.stop("SIGKILL");
     rmSync(this.directory, { recursive: true });
   }
+}
+
+/** It ends with us, should we be interrupted. */
+function runDaemon(config: string, log: string) {
+  return execa(process.execPath, [ANYHOME_MAIN, "run", "-c", config], {
+    stdin: "ignore",
+    stdout: { file: log, append: true },
+    stderr: "ignore",
+    reject: false,
+  });
 }
