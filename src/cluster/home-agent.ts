@@ -155,7 +155,7 @@ export class HomeAgent {
     this.#owner.expire(now);
     this.#locations.expire(now.wallMs);
     this.#replication.passTime(now);
-    this.#owner.progress(now);
+    if (makesSafe(input)) this.#owner.progress(now);
     this.#ingress.passTime(now);
     this.#replication.flush(now);
     return this.#takeOutputs();
@@ -387,4 +387,10 @@ export class HomeAgent {
     this.#outputs = [];
     return outputs;
   }
+}
+
+/** After which inputs an answer that waits may be sent, or given up: looking through them all after every datagram would cost too much. */
+function makesSafe(input: Input): boolean {
+  if (input.type === "stream") return input.message.type === "ack";
+  return input.type === "durable" || input.type === "tick" || input.type === "stream-closed";
 }

@@ -83,7 +83,7 @@ describe.concurrent("tables, for people", () => {
         "Ready:            yes",
         "Health:           ready",
         "Virtual address:  10.64.0.1 in 10.64.0.0/12",
-        "Bindings:         12 owned, 5 as ingress, 1 temporary, 2 tombstones",
+        "Bindings:         12 owned, 5 as backup, 5 as ingress, 1 temporary, 2 tombstones",
         "Registrations:    3.3/s",
         "Store:            0 changes queued, 17 not folded, last commit 0.4 ms, 12.3 GiB free",
         "Alarms:           clock-skew since 2026-01-02T03:04:05.000Z: the clock of ha3 differs by 2.5 s",
@@ -134,8 +134,14 @@ describe.concurrent("tables, for people", () => {
     await using daemon = await fakeDaemon();
     const [head, self, other] = (await daemon.run("peers")).stdout.split("\n");
     expect(head).toMatch(/^ID +ADDRESS +STATE +HEALTH +HEARD +OWNED +REG\/S/);
-    expect(self).toMatch(/^ha1 +10\.1\.0\.11:4340 +self +ready +0 ms ago +12 +3\.3 +2 ms +0 +0 ms +7$/);
-    expect(other).toMatch(/^ha2 +10\.1\.0\.12:4340 +unknown +- +- +- +- +- +- +- +-$/);
+    expect(self).toMatch(/^ha1 +10\.1\.0\.11:4340 +self +ready +0 ms ago +12 +3\.3 +2 ms +0 +0 ms +7 +-$/);
+    expect(other).toMatch(/^ha2 +10\.1\.0\.12:4340 +unknown +- +- +- +- +- +- +- +- +down$/);
+  });
+
+  test.each(["drain", "undrain", "rebalance"])("%s passes the order on, and says what became of it", async (order) => {
+    await using daemon = await fakeDaemon();
+    expect((await daemon.run(order)).stdout).toBe("ha1 is ready; it owns 12 bindings\n");
+    expect(daemon.service.orders).toEqual([order]);
   });
 
   test("routes", async () => {
