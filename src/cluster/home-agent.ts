@@ -155,6 +155,9 @@ export class HomeAgent {
     this.#owner.expire(now);
     this.#locations.expire(now.wallMs);
     this.#replication.passTime(now);
+    // Large pieces of work only on ticks, which the driver gives between whatever else comes: with a piece for every input,
+    // heartbeats would wait behind them until their senders are taken for dead, which makes more work.
+    if (input.type === "tick") this.#replication.work(now);
     if (makesSafe(input)) this.#owner.progress(now);
     this.#ingress.passTime(now);
     this.#replication.flush(now);

@@ -74,12 +74,17 @@ export class Replication implements Safety {
   // What the owner needs
 
   designate({ mobile }: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[] {
-    const { self, placement, membership, settings } = this.#options;
-    const ranking = placement.rank(mobile);
+    const { self, peers, placement, membership, settings } = this.#options;
     const isAlive = (member: MemberId) => membership.isAlive(member);
     // Who is only silent for the moment, as all are after a power cut, stays a backup: each change is a row for all of them.
     const isNotDead = (member: MemberId) =>
       membership.get(member) !== undefined && membership.get(member)?.state !== "dead";
+    const areEnough =
+      present.length === Math.min(settings.copies, peers.length) &&
+      this.available(present) >= settings.acknowledgements;
+    // What all but always is the outcome, without a look at the ranking.
+    if (areEnough && present.every(isNotDead)) return present;
+    const ranking = placement.rank(mobile);
     const patient = designateBackups(self, present, ranking, { toStay: isNotDead, toJoin: isAlive }, settings);
     const strict = designateBackups(self, present, ranking, { toStay: isAlive, toJoin: isAlive }, settings);
     const isTooPatient = this.available(patient) < settings.acknowledgements;
@@ -158,9 +163,14 @@ export class Replication implements Safety {
 
   passTime(now: Now): void {
     this.#replicator.passTime(now);
-    this.#takeover.passTime(now);
+  }
+
+  /** One piece of whatever there is to be done to many bindings. */
+  work(now: Now): void {
+    this.#takeover.work(now);
     this.#reviewSome();
     this.#moveSome(now);
+    this.#replicator.work(now);
   }
 
   flush(now: Now): void {

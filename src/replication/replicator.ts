@@ -206,18 +206,26 @@ export class Replicator {
     for (const mobile of [...this.#strays.keys()]) this.#sendStray(mobile);
   }
 
-  /** Sends what has come together, and the next page of what a peer is behind by. */
+  /** Sends what has come together. */
   flush(now: Now): void {
-    const { journal, table, send } = this.#options;
+    const { journal, send } = this.#options;
     for (const [peer, link] of this.#links) {
       if (!link.isUp) continue;
-      const hadBacklog = link.hasBacklog;
+      for (const message of link.flush(journal.position, now.monotonicMs)) send(peer, message);
+    }
+  }
+
+  /** Sends the next page of what a peer is behind by. */
+  work(now: Now): void {
+    const { journal, table } = this.#options;
+    for (const [peer, link] of this.#links) {
+      if (!link.isUp || !link.hasBacklog) continue;
       for (const mobile of link.takeBacklog()) {
         const row = table.get(mobile);
         if (row !== undefined) link.enqueue(encodeBindingRow(row));
       }
-      for (const message of link.flush(journal.position, now.monotonicMs)) send(peer, message);
-      if (hadBacklog && !link.hasBacklog) send(peer, link.synchronized(journal.position, now.monotonicMs));
+      if (link.hasBacklog) continue;
+      this.#sendBehindRows(peer, link.synchronized(journal.position, now.monotonicMs), now);
     }
   }
 

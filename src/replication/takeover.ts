@@ -15,8 +15,8 @@ import { decider, leastLoaded, takers } from "./designation.ts";
 import type { RegistrationVersion, StreamMessage } from "./message.ts";
 import type { Replicator } from "./replicator.ts";
 
-/** Bindings looked at in one go, so that registrations are not held up. */
-const CHUNK = 500;
+/** Bindings moved in one go, so that registrations are not held up. */
+const CHUNK = 200;
 const PAGE = 500;
 /** How long a decider waits for what other survivors hold. */
 const COLLECTION_TIMEOUT_MS = 400;
@@ -70,9 +70,12 @@ export class Takeover {
     return this.#collections.size > 0;
   }
 
-  /** When `passTime` should be called at the latest; monotonic ms. */
+  /** When `work` should be called at the latest; monotonic ms. */
   get nextDeadlineMs(): number {
-    return Math.min(...[...this.#collections.values()].map(({ deadlineMs }) => deadlineMs), Number.POSITIVE_INFINITY);
+    const deadlines = [...this.#collections].map(([member, { deadlineMs }]) =>
+      this.#haveAllTold(member) ? Number.NEGATIVE_INFINITY : deadlineMs,
+    );
+    return Math.min(...deadlines, Number.POSITIVE_INFINITY);
   }
 
   died(member: MemberId, now: Now): void {
@@ -112,11 +115,12 @@ export class Takeover {
     }
   }
 
-  passTime(now: Now): void {
+  /** Moves some of the bindings that are to be moved. */
+  work(now: Now): void {
     for (const [member, collection] of this.#collections) {
-      if (now.monotonicMs < collection.deadlineMs && this.#survivors().some((one) => !this.#hasToldAll(member, one)))
-        continue;
-      this.#claimSome(member, collection, now);
+      if (now.monotonicMs >= collection.deadlineMs || this.#haveAllTold(member)) {
+        this.#claimSome(member, collection, now);
+      }
     }
     if (now.monotonicMs < this.#nextReviewMs) return;
     this.#nextReviewMs = now.monotonicMs + REVIEW_INTERVAL_MS;
@@ -221,9 +225,11 @@ export class Takeover {
     return [...this.#options.membership.values()].filter(({ id }) => this.#isAlive(id)).map(({ id }) => id);
   }
 
-  #hasToldAll(dead: MemberId, survivor: MemberId): boolean {
-    const { complete, unansweredWants } = this.#toldBy(dead, survivor);
-    return complete && unansweredWants <= 0;
+  #haveAllTold(dead: MemberId): boolean {
+    return this.#survivors().every((survivor) => {
+      const { complete, unansweredWants } = this.#toldBy(dead, survivor);
+      return complete && unansweredWants <= 0;
+    });
   }
 
   #toldBy(dead: MemberId, survivor: MemberId): Told {
