@@ -217,15 +217,15 @@ export class Replicator {
 
   /** Sends the next page of what a peer is behind by. */
   work(now: Now): void {
-    const { journal, table } = this.#options;
+    const { journal, table, send } = this.#options;
     for (const [peer, link] of this.#links) {
       if (!link.isUp || !link.hasBacklog) continue;
       for (const mobile of link.takeBacklog()) {
         const row = table.get(mobile);
         if (row !== undefined) link.enqueue(encodeBindingRow(row));
       }
-      if (link.hasBacklog) continue;
-      this.#sendBehindRows(peer, link.synchronized(journal.position, now.monotonicMs), now);
+      for (const message of link.flush(journal.position, now.monotonicMs)) send(peer, message);
+      if (!link.hasBacklog) send(peer, link.synchronized(journal.position, now.monotonicMs));
     }
   }
 
