@@ -293,6 +293,7 @@ export class HomeAgent {
         this.#receiveFrame(input.payload, input.source, now);
         break;
       case "stream":
+        this.#membership.lives(input.peer, now.monotonicMs);
         this.#replication.receive(input.peer, input.message, now);
         break;
       case "stream-opened":
@@ -336,6 +337,7 @@ export class HomeAgent {
       return;
     }
     const { sender, bootCount, message } = opened;
+    this.#membership.lives(sender, now.monotonicMs);
     this.#observer.countBy("frames-received", message.type);
     switch (message.type) {
       case "heartbeat": {

@@ -72,6 +72,12 @@ export class Membership {
     });
   }
 
+  /** Whatever a peer says shows that it lives, though only its heartbeats tell how: these may wait behind the rest. */
+  lives(id: MemberId, monotonicMs: number): void {
+    const peer = this.#peers.get(id);
+    if (peer !== undefined && isHeard(peer)) this.#peers.set(id, { ...peer, lastHeardMs: monotonicMs });
+  }
+
   /**
    * Suspects whoever has been silent for too long, and declares dead whom nobody alive hears: a broken path between two members
    * kills neither of them. Answers those that changed, as they were before. To be called at least once per heartbeat interval:

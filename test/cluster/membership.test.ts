@@ -31,6 +31,27 @@ describe("a silent peer", () => {
     expect(members.isAlive("ha2")).toBe(false);
   });
 
+  it("is not silent while it says anything at all, which its heartbeats may wait behind", () => {
+    const members = membership();
+    hear(members, "ha2", 1000);
+    for (let nowMs = 1200; nowMs <= 5000; nowMs += 200) {
+      members.lives("ha2", nowMs);
+      expect(deadBetween(members, nowMs, nowMs)).toEqual([]);
+    }
+    expect(deadBetween(members, 5200, 5800)).toEqual([]);
+    expect(deadBetween(members, 6000, 6000)).toEqual(["ha2"]);
+  });
+
+  it("that is dead comes back by a heartbeat alone, which shows that it hears us", () => {
+    const members = membership();
+    hear(members, "ha2", 1000);
+    expect(deadBetween(members, 1000, 2000)).toEqual(["ha2"]);
+    members.lives("ha2", 2100);
+    expect(members.isAlive("ha2")).toBe(false);
+    hear(members, "ha2", 2200);
+    expect(members.isAlive("ha2")).toBe(true);
+  });
+
   it("that was never heard is dead after ten times the timeout, as it may be starting, too", () => {
     const members = membership();
     expect(deadBetween(members, 0, 8000)).toEqual([]);
