@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-const RESOLUTION_MS = 10;
+/** A finer one would wake an idle process up more often than everything else. */
+const RESOLUTION_MS = 50;
 const NANOSECONDS_PER_MS = 1e6;
 
 /** How long the event loop kept others waiting since the last look. */
