@@ -1,5 +1,6 @@
 /** The declarative interface to routing: "this is the set of prefixes with these attributes; make it so". */
 import type { Ipv4Prefix } from "../wire/ipv4.ts";
+import type { RoutingView } from "./routing-view.ts";
 
 export interface Advertisement {
   readonly prefix: Ipv4Prefix;
@@ -34,6 +35,8 @@ export interface AdvertiserStatus {
   /** What the speaker has confirmed. */
   readonly applied: readonly Advertisement[];
   readonly neighbors: readonly NeighborStatus[];
+  /** What the routers say: who announces. */
+  readonly view: RoutingView;
 }
 
 export interface Advertiser {

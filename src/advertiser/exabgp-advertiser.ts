@@ -13,6 +13,7 @@ import { formatIpv4, formatPrefix } from "../wire/ipv4.ts";
 import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, NeighborStatus } from "./advertiser.ts";
 import { type NeighborEvent, parseEvent, printable, routeCommands } from "./api-dialect.ts";
 import type { Report } from "./helper-channel.ts";
+import { UNKNOWN_VIEW } from "./routing-view.ts";
 import { type SpeakerOptions, SpeakerSupervisor } from "./speaker-supervisor.ts";
 
 export interface ExabgpAdvertiserOptions extends SpeakerOptions {
@@ -77,6 +78,7 @@ export class ExabgpAdvertiser implements Advertiser {
       desired: this.#desired,
       applied: this.#applied,
       neighbors: [...this.#neighbors.values()],
+      view: UNKNOWN_VIEW,
     };
   }
 

@@ -1,4 +1,5 @@
 import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus } from "./advertiser.ts";
+import { UNKNOWN_VIEW } from "./routing-view.ts";
 
 /** Announces nothing: the operator routes the virtual network to this home agent by other means. */
 export class NoneAdvertiser implements Advertiser {
@@ -28,6 +29,7 @@ export class NoneAdvertiser implements Advertiser {
       desired: this.#desired,
       applied: this.#running ? this.#desired : [],
       neighbors: [],
+      view: UNKNOWN_VIEW,
     };
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
+import { UNKNOWN_VIEW } from "../../src/advertiser/routing-view.ts";
 import type { PeerStatus } from "../../src/cluster/membership.ts";
 import { type AlarmSources, Alarms } from "../../src/health/alarms.ts";
 
@@ -10,6 +11,7 @@ const advertiser: AdvertiserStatus = {
   desired: [],
   applied: [],
   neighbors: [{ address: "10.1.0.1", state: "up", sinceMs: 0 }],
+  view: UNKNOWN_VIEW,
 };
 
 const peer: PeerStatus = {
