@@ -23,7 +23,7 @@ function describe(status: StatusView): string {
   const { bindings, store, alarms } = status;
   return fields([
     ["Node", `${status.node} of cluster ${status.cluster}, version ${status.version}`],
-    ["Running for", `${formatSeconds(status.uptimeSeconds)}, start ${status.bootCount}`],
+    ["Running for", formatSeconds(status.uptimeSeconds)],
     ["Ready", status.ready ? "yes" : `no: ${status.reasons.join("; ")}`],
     ["Health", status.health],
     ["Virtual address", `${status.virtualAddress} in ${status.virtualNetwork}`],

@@ -52,8 +52,6 @@ interface Peer {
   readonly receiveKey: KeyObject;
   readonly window: ReplayWindow;
   nextSequence: number;
-  /** Of the newest heartbeat, by the sender's clock. */
-  newestSentAtMs: number;
 }
 
 /** Seals what this member sends and opens what it receives. One per member; knows the keys of all peers. */
@@ -78,7 +76,6 @@ export class FrameCodec {
         receiveKey: deriveFrameKey(secret, cluster, peer, self),
         window: new ReplayWindow(),
         nextSequence: 1,
-        newestSentAtMs: Number.NEGATIVE_INFINITY,
       });
     }
   }
@@ -117,28 +114,13 @@ export class FrameCodec {
       const peer = this.#peers.get(sender);
       if (peer === undefined) return refuse("unknown-sender");
       if (!verifyFrame(peer.receiveKey, covered, frame.subarray(covered.length))) return refuse("bad-authenticator");
-      const message = decodeMessage(type, reader);
-      if (!isFresh(peer, bootCount, sequence, message)) return refuse("replayed");
-      return { ok: true, sender, bootCount, message };
+      if (!peer.window.accept(bootCount, sequence)) return refuse("replayed");
+      return { ok: true, sender, bootCount, message: decodeMessage(type, reader) };
     } catch (error) {
       if (error instanceof FrameFormatError) return refuse("malformed-body");
       throw error;
     }
   }
-}
-
-/**
- * A member whose store was emptied counts its starts from 1 again. Its heartbeats show that they are no recordings by their
- * time, which is later than that of all before.
- */
-function isFresh(peer: Peer, bootCount: number, sequence: number, message: Message): boolean {
-  const sentAtMs = message.type === "heartbeat" ? message.sentAtMs : Number.NEGATIVE_INFINITY;
-  if (!peer.window.accept(bootCount, sequence)) {
-    if (sentAtMs <= peer.newestSentAtMs) return false;
-    peer.window.restart(bootCount, sequence);
-  }
-  peer.newestSentAtMs = Math.max(peer.newestSentAtMs, sentAtMs);
-  return true;
 }
 
 function refuse(fault: FrameFault): FrameResult {

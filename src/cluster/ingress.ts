@@ -45,6 +45,12 @@ type Undecided = "unconfirmed" | { readonly formerOwner: MemberId };
 /** A request and its way here. */
 type Arrival = Pick<ServedRequest, "request" | "source" | "destination">;
 
+/**
+ * Boot counts are seconds (store/directory.ts): a start that makes fewer requests per second than this never uses an id of a
+ * later start. All 32-bit boot counts times it stay safe integers.
+ */
+const REQUEST_IDS_PER_BOOT_COUNT = 2 ** 21;
+
 export interface IngressSettings {
   readonly self: MemberId;
   readonly bootCount: number;
@@ -98,7 +104,7 @@ export class Ingress {
     this.#candidates = options.candidates;
     this.#replication = options.replication;
     this.#table = options.table;
-    this.#nextRequestId = options.settings.bootCount * 2 ** 32 + 1;
+    this.#nextRequestId = options.settings.bootCount * REQUEST_IDS_PER_BOOT_COUNT + 1;
     this.#temporary = new TemporaryBindings(options.settings.maximumPending);
   }
 

@@ -27,12 +27,6 @@ export class ReplayWindow {
     return true;
   }
 
-  /** Begins anew with a start that counts lower: call only for a frame that is known to be new. */
-  restart(bootCount: number, sequence: number): void {
-    this.#bootCount = Number.NEGATIVE_INFINITY;
-    this.accept(bootCount, sequence);
-  }
-
   #slideTo(sequence: number): void {
     if (sequence - this.#highest >= WINDOW_BITS) {
       this.#seen.fill(0);

@@ -57,7 +57,8 @@ export class SimulatedNode {
   }
 
   start(): void {
-    this.bootCount++;
+    // As store/directory.ts counts.
+    this.bootCount = Math.max(this.bootCount + 1, Math.floor(this.now.wallMs / 1000));
     this.life++;
     this.agent = this.#make();
     for (const [name, row] of this.#disk) {

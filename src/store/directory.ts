@@ -1,7 +1,7 @@
 /**
  * The store's place on disk, and whose it is:
  *
- *     DIRECTORY/boot.sqlite         the number of starts; locked for as long as a process has the store open
+ *     DIRECTORY/boot.sqlite         the number of the last start; locked for as long as a process has the store open
  *     DIRECTORY/pid                 which process that is
  *     DIRECTORY/data/log.sqlite     changes, in order (with -wal and -shm)
  *     DIRECTORY/data/tables.sqlite  rows (with -wal and -shm)
@@ -23,11 +23,13 @@ import {
 import { dirname, join } from "node:path";
 import { checkIntegrity, explaining, openDatabase, type SqliteDatabase } from "./database.ts";
 import { BOOT_MIGRATIONS, LOG_MIGRATIONS, type Migrations, migrate, TABLES_MIGRATIONS } from "./schema.ts";
-import { StoreError } from "./store-error.ts";
+import { StoreCorruptError, StoreError } from "./store-error.ts";
 
 const LOG_PAGE_BYTES = 4_096;
 /** Each row that the fold writes costs a whole page, twice. Smaller still, and too much of a page would be empty. */
 const TABLES_PAGE_BYTES = 2_048;
+/** Boot counts travel as 32 bits: a clock that is off by decades leaves room for the starts after it. */
+const LATEST_BOOT_SECONDS = 2 ** 32 - 2 ** 20;
 
 /** Who a store belongs to. */
 export interface StoreOwner {
@@ -102,15 +104,20 @@ export class StoreLock {
   }
 
   /**
-   * The number of this start. It is kept beside the data so that it goes on when damaged data is put aside, and in the
-   * data too (`atLeast`), should this file be lost: peers take a home agent with a lower number for an old message of it.
+   * The number of this start: the second in which it happens, so that a store that was lost and made anew counts on from there,
+   * and more than the last in any case, should the clock have been set back. It is kept beside the data so that it goes on when
+   * damaged data is put aside, and in the data too (`last`), should this file be lost: peers take a home agent with a lower
+   * number for an old message of it.
    */
-  nextBootCount(atLeast: number): number {
+  nextBootCount(last: number): number {
     return explaining(this.#paths.boot, () => {
-      const statement = this.#database.prepare<[number], number>(
-        "UPDATE boot SET boot_count = max(boot_count, ?) + 1 RETURNING boot_count",
+      const statement = this.#database.prepare<[number, number], number>(
+        "UPDATE boot SET boot_count = max(boot_count + 1, ? + 1, ?) RETURNING boot_count",
       );
-      return statement.pluck().get(atLeast) ?? atLeast + 1;
+      const seconds = Math.min(Math.floor(Date.now() / 1000), LATEST_BOOT_SECONDS);
+      const count = statement.pluck().get(last, seconds);
+      if (count === undefined) throw new StoreCorruptError(this.#paths.boot, "it has no boot count");
+      return count;
     });
   }
 

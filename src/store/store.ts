@@ -39,7 +39,7 @@ export interface StoreListener {
 
 /** Implemented by SQLite (store/sqlite-store.ts) and by memory (store/memory-store.ts, for tests and the simulator). */
 export interface Store {
-  /** This start's number: 1 the first time, kept on disk, larger at every open. */
+  /** This start's number, kept on disk: larger at every open, and than that of any store that was in its place before. */
   readonly bootCount: number;
   /**
    * All rows, once, before the first append; in no particular order.

@@ -141,7 +141,7 @@ export const events = {
   "member-restarted": {
     level: "info",
     message: "member restarted",
-    explanation: "The boot counter of `member` went up: the daemon there started anew since it was last heard.",
+    explanation: "The boot count of `member` went up: the daemon there started anew since it was last heard.",
   },
   "takeover-started": {
     level: "warn",

@@ -79,7 +79,7 @@ describe.concurrent("tables, for people", () => {
     expect((await daemon.run("status")).stdout).toBe(
       [
         "Node:             ha1 of cluster lab, version 0.1.0",
-        "Running for:      1d 2h, start 7",
+        "Running for:      1d 2h",
         "Ready:            yes",
         "Health:           ready",
         "Virtual address:  10.64.0.1 in 10.64.0.0/12",

@@ -127,15 +127,11 @@ describe("a cluster frame", () => {
     expect(receiver.open(frame)).toEqual({ ok: false, fault: "replayed" });
   });
 
-  it("of a member that lost its store, and counts its starts from 1 again, is taken when it is newer than all before", () => {
+  it("of an earlier start of its sender is refused", () => {
     const receiver = codec("ha2");
-    const before = codec("ha1", { bootCount: 7 });
-    const recorded = seal(codec("ha1", { bootCount: 3 }), "ha2", { ...heartbeat, sentAtMs: heartbeat.sentAtMs - 1 });
-    expect(receiver.open(seal(before, "ha2", heartbeat)).ok).toBe(true);
+    const recorded = seal(codec("ha1", { bootCount: 3 }), "ha2", heartbeat);
+    expect(receiver.open(seal(codec("ha1", { bootCount: 7 }), "ha2", heartbeat)).ok).toBe(true);
     expect(receiver.open(recorded)).toEqual({ ok: false, fault: "replayed" });
-    const emptied = codec("ha1", { bootCount: 1 });
-    expect(receiver.open(seal(emptied, "ha2", { ...heartbeat, sentAtMs: heartbeat.sentAtMs + 1 })).ok).toBe(true);
-    expect(receiver.open(seal(emptied, "ha2", { ...heartbeat, sentAtMs: heartbeat.sentAtMs + 2 })).ok).toBe(true);
   });
 
   it("can be neither reflected to its sender nor passed off to a third member", () => {

@@ -36,12 +36,14 @@ test("killed at any moment, a store has lost nothing that it reported durable, a
   // From within the first commits to well into the folds, which begin after a second.
   const killAfterMs = [1, 40, 300, 1_300, 5, 900, 2_200, 120, 1_700].map((ms) => ms + Math.random() * ms);
   const durablePositions: number[] = [];
+  let bootCount = 0;
 
   for (const [round, afterMs] of [...killAfterMs, 0].entries()) {
     const { signal, stderr, opened, durablePosition } = crash(directory, round, afterMs);
     const story = `round ${round}; killed after ${killAfterMs.slice(0, round).join(", ")} ms`;
     expect({ story, signal, stderr }).toEqual({ story, signal: "SIGKILL", stderr: "" });
-    expect(opened?.bootCount, story).toBe(round + 1);
+    expect(opened?.bootCount, story).toBeGreaterThan(bootCount);
+    bootCount = opened?.bootCount ?? 0;
     for (const [earlier, durable] of durablePositions.entries()) {
       const { count, highest } = opened?.found[earlier] ?? { count: 0, highest: 0 };
       expect(highest, `${story}: changes of round ${earlier}`).toBeGreaterThanOrEqual(durable);

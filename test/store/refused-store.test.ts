@@ -17,7 +17,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { StoreCorruptError, StoreError } from "../../src/store/store-error.ts";
-import { asRows, bindings, fillStore, openStore, sorted, temporaryDirectory } from "./store-fixture.ts";
+import { asRows, bindings, bootCountOf, fillStore, openStore, sorted, temporaryDirectory } from "./store-fixture.ts";
 import { StoreProcess } from "./store-process.ts";
 
 async function refusal(directory: string, owner?: { cluster: string; node: string }): Promise<StoreError> {
@@ -302,7 +302,7 @@ describe("a damaged store", () => {
   test("names the command that puts it aside; the next start is empty, and its number goes on", async () => {
     const directory = join(temporaryDirectory(), "it's a store");
     await fillStore(directory, bindings(1, 10));
-    await fillStore(directory, []);
+    const before = await bootCountOf(directory);
     writeFileSync(join(directory, "data/tables.sqlite"), "garbage");
 
     const { message } = await refusal(directory);
@@ -311,13 +311,13 @@ describe("a damaged store", () => {
 
     const { store } = await openStore(directory);
     expect([...store.load()]).toEqual([]);
-    expect(store.bootCount).toBeGreaterThan(2);
+    expect(store.bootCount).toBeGreaterThan(before);
     expect(readdirSync(directory).filter((name) => name.startsWith("data.corrupt-"))).toHaveLength(1);
   });
 
   test("a damaged boot counter is refused; without it the count goes on from the data", async () => {
     const directory = await closedStore();
-    await fillStore(directory, []);
+    const before = await bootCountOf(directory);
     writeFileSync(join(directory, "boot.sqlite"), Buffer.alloc(PAGE, "garbage "));
     const error = await refusal(directory);
     expect(error).toMatchObject({ code: "STORE_CORRUPT", file: join(directory, "boot.sqlite") });
@@ -325,7 +325,7 @@ describe("a damaged store", () => {
     execFileSync("sh", ["-c", command ?? "false"]);
 
     const { store } = await openStore(directory);
-    expect(store.bootCount).toBe(3);
+    expect(store.bootCount).toBeGreaterThan(before);
     expect(sorted(store.load())).toEqual(asRows(bindings(1, 2_000)));
   });
 

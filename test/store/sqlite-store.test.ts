@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { STORE_QUEUE_LIMIT } from "../../src/store/store.ts";
 import {
   asRows,
   bindings,
+  bootCountOf,
   fillStore,
   openStore,
   siblingFile,
@@ -81,15 +82,17 @@ test("changes that arrive during a commit share the next one", async () => {
   expect(reports.durableReports).toEqual([...reports.durableReports].sort((a, b) => a - b));
 });
 
-test("the number of the start grows by one with each open", async () => {
+test("the number of the start grows with each open, also of a store that was lost, or with a clock that was set back", async () => {
   const directory = temporaryDirectory();
-  const counts: number[] = [];
-  for (let start = 1; start <= 3; start += 1) {
-    const { store } = await openStore(directory);
-    counts.push(store.bootCount);
-    await store.close();
-  }
-  expect(counts).toEqual([1, 2, 3]);
+  vi.useFakeTimers({ toFake: ["Date"], now: 1_790_000_000_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  const counts = [await bootCountOf(directory), await bootCountOf(directory)];
+  vi.setSystemTime(1_780_000_000_000);
+  counts.push(await bootCountOf(directory));
+  rmSync(directory, { recursive: true });
+  vi.setSystemTime(1_790_000_060_000);
+  counts.push(await bootCountOf(directory));
+  expect(counts).toEqual([1_790_000_000, 1_790_000_001, 1_790_000_002, 1_790_000_060]);
 });
 
 test("positions begin at 1 in each process, and leave no gap", async () => {

@@ -63,6 +63,13 @@ export async function openStore(directory: string, owner = { cluster: "alpha", n
 }
 
 /** Opens a store, writes changes, closes it. */
+/** Of a start in between. */
+export async function bootCountOf(directory: string): Promise<number> {
+  const { store } = await openStore(directory);
+  await store.close();
+  return store.bootCount;
+}
+
 export async function fillStore(directory: string, changes: readonly LoggedChange[]): Promise<void> {
   const { store } = await openStore(directory);
   store.append(changes);
