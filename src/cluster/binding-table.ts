@@ -53,7 +53,7 @@ export class BindingTable {
     return this.#rows.values();
   }
 
-  /** Keys of the rows that `owner` owns. Live: rows that change hands leave it while it is read. */
+  /** Keys of the rows that `owner` owns, in the order in which they became its own. Live: rows that change hands leave it while it is read. */
   ownedBy(owner: MemberId): ReadonlySet<MobileKey> {
     return this.#byOwner.get(owner)?.mobiles ?? new Set();
   }
@@ -133,7 +133,8 @@ export class BindingTable {
   #replace(before: Binding | undefined, after: Binding | undefined): void {
     if (before !== undefined) {
       const owned = this.#ownedRows(before.ownership.owner);
-      owned.mobiles.delete(before.mobile);
+      // A row that stays with its owner keeps its place: who reads the set in portions must come to its end.
+      if (after?.ownership.owner !== before.ownership.owner) owned.mobiles.delete(before.mobile);
       if (isTombstone(before)) owned.tombstones--;
     }
     if (after === undefined) {

@@ -32,7 +32,6 @@ import type { Emit, Input, Now, Observer, Output } from "./io.ts";
 import { Journal } from "./journal.ts";
 import { LoadMeter } from "./load-meter.ts";
 import type { Location } from "./location.ts";
-import { LocationNotices } from "./location-notices.ts";
 import { LocationTable } from "./location-table.ts";
 import { Membership, type PeerStatus } from "./membership.ts";
 import type { HealthState, Load, Message } from "./message.ts";
@@ -75,7 +74,6 @@ export class HomeAgent {
   readonly #ingress: Ingress;
   readonly #registrations = new LoadMeter();
   readonly #heartbeats: Heartbeats;
-  readonly #notices: LocationNotices;
   readonly #replication: Replication;
   #outputs: Output[] = [];
   #eventLoopDelayMs = 0;
@@ -112,13 +110,11 @@ export class HomeAgent {
       observer,
       candidates: (now: Now) => this.#heartbeats.candidates(now),
     };
-    this.#notices = new LocationNotices({ ...parts, send, sendRow: (to, row) => this.#replication.tell(to, row) });
     this.#replication = new Replication({
       ...parts,
       peers,
       settings: settings.replication,
       send: (to, message) => emit({ type: "stream", to, message }),
-      tookOver: (row) => this.#notices.tellAll(row),
     });
     this.#owner = new Owner({
       ...parts,
@@ -351,9 +347,6 @@ export class HomeAgent {
       case "relay-reply":
         this.#ingress.replied(sender, message, now);
         break;
-      case "location":
-        this.#notices.told(sender, message);
-        break;
     }
   }
 
@@ -363,7 +356,7 @@ export class HomeAgent {
     if (accepted && binding !== undefined) {
       this.#registrations.count(now.monotonicMs);
       this.#locations.delete(binding.mobile);
-      this.#notices.tell(binding, ingress);
+      this.#replication.accepted(binding, ingress);
     }
     if (requestId === undefined) {
       if (reply === undefined) return;

@@ -17,7 +17,7 @@ import {
 import { isAccepted } from "../wire/reply-code.ts";
 import type { BindingTable } from "./binding-table.ts";
 import type { Emit, Now, Observer } from "./io.ts";
-import type { IngressBinding } from "./location.ts";
+import { type IngressBinding, isNewerOwnership } from "./location.ts";
 import type { LocationTable } from "./location-table.ts";
 import type { Membership } from "./membership.ts";
 import type { Message, RelayReply, RelayRequest } from "./message.ts";
@@ -372,7 +372,10 @@ export class Ingress {
               lifetimeSeconds === INFINITE_LIFETIME ? Number.POSITIVE_INFINITY : now.wallMs + lifetimeSeconds * 1000,
             identification,
           };
-    this.#locations.put({ mobile, homeAddress, nai, owner, backups, generation, knownUntilMs, ingress });
+    const told = { mobile, homeAddress, nai, owner, backups, generation, knownUntilMs };
+    const known = this.#locations.get(mobile);
+    // A reply may be older than what is known since: its sender has been superseded meanwhile.
+    this.#locations.put({ ...(known !== undefined && isNewerOwnership(known, told) ? known : told), ingress });
   }
 
   #drop(reason: string, source: Endpoint): void {

@@ -61,24 +61,9 @@
  *   |  Backup ... (of each backup)  |         Reply Length          |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  Registration Reply ...
- *
- * Location (type 4): the owner tells the first in a mobile's ranking that it anchors the mobile
- *
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                          Generation                           |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |         Known Until (epoch milliseconds, all ones: ever)      |
- *   |                                                               |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                         Home Address                          |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |  NAI Length   |  NAI ...      | Owner Length  |  Owner ...    |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   | Backups Count | Backup Length |  Backup ... (of each backup)  |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
 import type { MemberId } from "../registration/binding.ts";
-import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
+import type { Endpoint } from "../wire/ipv4.ts";
 import { type ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 
 /** Where a member stands; the order is that of the numbers on the wire. */
@@ -132,19 +117,9 @@ export interface RelayReply {
   readonly reply: Uint8Array;
 }
 
-export interface LocationNotice {
-  readonly type: "location";
-  readonly generation: number;
-  readonly knownUntilMs: number;
-  readonly homeAddress: Ipv4Address;
-  readonly nai: string | undefined;
-  readonly owner: MemberId;
-  readonly backups: readonly MemberId[];
-}
+export type Message = Heartbeat | RelayRequest | RelayReply;
 
-export type Message = Heartbeat | RelayRequest | RelayReply | LocationNotice;
-
-const TYPES = ["heartbeat", "relay-request", "relay-reply", "location"] as const satisfies readonly Message["type"][];
+const TYPES = ["heartbeat", "relay-request", "relay-reply"] as const satisfies readonly Message["type"][];
 /** Room for the fixed fields of any body, two texts of 255 bytes and the names of up to 64 members. */
 const FIXED_ROOM = 64 + 2 * 256 + 64 * 33;
 const MAXIMUM_U32 = 0xffff_ffff;
@@ -188,15 +163,6 @@ function encodeBody(message: Message): Uint8Array {
         .u16(message.reply.length)
         .bytes(message.reply)
         .written();
-    case "location":
-      return new ByteWriter(FIXED_ROOM)
-        .u32(message.generation)
-        .time(message.knownUntilMs)
-        .u32(message.homeAddress)
-        .shortText(message.nai ?? "")
-        .shortText(message.owner)
-        .shortTexts(message.backups)
-        .written();
   }
 }
 
@@ -209,8 +175,6 @@ export function decodeMessage(type: number, reader: ByteReader): Message {
       return decodeRelayRequest(reader);
     case "relay-reply":
       return decodeRelayReply(reader);
-    case "location":
-      return decodeLocation(reader);
     default:
       throw new FrameFormatError(`unknown frame type ${type}`);
   }
@@ -250,16 +214,6 @@ function decodeRelayReply(reader: ByteReader): RelayReply {
   const destination = reader.endpoint();
   const backups = reader.shortTexts();
   return { type: "relay-reply", requestId, generation, knownUntilMs, destination, backups, reply: readSized(reader) };
-}
-
-function decodeLocation(reader: ByteReader): LocationNotice {
-  const generation = reader.u32();
-  const knownUntilMs = reader.time();
-  const homeAddress = reader.address();
-  const nai = reader.shortText();
-  const owner = reader.shortText();
-  const backups = reader.shortTexts();
-  return { type: "location", generation, knownUntilMs, homeAddress, nai: nai === "" ? undefined : nai, owner, backups };
 }
 
 function readSized(reader: ByteReader): Uint8Array {

@@ -13,6 +13,7 @@ import type { LinkState } from "./link.ts";
 import type { StreamMessage } from "./message.ts";
 import { Replicator } from "./replicator.ts";
 import { Takeover } from "./takeover.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 export interface ReplicationSettings extends DesignationSettings {
   /** Backups that must have a registration on their disks before it is answered. */
@@ -35,8 +36,6 @@ export interface ReplicationOptions {
   readonly observer: Observer;
   readonly candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
   readonly send: (to: MemberId, message: StreamMessage) => void;
-  /** A row has become this member's. */
-  readonly tookOver: (row: Binding) => void;
 }
 
 /** Rows whose backups are reviewed in one go, so that registrations are not held up. */
@@ -49,8 +48,10 @@ export class Replication implements Safety {
   readonly #options: ReplicationOptions;
   readonly #replicator: Replicator;
   readonly #takeover: Takeover;
-  /** Rows of ours whose backups are still to be reviewed, after members have come or gone. */
+  readonly #whereabouts: Whereabouts;
+  /** Rows of ours that are still to be reviewed, after these members have come or gone. */
   #review: Iterator<MobileKey> | undefined;
+  readonly #changed = new Set<MemberId>();
   #rebalancing = false;
   #nextMoveMs = Number.NEGATIVE_INFINITY;
 
@@ -58,11 +59,18 @@ export class Replication implements Safety {
     this.#options = options;
     const digests = new Digests(options.self);
     options.table.listen((before, after) => digests.rowChanged(before, after));
-    this.#replicator = new Replicator({ ...options, digests, digestIntervalMs: options.settings.digestIntervalMs });
+    this.#whereabouts = new Whereabouts(options);
+    this.#replicator = new Replicator({
+      ...options,
+      digests,
+      digestIntervalMs: options.settings.digestIntervalMs,
+      whereabouts: this.#whereabouts,
+    });
     this.#takeover = new Takeover({
       ...options,
       replicator: this.#replicator,
       designate: (row) => this.designate(row, []),
+      tookOver: (row) => this.#whereabouts.tellAll(row),
     });
   }
 
@@ -112,6 +120,11 @@ export class Replication implements Safety {
     this.#replicator.tell(peer, row);
   }
 
+  /** A registration of a mobile of ours was accepted; its ingress learns from the reply who owns it. */
+  accepted(row: Binding, ingress: MemberId): void {
+    this.#whereabouts.tell(row, ingress);
+  }
+
   // What the ingress needs
 
   /** Of the members that hold a binding whose owner is not alive, the one that decides about it. */
@@ -129,6 +142,7 @@ export class Replication implements Safety {
 
   opened(peer: MemberId): void {
     this.#replicator.opened(peer);
+    this.#startReview(peer);
   }
 
   closed(peer: MemberId): void {
@@ -147,9 +161,7 @@ export class Replication implements Safety {
   peerChanged(member: MemberId, state: PeerStatus["state"], now: Now): void {
     if (state === "dead") this.#takeover.died(member, now);
     if (state === "alive") this.#takeover.revived(member);
-    if (state === "dead" || state === "alive") {
-      this.#review = this.#options.table.ownedBy(this.#options.self).values();
-    }
+    if (state === "dead" || state === "alive") this.#startReview(member);
   }
 
   /** We may have been taken for dead: nothing is ours until the others have confirmed it. */
@@ -205,25 +217,34 @@ export class Replication implements Safety {
     return { state: this.#replicator.linkState(peer), backlogRows: this.#replicator.backlogOf(peer) };
   }
 
+  /** The member has come or gone, or can be told what it missed. */
+  #startReview(changed: MemberId): void {
+    this.#changed.add(changed);
+    this.#review = this.#options.table.ownedBy(this.#options.self).values();
+  }
+
   #reviewSome(): void {
     const { table, self } = this.#options;
     for (let looked = 0; this.#review !== undefined && looked < REVIEW_CHUNK; looked++) {
       const next = this.#review.next();
       if (next.done) {
         this.#review = undefined;
+        this.#changed.clear();
         return;
       }
       const row = table.get(next.value);
-      if (row?.ownership.owner !== self) continue;
-      const backups = this.designate(row, row.ownership.backups);
-      if (backups.join() === row.ownership.backups.join()) continue;
-      const changed: Binding = {
-        ...row,
-        ownership: { owner: self, backups, generation: row.ownership.generation + 1 },
-      };
-      table.put(changed);
-      this.ship(changed, row);
+      if (row?.ownership.owner === self) this.#whereabouts.tellAfter(this.#changed, this.#fillVacancies(row));
     }
+  }
+
+  #fillVacancies(row: Binding): Binding {
+    const { table, self } = this.#options;
+    const backups = this.designate(row, row.ownership.backups);
+    if (backups.join() === row.ownership.backups.join()) return row;
+    const changed: Binding = { ...row, ownership: { owner: self, backups, generation: row.ownership.generation + 1 } };
+    table.put(changed);
+    this.ship(changed, row);
+    return changed;
   }
 
   #moveSome(now: Now): void {

@@ -15,6 +15,7 @@ import { canForget, withoutExpired } from "../registration/mobility-bindings.ts"
 import { bucketOf, type Digests } from "./digests.ts";
 import { Link, type LinkState } from "./link.ts";
 import type { StreamMessage } from "./message.ts";
+import { locationOf, type Moved, movedTo, type Whereabouts } from "./whereabouts.ts";
 
 /** Entries in one message of an ownership check. */
 const CHECK_PAGE = 1000;
@@ -32,6 +33,7 @@ export interface ReplicatorOptions {
   readonly digests: Digests;
   readonly observer: Observer;
   readonly digestIntervalMs: number;
+  readonly whereabouts: Whereabouts;
   readonly send: (to: MemberId, message: StreamMessage) => void;
 }
 
@@ -162,7 +164,7 @@ export class Replicator {
         link.peerChecked = true;
         break;
       case "moved":
-        this.#moved(message);
+        this.#moved(from, message);
         break;
       case "forget":
         for (const mobile of message.mobiles) this.#forget(from, mobile, now);
@@ -267,20 +269,22 @@ export class Replicator {
   #isElsewhere(received: Binding, from: MemberId): boolean {
     const location = this.#options.locations.get(received.mobile);
     if (location === undefined || !isNewerOwnership(location, received.ownership)) return false;
-    const { ingress: _, ...known } = location;
-    this.#options.send(from, { type: "moved", ...known });
+    this.#options.send(from, movedTo(location));
     return true;
   }
 
-  /** A mobile has another owner than we thought. If we hold its row, the owner gets it: it may not have it all. */
-  #moved({ type: _, ...location }: StreamMessage & { readonly type: "moved" }): void {
-    const { table, locations } = this.#options;
+  /** A mobile may have another owner than we thought. If we hold its row, that owner gets it: it may not have it all. */
+  #moved(from: MemberId, { type: _, ...location }: Moved): void {
+    const { table, whereabouts, send } = this.#options;
     const row = table.get(location.mobile);
     if (row === undefined) {
-      locations.learn(location);
+      whereabouts.learn(location, from);
       return;
     }
-    if (!isNewerOwnership(location, row.ownership)) return;
+    if (!isNewerOwnership(location, row.ownership)) {
+      if (row.ownership.owner !== location.owner) send(from, movedTo(locationOf(row)));
+      return;
+    }
     const { owner, backups, generation } = location;
     table.put({ ...row, ownership: { owner, backups, generation } });
     if (backups.includes(this.#options.self)) this.tell(owner, row);
@@ -295,10 +299,10 @@ export class Replicator {
   }
 
   #letGo(row: Binding): void {
-    const { table, locations } = this.#options;
+    const { table, whereabouts } = this.#options;
     this.#strays.delete(row.mobile);
     if (table.get(row.mobile) !== undefined) table.delete(row.mobile);
-    locations.learn(locationOf(row));
+    whereabouts.learn(locationOf(row), row.ownership.owner);
   }
 
   #sendStray(mobile: MobileKey): void {
@@ -396,8 +400,7 @@ export class Replicator {
     const location = locations.get(mobile);
     if (location === undefined || location.owner === owner) return;
     if (location.generation > generation || (location.generation === generation && location.owner > owner)) {
-      const { ingress: _, ...known } = location;
-      send(owner, { type: "moved", ...known });
+      send(owner, movedTo(location));
     }
   }
 
@@ -414,10 +417,6 @@ function isNewer(a: Binding, b: Binding): boolean {
     compareOwnerships(a.ownership, b.ownership) > 0 ||
     a.registration.retainUntilMs > b.registration.retainUntilMs
   );
-}
-
-function locationOf({ mobile, homeAddress, nai, ownership, registration }: Binding) {
-  return { mobile, homeAddress, nai, ...ownership, knownUntilMs: registration.retainUntilMs };
 }
 
 function describe({ ownership: { owner, generation } }: Binding): string {

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { FrameCodec } from "../../src/cluster/frame.ts";
 import type { Output } from "../../src/cluster/io.ts";
-import type { LocationNotice, Message, RelayReply, RelayRequest } from "../../src/cluster/message.ts";
+import type { Message, RelayReply, RelayRequest } from "../../src/cluster/message.ts";
+import type { StreamMessage } from "../../src/replication/message.ts";
 import { ipv4 } from "../../src/wire/ipv4.ts";
 import { foreignAgent, TestCluster, virtualEndpoint } from "./test-cluster.ts";
 
@@ -37,6 +38,11 @@ function clusterWithStandIns() {
       return cluster
         .agent(to)
         .handle({ type: "frame", payload, source: { address: ipv4("10.1.0.9"), port: 4340 } }, cluster);
+    },
+
+    /** The same by the stream between the two. */
+    tellByStream(from: string, to: string, message: StreamMessage): Output[] {
+      return cluster.agent(to).handle({ type: "stream", peer: from, message }, cluster);
     },
 
     datagram(to: string, payload: Uint8Array): Output[] {
@@ -78,10 +84,11 @@ function relayRequest(request: Uint8Array, fields: Partial<RelayRequest> = {}): 
   };
 }
 
-function location(homeAddress: string, owner: string, generation: number): LocationNotice {
+function location(homeAddress: string, owner: string, generation: number): StreamMessage {
   const knownUntilMs = Number.POSITIVE_INFINITY;
   return {
-    type: "location",
+    type: "moved",
+    mobile: `ip:${homeAddress}`,
     owner,
     generation,
     homeAddress: ipv4(homeAddress),
@@ -115,9 +122,9 @@ describe("a relayed request", () => {
   });
 
   it("is passed on to the owner by a member that knows better, with one hop less", () => {
-    const { cluster, tell, opened } = clusterWithStandIns();
+    const { cluster, tell, tellByStream, opened } = clusterWithStandIns();
     const homeAddress = cluster.homeAddressRanked("ha2");
-    tell("ha3", "ha2", location(homeAddress, "ha3", 4));
+    tellByStream("ha3", "ha2", location(homeAddress, "ha3", 4));
     const passedOn = tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress }), { hopLimit: 2 }));
     expect(opened("ha2", passedOn)).toMatchObject([
       {
@@ -128,9 +135,9 @@ describe("a relayed request", () => {
   });
 
   it("without a hop left is refused by an empty reply to the ingress, and counted", () => {
-    const { cluster, tell, opened } = clusterWithStandIns();
+    const { cluster, tell, tellByStream, opened } = clusterWithStandIns();
     const homeAddress = cluster.homeAddressRanked("ha2");
-    tell("ha3", "ha2", location(homeAddress, "ha3", 4));
+    tellByStream("ha3", "ha2", location(homeAddress, "ha3", 4));
     const refused = tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress }), { hopLimit: 1 }));
     expect(opened("ha2", refused)).toMatchObject([
       { to: "ha1", message: { type: "relay-reply", requestId: 7, reply: Buffer.alloc(0) } },
@@ -142,9 +149,9 @@ describe("a relayed request", () => {
     ["comes from the member that the location names", "ha1", {}],
     ["knows of a newer owner than the location", "ha3", { minimumGeneration: 5 }],
   ])("is served where it %s, in a generation above", (_, owner, fields) => {
-    const { cluster, tell, durable } = clusterWithStandIns();
+    const { cluster, tell, tellByStream, durable } = clusterWithStandIns();
     const homeAddress = cluster.homeAddressRanked("ha2");
-    tell(owner, "ha2", location(homeAddress, owner, 4));
+    tellByStream(owner, "ha2", location(homeAddress, owner, 4));
     durable("ha2", tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress }), fields)));
     expect(cluster.agent("ha2").findBinding(identity(homeAddress))?.ownership).toMatchObject({
       owner: "ha2",
@@ -214,21 +221,22 @@ describe("the reply to a relayed request", () => {
 });
 
 describe("a location", () => {
-  it("is believed of its owner alone", () => {
-    const { cluster, tell } = clusterWithStandIns();
-    tell("ha3", "ha2", location("10.70.0.1", "ha1", 1));
-    expect(cluster.agent("ha2").findLocation(identity("10.70.0.1"))).toBeUndefined();
-    expect(cluster.count("ha2", "frames-rejected hearsay")).toBe(1);
+  it("gives way to a newer one only", () => {
+    const { cluster, tellByStream } = clusterWithStandIns();
+    const known = () => cluster.agent("ha2").findLocation(identity("10.70.0.1"));
+    tellByStream("ha3", "ha2", location("10.70.0.1", "ha3", 2));
+    tellByStream("ha1", "ha2", location("10.70.0.1", "ha1", 1));
+    expect(known()).toMatchObject({ owner: "ha3", generation: 2 });
+    tellByStream("ha1", "ha2", location("10.70.0.1", "ha1", 3));
+    expect(known()).toMatchObject({ owner: "ha1", generation: 3 });
   });
 
-  it("gives way to a newer one only", () => {
-    const { cluster, tell } = clusterWithStandIns();
-    const known = () => cluster.agent("ha2").findLocation(identity("10.70.0.1"));
-    tell("ha3", "ha2", location("10.70.0.1", "ha3", 2));
-    tell("ha1", "ha2", location("10.70.0.1", "ha1", 1));
-    expect(known()).toMatchObject({ owner: "ha3", generation: 2 });
-    tell("ha1", "ha2", location("10.70.0.1", "ha1", 3));
-    expect(known()).toMatchObject({ owner: "ha1", generation: 3 });
+  it("that gives way is told to the owner that it named: two that know nothing of each other meet at the mobile's home", () => {
+    const { tellByStream } = clusterWithStandIns();
+    const [older, newer] = [location("10.70.0.1", "ha1", 1), location("10.70.0.1", "ha3", 2)];
+    tellByStream("ha1", "ha2", older);
+    expect(tellByStream("ha3", "ha2", newer)).toContainEqual({ type: "stream", to: "ha1", message: newer });
+    expect(tellByStream("ha1", "ha2", older)).toContainEqual({ type: "stream", to: "ha1", message: newer });
   });
 
   function withOwnedMobile() {
@@ -239,18 +247,18 @@ describe("a location", () => {
   }
 
   it("that is newer than a binding of our own is answered by the binding, so that the two are merged", () => {
-    const { tell, homeAddress } = withOwnedMobile();
-    const answer = tell("ha3", "ha2", location(homeAddress, "ha3", 2));
-    expect(answer).toMatchObject([
-      { type: "stream", to: "ha3", message: { type: "rows", rows: [expect.stringContaining(homeAddress)] } },
+    const { tellByStream, homeAddress } = withOwnedMobile();
+    const answer = tellByStream("ha3", "ha2", location(homeAddress, "ha3", 2));
+    expect(answer.filter(({ type }) => type === "stream")).toMatchObject([
+      { to: "ha3", message: { type: "rows", rows: [expect.stringContaining(homeAddress)] } },
     ]);
   });
 
   it("that is older than a binding of our own is answered by our own", () => {
-    const { cluster, tell, opened, homeAddress } = withOwnedMobile();
-    const answer = tell("ha3", "ha2", location(homeAddress, "ha3", 0));
-    expect(opened("ha2", answer)).toMatchObject([
-      { to: "ha3", message: { type: "location", owner: "ha2", generation: 1 } },
+    const { cluster, tellByStream, homeAddress } = withOwnedMobile();
+    const answer = tellByStream("ha3", "ha2", location(homeAddress, "ha3", 0));
+    expect(answer).toMatchObject([
+      { type: "stream", to: "ha3", message: { type: "moved", owner: "ha2", generation: 1 } },
     ]);
     expect(cluster.agent("ha2").findBinding(identity(homeAddress))).toBeDefined();
   });

@@ -66,15 +66,6 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     destination: endpoint,
     reply: fc.uint8Array({ maxLength: 300 }),
   }),
-  fc.record({
-    type: fc.constant("location" as const),
-    generation: u32,
-    knownUntilMs: time,
-    homeAddress: address,
-    nai: fc.option(fc.constantFrom("a@b", "ü@example.com", "x".repeat(253)), { nil: undefined }),
-    owner: member,
-    backups: fc.array(member, { maxLength: 3 }),
-  }),
 );
 
 /** Buffers and typed arrays of equal content count as equal. */

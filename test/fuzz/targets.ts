@@ -74,15 +74,6 @@ const clusterMessages: readonly Message[] = [
     destination: virtualEndpoint,
     reply: wholeReply,
   },
-  {
-    type: "location",
-    generation: 2,
-    knownUntilMs: 1_790_000_000_000,
-    homeAddress: ipv4("10.79.0.1"),
-    nai: "alice@lädchen.example",
-    owner: "ha2",
-    backups: ["ha1"],
-  },
 ];
 
 export const targets: readonly FuzzTarget[] = [

@@ -6,9 +6,6 @@ import { simulate } from "../../src/sim/simulation.ts";
 const SEEDS = Number(process.env.ANYHOME_SIM_SEEDS ?? 1000);
 const PORTION = 50;
 
-/** Not mended yet, in clusters of seven and nine: see the limits in docs/replication.md. Whoever mends one takes it out. */
-const KNOWN_FAILURES: ReadonlySet<number> = new Set([525, 955]);
-
 /** Mostly three members, and up to nine. */
 function nodesOf(seed: number): number {
   return seed % 5 === 0 ? 4 + ((seed / 5) % 6) : 3;
@@ -19,7 +16,6 @@ describe("no promise is broken", () => {
   test.each(portions)("with the seeds from %i on", { timeout: 300_000 }, (first) => {
     let accepted = 0;
     for (let seed = first; seed < Math.min(first + PORTION, SEEDS + 1); seed++) {
-      if (KNOWN_FAILURES.has(seed)) continue;
       const result = simulate({ seed, nodes: nodesOf(seed), mobiles: 10 });
       accepted += result.accepted;
       expect({ seed, violations: result.violations }).toEqual({ seed, violations: [] });
