@@ -10,20 +10,16 @@
  *    └────┬───────────────────▲──────┘           ┌─────▼──────┐
  *         │ changes           │ durable          │ Advertiser │
  *    ┌────▼───────────────────┴──┐               └─────▲──────┘
- *    │ Store (two workers)       ├─▶ Readiness ────────┘ announce, withdraw
+ *    │ Store (two workers)       ├─▶ HealthWatch ──────┘ announce, withdraw
  *    └───────────────────────────┘
  *
  *    The control API (unix socket) reads all of them for the CLI.
  */
 import { once } from "node:events";
-import type { Advertisement } from "../advertiser/advertiser.ts";
 import { type ControlApi, serveControlApi } from "../api/server.ts";
 import { HomeAgent } from "../cluster/home-agent.ts";
 import { decodeLocationRow } from "../cluster/location-row.ts";
 import type { Config } from "../config/config.ts";
-import { Alarms } from "../health/alarms.ts";
-import { EventLoopMonitor } from "../health/event-loop-monitor.ts";
-import { assess, type Readiness } from "../health/readiness.ts";
 import { decodeBindingRow } from "../registration/binding-row.ts";
 import { storePaths } from "../store/directory.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
@@ -34,18 +30,15 @@ import { type ClosableEventLog, createLog } from "../telemetry/log.ts";
 import { packageVersion } from "../version.ts";
 import { DaemonControl } from "./control.ts";
 import { Driver } from "./driver.ts";
+import { HealthWatch } from "./health-watch.ts";
 import { homeAgentSettings } from "./home-agent-settings.ts";
 import { makeAdvertiser } from "./make-advertiser.ts";
 import { observeInto } from "./observer.ts";
 import { Sockets } from "./sockets.ts";
 import { StoreWatch } from "./store-watch.ts";
 
-/** How often health is assessed and told, besides at every change. */
-const ASSESSMENT_INTERVAL_MS = 500;
 /** After the withdrawal is confirmed, routers may still send for a moment: what they send is served. */
 const LAST_REQUESTS_MS = 300;
-/** A stall worth a line in the log. */
-const STALL_MS = 250;
 
 /** Runs the home agent until SIGTERM or SIGINT. Rejects if it can't be started. */
 export async function runDaemon(config: Config): Promise<void> {
@@ -110,43 +103,10 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
       log.event("input-failed", { err, input });
     },
   });
-  watch.attach(store, driver, () => reassess());
-  const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => reassess());
+  watch.attach(store, driver, () => health.reassess());
+  const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => health.reassess());
   const advertiser = makeAdvertiser(config, log, () => undefined);
-  const monitor = new EventLoopMonitor();
-  const alarms = new Alarms();
-  /** On the monotonic clock. */
-  let listeningSinceMs = Number.POSITIVE_INFINITY;
-  let draining = false;
-  let hasCaughtUp = false;
-  let stopping = false;
-  let readiness: Readiness = { health: "starting", ready: false, reasons: ["starting"] };
-
-  /** One place decides whether we attract traffic; parts only report. */
-  function reassess(): void {
-    const unheard = [...agent.peers].filter(({ state }) => state === "unknown").map(({ id }) => id);
-    const { queuedChanges, oldestQueuedMs } = store.statistics();
-    const before = readiness;
-    readiness = assess({
-      unheardPeers: unheard,
-      listenedMs: performance.now() - listeningSinceMs,
-      peerTimeoutMs: config.timers.peerTimeoutMs,
-      // Only at the start: whoever has been level with its peers serves on while one of them comes back.
-      catchingUpWith: hasCaughtUp ? [] : agent.catchingUpWith,
-      storeFailure: watch.failure,
-      oldestQueuedMs,
-      registrationSocketFailure: sockets.registrationFailure,
-      draining,
-      stopping,
-    });
-    hasCaughtUp ||= readiness.ready;
-    const eventLoopDelayMs = monitor.takeMaximumMs();
-    if (eventLoopDelayMs > STALL_MS) log.event("event-loop-stalled", { delayMs: Math.round(eventLoopDelayMs) });
-    driver.input({ type: "vitals", health: readiness.health, eventLoopDelayMs, storeQueue: queuedChanges });
-    if (before.health === readiness.health) return;
-    log.event("health-changed", { from: before.health, to: readiness.health, reasons: readiness.reasons });
-    advertiser.set(readiness.ready ? [announcement(config)] : []);
-  }
+  const health = new HealthWatch({ config, agent, driver, store, storeWatch: watch, sockets, advertiser, log });
 
   const control = new DaemonControl({
     config,
@@ -158,54 +118,33 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
       return counters.snapshot();
     },
     startedAtMs,
-    readiness: () => readiness,
+    readiness: () => health.readiness,
     advertiser: () => advertiser.status(),
-    drain: (wanted) => {
-      draining = wanted;
-      agent.drain(wanted);
-      reassess();
-    },
+    drain: (wanted) => health.drain(wanted),
     alarms: () =>
-      alarms
-        .update(
-          {
-            peers: agent.peers,
-            advertiser: advertiser.status(),
-            isDegraded: agent.isDegraded,
-            storeFailure: watch.failure,
-            registrationSocketFailure: sockets.registrationFailure,
-          },
-          Date.now(),
-        )
-        .map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
+      health.alarms().map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
     perform: (outputs) => driver.perform(outputs),
     durable: (position) => watch.untilDurable(position),
   });
 
   let api: ControlApi | undefined;
-  let timer: NodeJS.Timeout | undefined;
   async function stop(): Promise<void> {
-    stopping = true;
-    clearInterval(timer);
-    reassess();
+    health.stop();
     await advertiser.stop();
     await new Promise((resolve) => setTimeout(resolve, LAST_REQUESTS_MS));
     driver.stop();
     await sockets.close();
     await store.close();
     await api?.close();
-    monitor.stop();
   }
 
   try {
     api = await serveControlApi(control, { socketPath: config.controlSocket, log });
-    monitor.start();
     await sockets.open();
-    listeningSinceMs = performance.now();
+    health.listening();
     await advertiser.start();
-    timer = setInterval(reassess, ASSESSMENT_INTERVAL_MS);
     log.event("daemon-started", { version: packageVersion, bootCount: store.bootCount });
-    reassess();
+    health.start();
   } catch (error) {
     await stop();
     throw error;
@@ -231,8 +170,4 @@ function restore(agent: HomeAgent, store: Store, config: Config, log: ClosableEv
     }
   }
   log.event("store-opened", { bindings, durationMs: Math.round(performance.now() - startedAtMs) });
-}
-
-function announcement(config: Config): Advertisement {
-  return { prefix: config.virtualNetwork, communities: [], asPathPrepend: 0 };
 }
