@@ -8,7 +8,7 @@ const address = z.ipv4();
 const time = z.iso.datetime();
 const count = z.int().nonnegative();
 
-const health = z.enum(["starting", "ready", "draining", "degraded", "down"]);
+const health = z.enum(["starting", "ready", "draining", "degraded", "down", "guarding"]);
 export const role = z.enum(["owner", "ingress", "backup"]);
 export const bindingState = z.enum(["temporary", "permanent"]);
 

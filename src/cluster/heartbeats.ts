@@ -2,8 +2,11 @@
 import type { MemberId } from "../registration/binding.ts";
 import type { Now, Observer } from "./io.ts";
 import type { Membership, PeerStatus } from "./membership.ts";
-import type { HealthState, Heartbeat, Load, Message } from "./message.ts";
+import { type HealthState, type Heartbeat, isFit, type Load, type Message } from "./message.ts";
 import type { Candidate, PlacementMember } from "./placement.ts";
+
+/** Who is given mobiles: those of the first kind that there is. */
+const TAKERS: readonly HealthState[] = ["ready", "degraded", "guarding"];
 
 export class Heartbeats {
   readonly #self: MemberId;
@@ -14,6 +17,8 @@ export class Heartbeats {
   readonly #load: (now: Now) => Load;
   readonly #intervalMs: number;
   #health: HealthState = "starting";
+  #announced = false;
+  #unfitCount = 0;
   #nextMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
@@ -43,11 +48,27 @@ export class Heartbeats {
     return this.#nextMs;
   }
 
-  /** A change is told at once: the others stop or start placing mobiles here. */
-  setHealth(health: HealthState): void {
-    if (health === this.#health) return;
+  /** A change is told at once: the others stop or start placing mobiles here, and leaving routing to this member. */
+  setHealth(health: HealthState, announced: boolean): void {
+    if (health === this.#health && announced === this.#announced) return;
+    if (isFit(this.#health) && !isFit(health)) this.#unfitCount++;
     this.#health = health;
+    this.#announced = announced;
     this.#nextMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * Members that an unfit one may leave routing to: fit, announced, and still so after they have heard that this member is unfit.
+   * The last member that becomes unfit has none: all others were unfit before they heard of it. So they never all leave,
+   * however late their heartbeats come.
+   */
+  get standIns(): MemberId[] {
+    return [...this.#membership.values()]
+      .filter(
+        ({ state, health, announced, heardUnfitCount }) =>
+          state === "alive" && isFit(health) && announced && heardUnfitCount === this.#unfitCount,
+      )
+      .map(({ id }) => id);
   }
 
   /** Answers the peer's state if it has changed. */
@@ -80,24 +101,26 @@ export class Heartbeats {
         sentAtMs: now.wallMs,
         heardBootCount: this.#membership.heardBootCount(id),
         health: this.#health,
+        announced: this.#announced,
+        unfitCount: this.#unfitCount,
+        heardUnfitCount: this.#membership.get(id)?.unfitCount ?? 0,
         load,
         silent: this.#membership.silent,
       });
     }
   }
 
-  /** Every member that can be relayed to, this one included. */
+  /** Every member that can be relayed to, this one included. The healthiest of them accept new mobiles. */
   candidates(now: Now): ReadonlyMap<MemberId, Candidate> {
-    const candidates = new Map<MemberId, Candidate>();
-    candidates.set(this.#self, this.#candidate(this.#self, this.#health, this.#load(now)));
-    for (const { id, state, health, load } of this.#membership.values()) {
-      if (state === "alive") candidates.set(id, this.#candidate(id, health, load));
-    }
-    return candidates;
-  }
-
-  #candidate(id: MemberId, health: HealthState, { ownedBindings }: Load): Candidate {
-    return { id, weight: this.#weights.get(id) ?? 0, acceptsNewMobiles: health === "ready", ownedBindings };
+    const reachable = [...this.#membership.values()].filter(({ state }) => state === "alive");
+    const all = [{ id: this.#self, health: this.#health, load: this.#load(now) }, ...reachable];
+    const best = TAKERS.find((kind) => all.some(({ health }) => health === kind));
+    return new Map(
+      all.map(({ id, health, load: { ownedBindings } }) => [
+        id,
+        { id, weight: this.#weights.get(id) ?? 0, acceptsNewMobiles: health === best, ownedBindings },
+      ]),
+    );
   }
 
   #report(before: PeerStatus | undefined, after: PeerStatus | undefined): void {

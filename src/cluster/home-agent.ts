@@ -238,6 +238,11 @@ export class HomeAgent {
     return this.#heartbeats.health;
   }
 
+  /** Members that this one may leave routing to when it is unfit. */
+  get standIns(): readonly MemberId[] {
+    return this.#heartbeats.standIns;
+  }
+
   /** Peers that this member must be level with before it may be announced. */
   get catchingUpWith(): readonly MemberId[] {
     return this.#replication.catchingUpWith;
@@ -314,7 +319,7 @@ export class HomeAgent {
       case "vitals":
         this.#eventLoopDelayMs = input.eventLoopDelayMs;
         this.#storeQueue = input.storeQueue;
-        this.#heartbeats.setHealth(input.health);
+        this.#heartbeats.setHealth(input.health, input.announced);
         break;
       case "stalled":
         this.#owner.stalled();

@@ -38,6 +38,8 @@ export type Input =
   | {
       readonly type: "vitals";
       readonly health: HealthState;
+      /** Routers have its announcement. */
+      readonly announced: boolean;
       readonly eventLoopDelayMs: number;
       readonly storeQueue: number;
     }

@@ -11,6 +11,11 @@ export interface PeerStatus {
    */
   readonly state: "alive" | "one-way" | "suspect" | "dead" | "unknown";
   readonly health: HealthState;
+  /** Routers have its announcement, as far as it knows. */
+  readonly announced: boolean;
+  readonly unfitCount: number;
+  /** Our unfit count, as it knows it. */
+  readonly heardUnfitCount: number;
   readonly load: Load;
   /** 0 before it was first heard. */
   readonly bootCount: number;
@@ -49,6 +54,9 @@ export class Membership {
         id,
         state: "unknown",
         health: "down",
+        announced: false,
+        unfitCount: 0,
+        heardUnfitCount: 0,
         load: NO_LOAD,
         bootCount: 0,
         clockSkewMs: 0,
@@ -64,6 +72,9 @@ export class Membership {
       id,
       state: heartbeat.heardBootCount === this.#ownBootCount ? "alive" : "one-way",
       health: heartbeat.health,
+      announced: heartbeat.announced,
+      unfitCount: heartbeat.unfitCount,
+      heardUnfitCount: heartbeat.heardUnfitCount,
       load: heartbeat.load,
       bootCount,
       clockSkewMs: heartbeat.sentAtMs - now.wallMs,

@@ -13,7 +13,7 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |     Heard Boot Count: the receiver's, 0 if it is not heard    |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |    Health     |   Reserved    |    Event Loop Delay (ms)      |
+ *   |    Health     |A|G|  Reserved |    Event Loop Delay (ms)      |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                        Owned Bindings                         |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -22,6 +22,10 @@
  *   |                     Store Queue (changes)                     |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   | Silent Count  | Silent Length |  Silent ... (of each member)  |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                         Unfit Count                           |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |    Heard Unfit Count: the receiver's, as the sender knows it  |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *
  * Relay Request (type 2): the untouched Registration Request, and what its first receiver knew of it
@@ -66,9 +70,20 @@ import type { MemberId } from "../registration/binding.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
 import { type ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 
-/** Where a member stands; the order is that of the numbers on the wire. */
-export const HEALTH_STATES = ["starting", "ready", "draining", "degraded", "down"] as const;
+/**
+ * Where a member stands. `guarding`: as unfit as `down`, but still announced, as the last one. The order is that of the
+ * numbers on the wire, where `guarding` is a `down` with a flag, so that members that don't know it still understand.
+ */
+export const HEALTH_STATES = ["starting", "ready", "draining", "degraded", "down", "guarding"] as const;
 export type HealthState = (typeof HEALTH_STATES)[number];
+
+const FLAG_ANNOUNCED = 0x80;
+const FLAG_GUARDING = 0x40;
+
+/** It serves well enough for others to leave routing to it. */
+export function isFit(health: HealthState): boolean {
+  return health === "ready" || health === "degraded" || health === "draining";
+}
 
 /** What an HA tells the others of itself (mission M10). */
 export interface Load {
@@ -86,6 +101,12 @@ export interface Heartbeat {
   /** The receiver's boot count as the sender knows it, 0 if the sender does not hear the receiver: both directions work, or the peer is not alive. */
   readonly heardBootCount: number;
   readonly health: HealthState;
+  /** Routers have the sender's announcement, as far as it knows. */
+  readonly announced: boolean;
+  /** How often the sender has become unfit since its start. */
+  readonly unfitCount: number;
+  /** The receiver's unfit count as the sender knows it: a receiver that has become unfit learns who knows. */
+  readonly heardUnfitCount: number;
   readonly load: Load;
   /** Members that the sender does not hear: one is dead only when everybody alive says so. */
   readonly silent: readonly MemberId[];
@@ -134,13 +155,15 @@ function encodeBody(message: Message): Uint8Array {
       return new ByteWriter(FIXED_ROOM)
         .u64(message.sentAtMs)
         .u32(message.heardBootCount)
-        .u8(HEALTH_STATES.indexOf(message.health))
-        .u8(0)
+        .u8(HEALTH_STATES.indexOf(message.health === "guarding" ? "down" : message.health))
+        .u8((message.announced ? FLAG_ANNOUNCED : 0) | (message.health === "guarding" ? FLAG_GUARDING : 0))
         .u16(Math.min(Math.round(message.load.eventLoopDelayMs), 0xffff))
         .u32(saturate(message.load.ownedBindings))
         .u32(saturate(message.load.registrationsPerSecond))
         .u32(saturate(message.load.storeQueue))
         .shortTexts(message.silent)
+        .u32(message.unfitCount)
+        .u32(message.heardUnfitCount)
         .written();
     case "relay-request":
       return new ByteWriter(FIXED_ROOM + message.request.length)
@@ -183,9 +206,10 @@ export function decodeMessage(type: number, reader: ByteReader): Message {
 function decodeHeartbeat(reader: ByteReader): Heartbeat {
   const sentAtMs = reader.u64();
   const heardBootCount = reader.u32();
-  const health = HEALTH_STATES[reader.u8()];
-  if (health === undefined) throw new FrameFormatError("unknown health state");
-  reader.u8();
+  const told = HEALTH_STATES[reader.u8()];
+  if (told === undefined || told === "guarding") throw new FrameFormatError("unknown health state");
+  const flags = reader.u8();
+  const health = told === "down" && (flags & FLAG_GUARDING) !== 0 ? "guarding" : told;
   const eventLoopDelayMs = reader.u16();
   const load = {
     ownedBindings: reader.u32(),
@@ -193,7 +217,20 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
     eventLoopDelayMs,
     storeQueue: reader.u32(),
   };
-  return { type: "heartbeat", sentAtMs, heardBootCount, health, load, silent: reader.shortTexts() };
+  const silent = reader.shortTexts();
+  // Appended later: members of the first version don't send them.
+  const hasCounts = reader.rest().length > 0;
+  return {
+    type: "heartbeat",
+    sentAtMs,
+    heardBootCount,
+    health,
+    announced: (flags & FLAG_ANNOUNCED) !== 0,
+    load,
+    silent,
+    unfitCount: hasCounts ? reader.u32() : 0,
+    heardUnfitCount: hasCounts ? reader.u32() : 0,
+  };
 }
 
 function decodeRelayRequest(reader: ByteReader): RelayRequest {

@@ -106,7 +106,7 @@ export class HealthWatch {
     this.#hasCaughtUp ||= ready;
     const eventLoopDelayMs = this.#monitor.takeMaximumMs();
     if (eventLoopDelayMs > STALL_MS) log.event("event-loop-stalled", { delayMs: Math.round(eventLoopDelayMs) });
-    driver.input({ type: "vitals", health, eventLoopDelayMs, storeQueue: queuedChanges });
+    driver.input({ type: "vitals", health, announced: ready, eventLoopDelayMs, storeQueue: queuedChanges });
     if (before.health === health) return;
     log.event("health-changed", { from: before.health, to: health, reasons });
     advertiser.set(ready ? [announcement(config)] : []);

@@ -200,7 +200,13 @@ export class SimulatedNode {
     });
     this.ready = assessment.ready;
     this.#hasCaughtUp ||= assessment.ready;
-    this.input({ type: "vitals", health: assessment.health, eventLoopDelayMs: 0, storeQueue: this.#written.length });
+    this.input({
+      type: "vitals",
+      health: assessment.health,
+      announced: this.ready,
+      eventLoopDelayMs: 0,
+      storeQueue: this.#written.length,
+    });
     queue.after(ASSESSMENT_MS, () => this.#assess(life));
   }
 

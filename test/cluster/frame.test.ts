@@ -23,9 +23,17 @@ const heartbeat: Heartbeat = {
   sentAtMs: 1_790_000_000_000,
   heardBootCount: 4,
   health: "ready",
+  announced: true,
+  unfitCount: 5,
+  heardUnfitCount: 6,
   load: { ownedBindings: 100_000, registrationsPerSecond: 950, eventLoopDelayMs: 12, storeQueue: 3 },
   silent: ["ha9"],
 };
+
+/** Of the fields that were appended to heartbeats. */
+const UNFIT_COUNTS_LENGTH = 8;
+/** With a header of a three-letter id. */
+const HEALTH_OFFSET = 32;
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const address = u32.map((value) => value as Ipv4Address);
@@ -39,6 +47,9 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     sentAtMs: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
     heardBootCount: u32,
     health: fc.constantFrom(...HEALTH_STATES),
+    announced: fc.boolean(),
+    unfitCount: u32,
+    heardUnfitCount: u32,
     load: fc.record({
       ownedBindings: u32,
       registrationsPerSecond: u32,
@@ -100,14 +111,16 @@ describe("a cluster frame", () => {
       "000001a0c4506c00" +
         "00000004" +
         "01" +
-        "00" +
+        "80" +
         "000c" +
         "000186a0" +
         "000003b6" +
         "00000003" +
         "01" +
         "03" +
-        "686139",
+        "686139" +
+        "00000005" +
+        "00000006",
     );
   });
 
@@ -163,11 +176,24 @@ describe("a cluster frame", () => {
     const sender = codec("ha1");
     fc.assert(
       fc.property(anyMessage, fc.integer({ min: 0, max: 30 }), (message, cut) => {
+        // What an older member sends.
+        fc.pre(message.type !== "heartbeat" || cut + 1 !== UNFIT_COUNTS_LENGTH);
         const body = seal(sender, "ha2", message);
         const truncated = reseal(body.subarray(0, Math.max(body.length - 16 - cut - 1, 20)));
         expect(receiver.open(truncated)).toEqual({ ok: false, fault: "malformed-body" });
       }),
     );
+  });
+
+  it("of a member that knows neither `guarding` nor unfit counts is understood, as it understands ours", () => {
+    const guarding: Heartbeat = { ...heartbeat, health: "guarding" };
+    const body = Buffer.from(seal(codec("ha1"), "ha2", guarding)).subarray(0, -16 - UNFIT_COUNTS_LENGTH);
+    expect(body.readUInt8(HEALTH_OFFSET)).toBe(HEALTH_STATES.indexOf("down"));
+    body.writeUInt8(0, HEALTH_OFFSET + 1);
+    expect(codec("ha2").open(reseal(body))).toMatchObject({
+      ok: true,
+      message: { health: "down", announced: false, unfitCount: 0, heardUnfitCount: 0 },
+    });
   });
 
   it("with a number larger than anybody sends is refused, rather than read as another one", () => {

@@ -140,10 +140,10 @@ describe("a mobile that lives elsewhere than its ranking says", () => {
   function withMobileOnSecondChoice() {
     const cluster = new TestCluster(3);
     const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3");
-    cluster.input("ha1", { type: "vitals", health: "down", eventLoopDelayMs: 0, storeQueue: 0 });
+    cluster.input("ha1", { type: "vitals", health: "down", announced: false, eventLoopDelayMs: 0, storeQueue: 0 });
     cluster.passTime(200);
     cluster.register("ha3", { homeAddress });
-    cluster.input("ha1", { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
+    cluster.input("ha1", { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     cluster.passTime(200);
     expect(cluster.agent("ha2").findBinding(identity(homeAddress))).toBeDefined();
     return { cluster, homeAddress };
@@ -161,10 +161,10 @@ describe("a mobile that lives elsewhere than its ranking says", () => {
   it("is found in two hops by a member that has never seen it", () => {
     const cluster = new TestCluster(6, { copies: 1 });
     const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3");
-    cluster.input("ha1", { type: "vitals", health: "down", eventLoopDelayMs: 0, storeQueue: 0 });
+    cluster.input("ha1", { type: "vitals", health: "down", announced: false, eventLoopDelayMs: 0, storeQueue: 0 });
     cluster.passTime(200);
     cluster.register("ha3", { homeAddress });
-    cluster.input("ha1", { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
+    cluster.input("ha1", { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     cluster.passTime(200);
     expect(code(cluster.register("ha4", { homeAddress }))).toBe(0);
     expect(cluster.count("ha1", "requests-relayed ha2")).toBe(2);
@@ -195,7 +195,7 @@ describe("a mobile that lives elsewhere than its ranking says", () => {
 
   it("comes back to its ingress when its home takes no new mobiles, and is answered from there", () => {
     const cluster = new TestCluster(2);
-    cluster.input("ha1", { type: "vitals", health: "draining", eventLoopDelayMs: 0, storeQueue: 0 });
+    cluster.input("ha1", { type: "vitals", health: "draining", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     cluster.passTime(200);
     const sent = cluster.register("ha2", { homeAddress: cluster.homeAddressRanked("ha1", "ha2") });
     expect(sent).toMatchObject({ from: "ha2", destination: foreignAgent, reply: { code: 0 } });

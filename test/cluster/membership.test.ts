@@ -9,7 +9,17 @@ function membership(): Membership {
 
 function hear(members: Membership, id: string, monotonicMs: number, silent: readonly string[] = []): void {
   const load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
-  const heartbeat = { type: "heartbeat", sentAtMs: 0, heardBootCount: 5, health: "ready", load, silent } as const;
+  const heartbeat = {
+    type: "heartbeat",
+    sentAtMs: 0,
+    heardBootCount: 5,
+    health: "ready",
+    announced: true,
+    unfitCount: 0,
+    heardUnfitCount: 0,
+    load,
+    silent,
+  } as const;
   members.heard(id, 1, heartbeat, { wallMs: 0, monotonicMs });
 }
 

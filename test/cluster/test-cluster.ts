@@ -93,7 +93,8 @@ export class TestCluster {
     }
     this.passTime(400);
     for (const id of this.#ids) this.#connect(id);
-    for (const id of this.#ids) this.input(id, { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
+    for (const id of this.#ids)
+      this.input(id, { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(400);
   }
 
@@ -182,7 +183,7 @@ export class TestCluster {
     for (const row of rows("location")) node.agent.restoreLocation(decodeLocationRow(row));
     for (const row of rows("binding")) node.agent.restoreBinding(decodeBindingRow(row));
     this.#connect(id);
-    this.input(id, { type: "vitals", health: "ready", eventLoopDelayMs: 0, storeQueue: 0 });
+    this.input(id, { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(500);
   }
 

@@ -43,6 +43,9 @@ test("the frame to test with is what a member sends", () => {
     sentAtMs: 1_790_000_000_000,
     heardBootCount: 4,
     health: "ready",
+    announced: true,
+    unfitCount: 0,
+    heardUnfitCount: 1,
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
     silent: [],
   });

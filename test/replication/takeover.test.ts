@@ -69,7 +69,7 @@ describe("a dead owner's binding", () => {
     cluster.datagram("ha1", request);
     const fill = (health: "ready" | "draining") => {
       for (const id of ["ha1", "ha2", "ha4"])
-        cluster.input(id, { type: "vitals", health, eventLoopDelayMs: 0, storeQueue: 0 });
+        cluster.input(id, { type: "vitals", health, announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     };
     fill("draining");
     for (const another of cluster.homeAddressesRanked(8, "ha3")) cluster.register("ha1", { homeAddress: another });
@@ -196,7 +196,7 @@ describe("draining", () => {
     const cluster = new TestCluster(3);
     for (let number = 1; number <= 20; number++) cluster.register("ha2", { homeAddress: `10.70.9.${number}` });
     cluster.agent("ha1").drain(true);
-    cluster.input("ha1", { type: "vitals", health: "draining", eventLoopDelayMs: 0, storeQueue: 0 });
+    cluster.input("ha1", { type: "vitals", health: "draining", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     cluster.passTime(2000);
     expect(cluster.agent("ha1").counts.owned).toBe(0);
     expect(cluster.agent("ha2").counts.owned + cluster.agent("ha3").counts.owned).toBe(20);
