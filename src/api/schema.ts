@@ -112,6 +112,18 @@ const advertisement = z.object({
   asPathPrepend: count,
 });
 
+const bfdNeighbor = z.object({
+  address,
+  state: z.enum(["admin-down", "down", "init", "up"]),
+  since: time,
+  /** Why it isn't up. */
+  reason: z.string().nullable(),
+  /** The router's silence for so long ends the session; `null` while it is silent. */
+  detectionTimeMs: z.number().nonnegative().nullable(),
+  /** As agreed with the router, before jitter. */
+  transmitIntervalMs: z.number().nonnegative(),
+});
+
 export const routesView = z.object({
   type: z.enum(["exabgp", "none"]),
   speaker: z.enum(["stopped", "starting", "running", "failed"]),
@@ -130,6 +142,8 @@ export const routesView = z.object({
       reason: z.string().nullable(),
     }),
   ),
+  /** BFD sessions with routers; empty where this home agent speaks none. */
+  bfd: z.array(bfdNeighbor),
 });
 
 /** By name; those with a label by the label's value: `{ "dropped": { "truncated-message": 3 } }`. */

@@ -6,7 +6,7 @@ import { type OutputFormat, outputOption, print } from "./output.ts";
 
 export function routesCommand(): Command {
   return new Command("routes")
-    .description("what this home agent announces to the routers, and the BGP sessions it does so by")
+    .description("what this home agent announces to the routers, and its sessions with them")
     .addOption(outputOption())
     .addOption(socketOption())
     .addHelpText("after", "\nExamples:\n  anyhome routes\n  anyhome routes -o json | jq .applied")
@@ -31,10 +31,19 @@ function describe(routes: RoutesView): string {
     stateOf(routes.type, desired.has(text), applied.has(text)),
   ]);
   const neighbors = routes.neighbors.map(({ address, state, since, reason }) => [address, state, since, reason ?? ""]);
+  const bfd = routes.bfd.map(({ address, state, since, reason, detectionTimeMs, transmitIntervalMs }) => [
+    address,
+    state,
+    since,
+    `${Math.round(transmitIntervalMs)} ms`,
+    detectionTimeMs === null ? "-" : `${Math.round(detectionTimeMs)} ms`,
+    reason ?? "",
+  ]);
   return [
     summary,
     announcements.length === 0 ? "No route is announced." : table(["route", "state"], announcements),
     neighbors.length === 0 ? "There are no neighbors." : table(["neighbor", "state", "since", "reason"], neighbors),
+    ...(bfd.length === 0 ? [] : [table(["bfd with", "state", "since", "sent every", "down after", "reason"], bfd)]),
   ].join("\n\n");
 }
 

@@ -36,6 +36,7 @@ export interface Config {
   readonly mobileAssociations: readonly MobileAssociation[];
   readonly foreignAgentAssociations: readonly ForeignAgentAssociation[];
   readonly advertiser: AdvertiserConfig;
+  readonly bfd: BfdTimers;
   readonly log: { readonly level: LogLevel };
 }
 
@@ -52,6 +53,8 @@ export interface Member {
   readonly listen: Endpoint;
   /** Absent where the member announces nothing by BGP. */
   readonly bgp: BgpConfig | undefined;
+  /** Absent where the member doesn't speak BFD. */
+  readonly bfd: BfdConfig | undefined;
 }
 
 export interface BgpConfig {
@@ -65,6 +68,20 @@ export interface BgpConfig {
 export interface BgpNeighbor {
   readonly address: Ipv4Address;
   readonly as: number;
+}
+
+export interface BfdConfig {
+  /** Source of the BFD sessions; the member's address unless set otherwise. */
+  readonly localAddress: Ipv4Address;
+  readonly neighbors: readonly Ipv4Address[];
+}
+
+export interface BfdTimers {
+  readonly transmitIntervalMs: number;
+  readonly receiveIntervalMs: number;
+  readonly detectMultiplier: number;
+  /** A main event loop that stands still for so long ends all sessions. */
+  readonly heartbeatTimeoutMs: number;
 }
 
 export interface Timers {

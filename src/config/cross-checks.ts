@@ -124,16 +124,20 @@ function formatRange(range: Ipv4Range): string {
 
 /** A file that serves the whole cluster is checked for all members, unless it is known which one this is. */
 function checkSpeakers({ members = [], advertiser }: Draft["sections"], node: string | undefined, error: Report): void {
-  for (const [index, { id, bgp }] of members.entries()) {
+  for (const [index, { id, bgp, bfd }] of members.entries()) {
     if (advertiser?.type === "exabgp" && !bgp && (node === undefined || node === id)) {
       error(["members", index], "needs bgp, as the advertiser is of type exabgp");
     }
-    const seen = new Set<number>();
-    for (const [neighbor, { address }] of (bgp?.neighbors ?? []).entries()) {
-      if (seen.has(address)) error(["members", index, "bgp", "neighbors", neighbor], "is a neighbor already");
-      seen.add(address);
-    }
+    const report = (section: string) => (neighbor: number) =>
+      error(["members", index, section, "neighbors", neighbor], "is a neighbor already");
+    repeated((bgp?.neighbors ?? []).map(({ address }) => address)).forEach(report("bgp"));
+    repeated(bfd?.neighbors ?? []).forEach(report("bfd"));
   }
+}
+
+/** The places of values that have stood at an earlier one. */
+function repeated(values: readonly number[]): number[] {
+  return values.flatMap((value, place) => (values.indexOf(value) < place ? [place] : []));
 }
 
 function warnAboutReach(draft: Draft, homeNetworks: readonly Ipv4Prefix[] | undefined, problems: Problems): void {

@@ -46,6 +46,12 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     mobileAssociations: associations.mobiles,
     foreignAgentAssociations: associations.foreignAgents,
     advertiser: resolveAdvertiser(sections.advertiser),
+    bfd: {
+      transmitIntervalMs: sections.bfd["transmit-interval"],
+      receiveIntervalMs: sections.bfd["receive-interval"],
+      detectMultiplier: sections.bfd["detect-multiplier"],
+      heartbeatTimeoutMs: sections.bfd["heartbeat-timeout"],
+    },
     log: sections.log,
   };
 }
@@ -65,9 +71,18 @@ function resolveReplication({ replication, members }: ConfigFile): Config["repli
 const REGISTRATION_PORT = 434;
 
 function resolveMember(member: ConfigFile["members"][number], sections: ConfigFile): Member {
-  const { id, address, port, weight, pool, bgp } = member;
+  const { id, address, port, weight, pool, bgp, bfd } = member;
   const listen = member.listen ?? { address: sections["virtual-address"], port: REGISTRATION_PORT };
-  return { id, address, port, weight, pool, listen, bgp: bgp && resolveBgp(bgp, member) };
+  return {
+    id,
+    address,
+    port,
+    weight,
+    pool,
+    listen,
+    bgp: bgp && resolveBgp(bgp, member),
+    bfd: bfd && { localAddress: bfd["local-address"] ?? address, neighbors: bfd.neighbors },
+  };
 }
 
 function resolveBgp(

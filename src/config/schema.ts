@@ -27,6 +27,15 @@ const bgp = section({
   neighbors: list(neighbor).min(1, { error: "at least one neighbor" }).describe("The routers to announce to."),
 }).describe("How this member announces the virtual network. Needed with advertiser type `exabgp`.");
 
+const memberBfd = section({
+  neighbors: list(field.address())
+    .min(1, { error: "at least one neighbor" })
+    .describe("Addresses of the routers, on a subnet of this member; each must be set up for BFD with this member."),
+  "local-address": field.address().optional().describe("Source of the BFD sessions. Default: the member's `address`."),
+}).describe(
+  "With which routers this member speaks BFD (RFC 5881), whatever announces its routes. Needs UDP port 3784 for itself.",
+);
+
 const member = section({
   id: memberId().describe("Name of the member, unique in the cluster."),
   address: field.address().describe("Its own address, on which members reach each other; not the virtual address."),
@@ -51,6 +60,7 @@ const member = section({
       "Where it receives registrations, for trials without privileges. Default: the virtual address, port 434.",
     ),
   bgp: bgp.optional(),
+  bfd: memberBfd.optional(),
 });
 
 const keySources = {
@@ -216,6 +226,25 @@ const advertiser = z.discriminatedUnion(
   { error: "a section with a type: none or exabgp" },
 );
 
+const bfd = section({
+  "transmit-interval": field
+    .duration({ from: "10ms", to: "1m", example: "300ms" })
+    .prefault("300ms")
+    .describe("How often packets are sent while a session is up; the slower side decides."),
+  "receive-interval": field
+    .duration({ from: "10ms", to: "1m", example: "300ms" })
+    .prefault("300ms")
+    .describe("How often packets can be taken from a router."),
+  "detect-multiplier": field
+    .integer(1, 255)
+    .default(3)
+    .describe("A router counts a session as down after so many intervals of silence."),
+  "heartbeat-timeout": field
+    .duration({ from: "80ms", to: "1m", example: "800ms" })
+    .prefault("800ms")
+    .describe("A daemon whose main loop stands still for this long ends its sessions."),
+});
+
 const log = section({
   level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least level of the lines logged."),
 });
@@ -260,6 +289,7 @@ export const configFile = section({
       "Another file with `mobiles` and `foreign-agents` in addition. JSON loads fastest, for 100,000 and more.",
     ),
   advertiser: advertiser.prefault({ type: "none" }).describe("How the virtual network is announced."),
+  bfd: bfd.prefault({}).describe("Timers of BFD, for the members that have `bfd`."),
   log: log.prefault({}).describe("What is logged, on stdout as JSON lines."),
 }).meta({
   title: "Anyhome configuration",

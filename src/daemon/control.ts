@@ -11,6 +11,7 @@ import type {
   StatusView,
 } from "../api/schema.ts";
 import type { MobileIdentity } from "../auth/association-table.ts";
+import type { BfdNeighborStatus } from "../bfd/speaker.ts";
 import type { HomeAgent } from "../cluster/home-agent.ts";
 import type { Output } from "../cluster/io.ts";
 import type { PeerStatus } from "../cluster/membership.ts";
@@ -34,6 +35,7 @@ export interface ControlSources {
   readonly startedAtMs: number;
   readonly readiness: () => Readiness;
   readonly advertiser: () => AdvertiserStatus;
+  readonly bfdNeighbors: () => readonly BfdNeighborStatus[];
   readonly alarms: () => StatusView["alarms"];
   readonly perform: (outputs: readonly Output[]) => void;
   /** Resolves once everything up to the position is on disk, rejects if it is lost. */
@@ -162,6 +164,14 @@ export class DaemonControl implements ControlService {
         state,
         since: new Date(sinceMs).toISOString(),
         reason: reason ?? null,
+      })),
+      bfd: this.#sources.bfdNeighbors().map((neighbor) => ({
+        address: neighbor.address,
+        state: neighbor.state,
+        since: new Date(neighbor.sinceMs).toISOString(),
+        reason: neighbor.reason ?? null,
+        detectionTimeMs: neighbor.detectionTimeMs ?? null,
+        transmitIntervalMs: neighbor.transmitIntervalMs,
       })),
     };
   }

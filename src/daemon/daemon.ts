@@ -1,11 +1,11 @@
 /**
  * The composition root: everything a home agent daemon is made of, and who talks to whom.
  *
- *    foreign agents        other members            routers
- *         │                     │                      │ BGP
- *    UDP virtual:434       UDP cluster port         ExaBGP
- *         │                     │                      │ stdio
- *    ┌────▼─────────────────────▼────┐            exabgp/ helper
+ *    foreign agents        other members            routers ──────── BFD ──┐
+ *         │                     │                      │ BGP               │
+ *    UDP virtual:434       UDP cluster port         ExaBGP        BfdSpeaker: its worker
+ *         │                     │                      │ stdio     speaks while the main
+ *    ┌────▼─────────────────────▼────┐            exabgp/ helper  loop turns
  *    │ Driver ── HomeAgent (sans-IO) │                 │ unix socket
  *    └────┬───────────────────▲──────┘           ┌─────▼──────┐
  *         │ changes           │ durable          │ Advertiser │
@@ -33,6 +33,7 @@ import { Driver } from "./driver.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { homeAgentSettings } from "./home-agent-settings.ts";
 import { makeAdvertiser } from "./make-advertiser.ts";
+import { makeBfd } from "./make-bfd.ts";
 import { observeInto } from "./observer.ts";
 import { Sockets } from "./sockets.ts";
 import { StoreWatch } from "./store-watch.ts";
@@ -106,7 +107,8 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
   watch.attach(store, driver, () => health.reassess());
   const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => health.reassess());
   const advertiser = makeAdvertiser(config, log, () => undefined);
-  const health = new HealthWatch({ config, agent, driver, store, storeWatch: watch, sockets, advertiser, log });
+  const bfd = makeBfd(config, log, counters);
+  const health = new HealthWatch({ config, agent, driver, store, storeWatch: watch, sockets, advertiser, bfd, log });
 
   const control = new DaemonControl({
     config,
@@ -120,6 +122,7 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
     startedAtMs,
     readiness: () => health.readiness,
     advertiser: () => advertiser.status(),
+    bfdNeighbors: () => bfd?.neighbors ?? [],
     drain: (wanted) => health.drain(wanted),
     alarms: () =>
       health.alarms().map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
@@ -131,6 +134,8 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
   async function stop(): Promise<void> {
     health.stop();
     await advertiser.stop();
+    // After the withdrawal: one router takes it for a reason to drop the BGP session, another for none.
+    await bfd?.stop();
     await new Promise((resolve) => setTimeout(resolve, LAST_REQUESTS_MS));
     driver.stop();
     await sockets.close();
@@ -142,6 +147,7 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
     api = await serveControlApi(control, { socketPath: config.controlSocket, log });
     await sockets.open();
     health.listening();
+    bfd?.start();
     await advertiser.start();
     log.event("daemon-started", { version: packageVersion, bootCount: store.bootCount });
     health.start();

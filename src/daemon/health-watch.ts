@@ -3,6 +3,7 @@
  * tells the core how this member is, and the advertiser what to announce.
  */
 import type { Advertisement, Advertiser } from "../advertiser/advertiser.ts";
+import type { BfdSpeaker } from "../bfd/speaker.ts";
 import type { HomeAgent } from "../cluster/home-agent.ts";
 import type { Config } from "../config/config.ts";
 import { type Alarm, Alarms } from "../health/alarms.ts";
@@ -27,6 +28,7 @@ export interface HealthSources {
   readonly storeWatch: StoreWatch;
   readonly sockets: Sockets;
   readonly advertiser: Advertiser;
+  readonly bfd: BfdSpeaker | undefined;
   readonly log: EventLog;
 }
 
@@ -72,11 +74,12 @@ export class HealthWatch {
   }
 
   alarms(): readonly Alarm[] {
-    const { agent, advertiser, storeWatch, sockets } = this.#sources;
+    const { agent, advertiser, bfd, storeWatch, sockets } = this.#sources;
     return this.#alarms.update(
       {
         peers: agent.peers,
         advertiser: advertiser.status(),
+        bfdNeighbors: bfd?.neighbors ?? [],
         isDegraded: agent.isDegraded,
         storeFailure: storeWatch.failure,
         registrationSocketFailure: sockets.registrationFailure,

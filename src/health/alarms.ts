@@ -1,5 +1,6 @@
 /** What an operator should see to, as long as it lasts. */
 import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
+import type { BfdNeighborStatus } from "../bfd/speaker.ts";
 import type { PeerStatus } from "../cluster/membership.ts";
 
 export interface Alarm {
@@ -13,6 +14,7 @@ export interface Alarm {
 export interface AlarmSources {
   readonly peers: Iterable<PeerStatus>;
   readonly advertiser: AdvertiserStatus;
+  readonly bfdNeighbors: readonly BfdNeighborStatus[];
   /** Fewer backups are in reach than registrations are promised. */
   readonly isDegraded: boolean;
   readonly storeFailure: string | undefined;
@@ -40,6 +42,7 @@ function findings({
   isDegraded,
   peers,
   advertiser,
+  bfdNeighbors,
   storeFailure,
   registrationSocketFailure,
 }: AlarmSources): [string, string][] {
@@ -64,6 +67,10 @@ function findings({
   for (const { address, state, reason } of advertiser.neighbors) {
     if (state !== "up")
       found.push([`neighbor ${address}`, `the BGP session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
+  }
+  for (const { address, state, reason } of bfdNeighbors) {
+    if (state !== "up")
+      found.push([`bfd ${address}`, `the BFD session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
   }
   return found;
 }

@@ -1,5 +1,13 @@
 import { stringify } from "yaml";
-import { bgpPeers, type MobileKeys, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
+import {
+  bgpPeers,
+  type MobileKeys,
+  nodeAddress,
+  nodesOf,
+  routersBeside,
+  type Topology,
+  type TopologyNode,
+} from "./topology.ts";
 
 /** `{node}` in a path stands for the home agent's name. */
 export interface HomeAgentPaths {
@@ -34,6 +42,7 @@ function member(topology: Topology, node: TopologyNode) {
       "router-id": nodeAddress(node),
       neighbors: bgpPeers(topology, node).map(({ address, as }) => ({ address, as })),
     },
+    bfd: { neighbors: routersBeside(topology, node) },
   };
 }
 

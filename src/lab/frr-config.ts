@@ -18,6 +18,7 @@ export function bgpdConfig(topology: Topology, router: TopologyNode): string {
           " neighbor HA remote-as external",
           " neighbor HA timers 3 9",
           " neighbor HA timers connect 5",
+          ` neighbor HA bfd profile ${BFD_PROFILE}`,
         ]
       : []),
     ...homeAgents.map(({ address }) => ` neighbor ${address} peer-group HA`),
@@ -29,6 +30,21 @@ export function bgpdConfig(topology: Topology, router: TopologyNode): string {
     ...(homeAgents.length > 0 ? ["  neighbor HA activate", "  neighbor HA addpath-tx-all-paths"] : []),
     ...routers.map(({ address }) => `  neighbor ${address} activate`),
     " exit-address-family",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+const BFD_PROFILE = "ha";
+
+/** `bfdd.conf` of a router: a home agent that falls silent is out within a second. */
+export function bfddConfig(router: TopologyNode): string {
+  const lines = [
+    ...identity(router),
+    "bfd",
+    ` profile ${BFD_PROFILE}`,
+    "  detect-multiplier 3",
+    "  receive-interval 300",
+    "  transmit-interval 300",
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -23,7 +23,7 @@ import { mountSmallDisk, unmountBelow } from "./small-disk.ts";
 import { LAB_TOPOLOGY, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
 import { waitFor } from "./wait.ts";
 
-export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bgpd" | "other";
+export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bfdd" | "bgpd" | "other";
 
 export interface NodeStatus {
   readonly node: string;

@@ -1,7 +1,7 @@
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { bgpdConfig, zebraConfig } from "./frr-config.ts";
+import { bfddConfig, bgpdConfig, zebraConfig } from "./frr-config.ts";
 import { doIn, ipJson } from "./namespace.ts";
 import type { LabPlace } from "./place.ts";
 import type { Topology, TopologyNode } from "./topology.ts";
@@ -10,7 +10,7 @@ import type { Topology, TopologyNode } from "./topology.ts";
 export const FRR_DIRECTORY = "/usr/lib/frr";
 
 /** In the order they start. */
-export const FRR_DAEMONS = ["zebra", "bgpd"] as const;
+export const FRR_DAEMONS = ["zebra", "bfdd", "bgpd"] as const;
 
 /** Starts FRR in a router's namespace. */
 export async function startRouter(place: LabPlace, topology: Topology, router: TopologyNode): Promise<void> {
@@ -22,6 +22,7 @@ export async function startRouter(place: LabPlace, topology: Topology, router: T
   const file = (name: string) => join(node.frr, name);
   writeFileSync(file("vtysh.conf"), "no service integrated-vtysh-config\n");
   writeFileSync(file("zebra.conf"), zebraConfig(router));
+  writeFileSync(file("bfdd.conf"), bfddConfig(router));
   writeFileSync(file("bgpd.conf"), bgpdConfig(topology, router));
   for (const daemon of FRR_DAEMONS) {
     // `--daemon` comes back when the daemon has read its configuration and listens on its sockets.
@@ -36,6 +37,8 @@ export async function startRouter(place: LabPlace, topology: Topology, router: T
       `--log=file:${file(`${daemon}.log`)}`,
       "--log-level=warnings",
       "--limit-fds=1024",
+      // Its own control socket, where another bfdd of this machine has the usual one.
+      ...(daemon === "bfdd" ? [`--bfdctl=${file("bfdd.sock")}`] : []),
     ]);
   }
 }

@@ -137,6 +137,13 @@ export function bgpPeers(topology: Topology, node: TopologyNode): BgpPeer[] {
   );
 }
 
+/** The addresses of the routers on a node's segments. */
+export function routersBeside(topology: Topology, node: TopologyNode): string[] {
+  return node.interfaces.flatMap(({ network }) =>
+    attachments(topology, network).flatMap(({ node: other, address }) => (other.role === "router" ? [address] : [])),
+  );
+}
+
 /** The address a node is known by: that of its first interface. */
 export function nodeAddress(node: TopologyNode): string {
   const [first] = node.interfaces;

@@ -30,8 +30,12 @@ export class UdpSocket {
     socket.on("error", (error) => listener.failed(error));
   }
 
-  /** Rejects with a system error such as `EADDRNOTAVAIL` or `EADDRINUSE`. */
-  static bind(local: Endpoint, listener: UdpListener): Promise<UdpSocket> {
+  /**
+   * Rejects with a system error such as `EADDRNOTAVAIL` or `EADDRINUSE`.
+   *
+   * @param ttl of what is sent, if not the system's
+   */
+  static bind(local: Endpoint, listener: UdpListener, ttl?: number): Promise<UdpSocket> {
     return new Promise((resolve, reject) => {
       const socket = createSocket({
         type: "udp4",
@@ -46,6 +50,7 @@ export class UdpSocket {
       socket.bind({ address: formatIpv4(local.address), port: local.port, exclusive: true }, () => {
         socket.off("error", refused);
         enlargeReceiveBuffer(socket);
+        if (ttl !== undefined) socket.setTTL(ttl);
         resolve(new UdpSocket(socket, { ...local, port: socket.address().port }, listener));
       });
     });

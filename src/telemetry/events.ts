@@ -272,6 +272,24 @@ export const events = {
     message: "BGP neighbor is down",
     explanation: "The BGP session with the router `neighbor` ended: `reason`.",
   },
+  "bfd-up": {
+    level: "info",
+    message: "BFD session is up",
+    explanation:
+      "The router `neighbor` and this home agent hear each other's BFD packets: when one of them falls silent, the other knows within the detection time (`anyhome routes`).",
+  },
+  "bfd-down": {
+    level: "warn",
+    message: "BFD session is down",
+    explanation:
+      "The BFD session with the router `neighbor` ended, for `reason`; that router has dropped the routes of this home agent. Was the path broken, the router restarted, or this host without a processor for longer than the detection time? `the path is down` means that the main loop of the daemon stood still.",
+  },
+  "bfd-failed": {
+    level: "error",
+    message: "BFD could not be spoken",
+    explanation:
+      "The thread that speaks BFD ended, for `reason`, and is started again every second: UDP port 3784 is taken by another speaker, or the local address is not on this host. Routers that wait for BFD send nothing here meanwhile.",
+  },
   // Control API
   "api-listening": {
     level: "info",

@@ -60,6 +60,24 @@ export const routes: RoutesView = {
   desired: [{ prefix: "10.64.0.0/12", communities: ["65535:0"], med: 50, asPathPrepend: 2 }],
   applied: [],
   neighbors: [{ address: "10.1.0.1", state: "up", since: "2026-01-02T03:04:05.000Z", reason: null }],
+  bfd: [
+    {
+      address: "10.1.0.1",
+      state: "up",
+      since: "2026-01-02T03:04:06.000Z",
+      reason: null,
+      detectionTimeMs: 900,
+      transmitIntervalMs: 300,
+    },
+    {
+      address: "10.1.0.2",
+      state: "down",
+      since: "2026-01-02T03:04:07.000Z",
+      reason: "the detection time has expired",
+      detectionTimeMs: null,
+      transmitIntervalMs: 1000,
+    },
+  ],
 };
 
 export const counters = {

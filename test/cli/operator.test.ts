@@ -150,13 +150,15 @@ describe.concurrent("tables, for people", () => {
     expect(stdout).toMatch(/^Speaker: +exabgp, running, pid 4711$/m);
     expect(stdout).toMatch(/^10\.64\.0\.0\/12, community 65535:0, med 50, prepended 2 times +to be announced$/m);
     expect(stdout).toMatch(/^10\.1\.0\.1 +up +2026-01-02T03:04:05\.000Z$/m);
+    expect(stdout).toMatch(/^10\.1\.0\.1 +up +2026-01-02T03:04:06\.000Z +300 ms +900 ms$/m);
+    expect(stdout).toMatch(/^10\.1\.0\.2 +down +\S+ +1000 ms +- +the detection time has expired$/m);
   });
 
   test("routes where nothing is announced by the daemon", async () => {
     await using daemon = await fakeDaemon();
     const [advertisement] = routes.desired;
     const wish = advertisement === undefined ? [] : [advertisement];
-    daemon.service.routes = () => ({ ...routes, type: "none", desired: wish, applied: wish, neighbors: [] });
+    daemon.service.routes = () => ({ ...routes, type: "none", desired: wish, applied: wish, neighbors: [], bfd: [] });
     expect((await daemon.run("routes")).stdout).toMatch(/^10\.64\.0\.0\/12.* to be routed here by other means$/m);
   });
 

@@ -248,6 +248,9 @@ describe("how parts fit together", () => {
     expect(problemsAfter(["10.1.0.12\n", `10.1.0.12\n    ${twice}\n`])).toEqual([
       "anyhome.yaml:10:91: error: members[1].bgp.neighbors[1]: is a neighbor already",
     ]);
+    expect(
+      problemsAfter(["10.1.0.12\n", "10.1.0.12\n    bfd: { neighbors: [10.1.0.1, 10.1.0.2, 10.1.0.1] }\n"]),
+    ).toEqual(["anyhome.yaml:10:44: error: members[1].bfd.neighbors[2]: is a neighbor already"]);
   });
 
   test("the node must be one of the members", () => {

@@ -28,6 +28,7 @@ test("what is not said has its default", () => {
         pool: [],
         listen: { address: ipv4("10.64.0.1"), port: 434 },
         bgp: undefined,
+        bfd: undefined,
       },
       expect.objectContaining({ id: "ha2", address: ipv4("10.1.0.12") }),
     ],
@@ -76,6 +77,7 @@ test("what is not said has its default", () => {
     ],
     foreignAgentAssociations: [],
     advertiser: { type: "none" },
+    bfd: { transmitIntervalMs: 300, receiveIntervalMs: 300, detectMultiplier: 3, heartbeatTimeoutMs: 800 },
     log: { level: "info" },
   });
 });
@@ -91,6 +93,19 @@ test("the pools of the other members are known as theirs", () => {
     { first: ipv4("10.70.0.0"), last: ipv4("10.70.0.255") },
     { first: ipv4("10.71.0.1"), last: ipv4("10.71.0.9") },
   ]);
+});
+
+test("BFD is spoken from the member's address unless another is named", () => {
+  using directory = new ConfigDirectory();
+  const yaml = minimal
+    .replace("10.1.0.11", "10.1.0.11\n    bfd: { neighbors: [10.1.0.1, 10.1.0.2] }")
+    .replace("10.1.0.12", "10.1.0.12\n    bfd: { neighbors: [10.1.0.1], local-address: 10.1.9.12 }");
+  const file = directory.write("anyhome.yaml", yaml);
+  expect(loadConfig(file, { node: "ha1" }).config.self.bfd).toEqual({
+    localAddress: ipv4("10.1.0.11"),
+    neighbors: [ipv4("10.1.0.1"), ipv4("10.1.0.2")],
+  });
+  expect(loadConfig(file, { node: "ha2" }).config.self.bfd?.localAddress).toBe(ipv4("10.1.9.12"));
 });
 
 test("whoever refuses while degraded grants nothing then, and designated backups are known per owner", () => {

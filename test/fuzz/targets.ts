@@ -1,5 +1,6 @@
 /** What reads bytes that anybody may have sent: one target for each decoder. */
 import assert from "node:assert/strict";
+import { decodeControlPacket, encodeControlPacket } from "../../src/bfd/control-packet.ts";
 import { ByteReader, FrameFormatError } from "../../src/cluster/byte-cursor.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../src/cluster/message.ts";
 import { decodeExtensions, type Extension, ExtensionType } from "../../src/wire/extension.ts";
@@ -141,6 +142,16 @@ export const targets: readonly FuzzTarget[] = [
       const again = encodeTyped(message);
       assert.equal(again[0], type);
       assert.deepEqual(decodeTyped(type, again.subarray(1)), message);
+    },
+  },
+  {
+    name: "bfd-control-packet",
+    corpus: [fromHex("20c00318 e823bab9 9b507488 000493e0 000493e0 0000c350")],
+    check(input) {
+      const decoded = decodeControlPacket(input);
+      if (!decoded.ok) return;
+      // All but the flags of authentication and multipoint, which must not be set, and the length.
+      assert.equal(hex(encodeControlPacket(decoded.packet)), hex(Uint8Array.from(input.subarray(0, 24)).with(3, 24)));
     },
   },
   ...streamTargets,

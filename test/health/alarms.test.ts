@@ -31,6 +31,7 @@ const peer: PeerStatus = {
 const quiet: AlarmSources = {
   peers: [peer],
   advertiser,
+  bfdNeighbors: [{ address: "10.1.0.1", state: "up", sinceMs: 0, transmitIntervalMs: 300 }],
   isDegraded: false,
   storeFailure: undefined,
   registrationSocketFailure: undefined,
@@ -53,6 +54,7 @@ describe("alarms", () => {
       "neighbor 10.1.0.1",
       { advertiser: { ...advertiser, neighbors: [{ address: "10.1.0.1", state: "down", sinceMs: 0 }] } },
     ],
+    ["bfd 10.1.0.1", { bfdNeighbors: [{ address: "10.1.0.1", state: "init", sinceMs: 0, transmitIntervalMs: 300 }] }],
   ])("%s rings for %j", (id, change) => {
     expect(new Alarms().update({ ...quiet, ...change }, 1).map((alarm) => alarm.id)).toEqual([id]);
   });

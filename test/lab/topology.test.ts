@@ -33,6 +33,7 @@ describe("FRR", () => {
        neighbor HA remote-as external
        neighbor HA timers 3 9
        neighbor HA timers connect 5
+       neighbor HA bfd profile ha
        neighbor 10.1.0.11 peer-group HA
        neighbor 10.1.0.12 peer-group HA
        neighbor 10.1.0.13 peer-group HA

@@ -1,0 +1,124 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { BfdSpeaker } from "../../src/bfd/speaker.ts";
+import { waitFor } from "../../src/lab/wait.ts";
+import { Counters } from "../../src/telemetry/counters.ts";
+import { ipv4 } from "../../src/wire/ipv4.ts";
+
+const CHILD = fileURLToPath(new URL("./speaker-child.ts", import.meta.url));
+const patience = { deadlineMs: 20_000, intervalMs: 10 };
+
+/** Loopback addresses that nobody else is likely to have: the port is always the same. */
+const network = `127.${randomInt(1, 255)}.${randomInt(1, 255)}`;
+const LOCAL = `${network}.1`;
+const NEIGHBOR = `${network}.2`;
+
+describe.skipIf(process.platform !== "linux")("a speaker and one in another process", () => {
+  let events: { readonly event: string; readonly fields: object }[];
+  let counters: Counters;
+  let speaker: BfdSpeaker;
+  let child: ChildProcess;
+
+  const state = () => speaker.neighbors[0]?.state;
+  const isUp = () => waitFor(() => state() === "up", { ...patience, what: "the session to be up" });
+  const eventsOf = (name: string) => events.filter(({ event }) => event === name);
+
+  beforeEach(async () => {
+    events = [];
+    counters = new Counters();
+    speaker = new BfdSpeaker(
+      {
+        localAddress: ipv4(LOCAL),
+        neighbors: [ipv4(NEIGHBOR)],
+        transmitIntervalMs: 50,
+        receiveIntervalMs: 50,
+        detectMultiplier: 20,
+        heartbeatTimeoutMs: 4000,
+      },
+      { event: (event, fields) => void events.push({ event, fields: fields ?? {} }) },
+      counters,
+    );
+    speaker.start();
+    child = fork(CHILD, [LOCAL, NEIGHBOR].reverse());
+  });
+
+  afterEach(async () => {
+    child.kill("SIGKILL");
+    await speaker.stop();
+  });
+
+  test("come up, and agree on their timers", async () => {
+    await isUp();
+    await waitFor(() => speaker.neighbors[0]?.detectionTimeMs === 1000, { ...patience, what: "fast timers" });
+    expect(speaker.neighbors).toMatchObject([{ address: NEIGHBOR, state: "up", transmitIntervalMs: 50 }]);
+    expect(speaker.neighbors[0]).not.toHaveProperty("reason");
+    expect(eventsOf("bfd-up")).toMatchObject([{ fields: { neighbor: NEIGHBOR } }]);
+  });
+
+  test("lose the session when the other is killed, and say so once", async () => {
+    await isUp();
+    child.kill("SIGKILL");
+    await waitFor(() => state() === "down", { ...patience, what: "the session to be down" });
+    expect(speaker.neighbors[0]?.reason).toBe("the detection time has expired");
+    expect(eventsOf("bfd-down")).toMatchObject([{ fields: { neighbor: NEIGHBOR } }]);
+    expect(counters.snapshot()["bfd-sessions-lost"]).toEqual({ [NEIGHBOR]: 1 });
+  });
+
+  test("lose the session when the other's main loop stands still, though its worker could speak; it comes back", async () => {
+    await isUp();
+    child.send(3000);
+    await waitFor(() => state() !== "up", { ...patience, what: "the session to be down" });
+    expect(speaker.neighbors[0]?.reason).toBe("the neighbor signaled it down: the path is down");
+    await isUp();
+  });
+
+  test("are told when the other ends in order", async () => {
+    await isUp();
+    child.send("stop");
+    await waitFor(() => state() !== "up", { ...patience, what: "the session to be down" });
+    expect(speaker.neighbors[0]?.reason).toBe("the neighbor signaled it down: administratively down");
+  });
+
+  test("count what is for none of their sessions", async () => {
+    await isUp();
+    const socket = createSocket("udp4");
+    socket.send(Buffer.from("no packet"), 3784, LOCAL, () => socket.close());
+    await waitFor(() => Object.keys(counters.snapshot()["bfd-packets-dropped"]).length > 0, {
+      ...patience,
+      what: "the drop to be counted",
+    });
+    expect(counters.snapshot()["bfd-packets-dropped"]).toEqual({ "wrong-length": 1 });
+  });
+});
+
+test("a speaker whose port is taken says so once, tries again, and comes up when it is free", async () => {
+  const local = `${network}.3`;
+  const squatter = createSocket("udp4");
+  await new Promise<void>((resolve) => squatter.bind({ address: local, port: 3784, exclusive: true }, resolve));
+  const events: string[] = [];
+  const speaker = new BfdSpeaker(
+    {
+      localAddress: ipv4(local),
+      neighbors: [ipv4(local)],
+      transmitIntervalMs: 50,
+      receiveIntervalMs: 50,
+      detectMultiplier: 20,
+      heartbeatTimeoutMs: 1000,
+    },
+    { event: (event) => void events.push(event) },
+    new Counters(),
+  );
+  speaker.start();
+  try {
+    await waitFor(() => speaker.neighbors[0]?.reason?.includes("EADDRINUSE"), { ...patience, what: "the failure" });
+    expect(events).toEqual(["bfd-failed"]);
+    squatter.close();
+    // It hears itself.
+    await waitFor(() => speaker.neighbors[0]?.reason === undefined, { ...patience, what: "another start" });
+  } finally {
+    await speaker.stop();
+  }
+});
