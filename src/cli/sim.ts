@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
-import { FAULT_KINDS, type FaultKind } from "../sim/faults.ts";
-import { type SimulationResult, shrink, simulate } from "../sim/simulation.ts";
+import { type Capacity, measureCapacity, type Spread } from "../sim/capacity.ts";
+import { FAULT_KINDS, type Fault, type FaultKind, planSchema } from "../sim/faults.ts";
+import { type SimulationOptions, type SimulationResult, shrink, simulate } from "../sim/simulation.ts";
 import { fields } from "../text/columns.ts";
 import { CliError } from "./exit.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";
@@ -12,22 +13,26 @@ interface Options {
   readonly mobiles: number;
   readonly duration: number;
   readonly faults: readonly FaultKind[];
+  readonly atOnce: number;
+  readonly plan?: readonly Fault[];
   readonly output: OutputFormat;
+}
+
+interface Failure {
+  readonly seed: number;
+  /** The fewest of its faults that break it. */
+  readonly plan: SimulationResult["plan"];
+  readonly violations: readonly string[];
+  /** Runs it again, exactly. */
+  readonly command: string;
 }
 
 interface Report {
   readonly runs: number;
   readonly requests: number;
   readonly accepted: number;
-  /** Per accepted registration, over all members. */
-  readonly framesPerRegistration: number;
-  readonly rowsPerRegistration: number;
-  readonly replicationBytesPerRegistration: number;
-  readonly failed: readonly {
-    readonly seed: number;
-    readonly plan: SimulationResult["plan"];
-    readonly violations: readonly string[];
-  }[];
+  readonly failed: readonly Failure[];
+  readonly capacity: Capacity;
 }
 
 export function simCommand(): Command {
@@ -39,6 +44,8 @@ export function simCommand(): Command {
     .option("--mobiles <count>", "mobile nodes", integer(1), 12)
     .option("--duration <seconds>", "how long mobiles register and faults strike, simulated", integer(1), 14)
     .option("--faults <list>", `any of ${FAULT_KINDS.join(",")}, or none`, faultKinds, FAULT_KINDS)
+    .option("--at-once <count>", "faults that strike together; as many acknowledgements are asked for", integer(1), 1)
+    .option("--plan <json>", "these faults instead of what the seed draws, as a failing seed prints them", faultPlan)
     .addOption(outputOption())
     .addHelpText(
       "after",
@@ -51,47 +58,66 @@ export function simCommand(): Command {
     });
 }
 
-function run({ seed: first, seeds, nodes, mobiles, duration, faults }: Options): Report {
-  const totals = { requests: 0, accepted: 0, frames: 0, rows: 0, bytes: 0 };
-  const failed: Report["failed"][number][] = [];
+function run({ seed: first, seeds, nodes, mobiles, duration, faults, atOnce, plan }: Options): Report {
+  let [requests, accepted] = [0, 0];
+  const failed: Failure[] = [];
   for (let seed = first; seed < first + seeds; seed++) {
-    const options = { seed, nodes, mobiles, durationMs: duration * 1000, faults };
+    const options = { seed, nodes, mobiles, durationMs: duration * 1000, faults, atOnce, ...(plan && { plan }) };
     const result = simulate(options);
-    totals.requests += result.requests;
-    totals.accepted += result.accepted;
-    totals.frames += result.counts.get("relay-frames") ?? 0;
-    totals.rows += result.counts.get("stream-rows") ?? 0;
-    totals.bytes += result.counts.get("stream-bytes") ?? 0;
+    requests += result.requests;
+    accepted += result.accepted;
     if (result.violations.length === 0) continue;
-    const { plan, violations } = shrink(options, result);
-    failed.push({ seed, plan, violations });
+    const smallest = shrink(options, result);
+    const { violations } = smallest;
+    failed.push({ seed, plan: smallest.plan, violations, command: commandOf(options, smallest.plan) });
   }
-  const each = (total: number) => Number((total / Math.max(totals.accepted, 1)).toFixed(2));
-  return {
-    runs: seeds,
-    requests: totals.requests,
-    accepted: totals.accepted,
-    framesPerRegistration: each(totals.frames),
-    rowsPerRegistration: each(totals.rows),
-    replicationBytesPerRegistration: each(totals.bytes),
-    failed,
-  };
+  return { runs: seeds, requests, accepted, failed, capacity: measureCapacity({ seed: first, nodes, mobiles }) };
 }
 
-function describe(report: Report): string {
+function commandOf(
+  { seed, nodes, mobiles, durationMs = 0, atOnce = 1 }: SimulationOptions,
+  plan: readonly Fault[],
+): string {
+  const settings = `--seed ${seed} --nodes ${nodes} --mobiles ${mobiles} --duration ${durationMs / 1000}`;
+  return `anyhome sim ${settings} --at-once ${atOnce} --plan '${JSON.stringify(plan)}'`;
+}
+
+function describe({ runs, requests, accepted, failed, capacity }: Report): string {
+  const { takeover } = capacity;
   return [
     fields([
-      ["Runs", `${report.runs}, ${report.failed.length} failed`],
-      ["Registrations", `${report.accepted} of ${report.requests} accepted`],
+      ["Runs", `${runs}, ${failed.length} failed`],
+      ["Registrations", `${accepted} of ${requests} accepted`],
+      ["Owned bindings", describeSpread(capacity.ownedBindings)],
+      ["Backup bindings", describeSpread(capacity.backupBindings)],
+      ["Registrations/s", describeSpread(capacity.registrationsPerSecond)],
+      ["Relaying one", `${capacity.framesPerRelayedRegistration} frames`],
       [
-        "For each",
-        `${report.framesPerRegistration} frames, ${report.rowsPerRegistration} rows and ${report.replicationBytesPerRegistration} bytes replicated`,
+        "Replicating one",
+        `${capacity.messagesPerRegistration} messages, ${capacity.rowsPerRegistration} rows, ${capacity.replicatedBytesPerRegistration} bytes of rows`,
+      ],
+      [
+        "Takeover",
+        `${takeover.bindings} bindings claimed after ${describeMs(takeover.claimedMs)}, a mobile of theirs served after ${describeMs(takeover.servedMs)}`,
       ],
     ]),
-    ...report.failed.map(({ seed, plan, violations }) =>
-      [`\nSeed ${seed} with ${JSON.stringify(plan)}:`, ...violations.map((violation) => `  ${violation}`)].join("\n"),
+    ...failed.map(({ seed, plan, violations, command }) =>
+      [
+        `\nSeed ${seed} with ${plan.length === 1 ? "1 fault" : `${plan.length} faults`}:`,
+        ...violations.map((violation) => `  ${violation}`),
+        "Again:",
+        `  ${command}`,
+      ].join("\n"),
     ),
   ].join("\n");
+}
+
+function describeSpread({ least, median, most }: Spread): string {
+  return `${least} to ${most} on a member, ${median} in the middle`;
+}
+
+function describeMs(ms: number | undefined): string {
+  return ms === undefined ? "never" : `${ms} ms`;
 }
 
 function integer(least: number): (text: string) => number {
@@ -111,4 +137,12 @@ function faultKinds(text: string): readonly FaultKind[] {
       throw new InvalidArgumentError(`There is no fault ${name}; there are ${FAULT_KINDS.join(", ")}.`);
     return kind;
   });
+}
+
+function faultPlan(text: string): readonly Fault[] {
+  try {
+    return planSchema.parse(JSON.parse(text));
+  } catch {
+    throw new InvalidArgumentError("Expected a plan as a failing seed prints it.");
+  }
 }

@@ -276,6 +276,22 @@ export class HomeAgent {
     };
   }
 
+  /** What is waiting; each is bounded. */
+  get queues(): {
+    readonly temporaryBindings: number;
+    readonly unsafeAnswers: number;
+    readonly deferredRequests: number;
+    /** The most to any peer. */
+    readonly rowsUnderWay: number;
+  } {
+    return {
+      temporaryBindings: this.#ingress.temporaryCount,
+      unsafeAnswers: this.#owner.unsafeCount,
+      deferredRequests: this.#ingress.deferredCount,
+      rowsUnderWay: this.#replication.rowsUnderWay,
+    };
+  }
+
   load(now: Now): Load {
     return {
       ownedBindings: this.#table.liveCount(this.#settings.self),

@@ -116,6 +116,11 @@ export class Ingress {
     return this.#temporary.size;
   }
 
+  /** Requests that wait for a takeover. */
+  get deferredCount(): number {
+    return this.#deferred.length;
+  }
+
   /** On the monotonic clock. */
   get nextDeadlineMs(): number {
     return this.#temporary.nextDeadlineMs;

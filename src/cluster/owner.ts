@@ -195,6 +195,11 @@ export class Owner {
     return position;
   }
 
+  /** Answers that wait. */
+  get unsafeCount(): number {
+    return this.#uncommitted.length;
+  }
+
   /** When an answer that waits is to be given up; monotonic ms. */
   get nextDeadlineMs(): number {
     return this.#uncommitted[0]?.deadlineMs ?? Number.POSITIVE_INFINITY;
@@ -203,7 +208,11 @@ export class Owner {
   #isSafe({ position, answer, acknowledgements }: Uncommitted): boolean {
     if (!this.#journal.isDurable(position)) return false;
     if (answer.binding === undefined || acknowledgements === 0) return true;
-    return this.#safety.coverage(answer.binding, this.#table.positionOf(answer.binding.mobile)) >= acknowledgements;
+    const { mobile } = answer.binding;
+    const row = this.#table.get(mobile);
+    // Who has been superseded doesn't know any more what its successor has on which disks.
+    if (row?.ownership.owner !== this.#self) return false;
+    return this.#safety.coverage(row, this.#table.positionOf(mobile)) >= acknowledgements;
   }
 
   #carryOut(served: ServedRequest, decision: Decision, current: Binding | undefined, now: Now): void {

@@ -1,4 +1,9 @@
-/** What is under way between this member and one peer, in both directions of replication. */
+/**
+ * What is under way between this member and one peer, in both directions of replication.
+ *
+ * What wants an acknowledgement is numbered for each stream by itself. The position of a row in our journal won't do: all that
+ * is sent while nothing changes here, such as a synchronization, would have the same.
+ */
 import type { MobileKey } from "../registration/binding.ts";
 import type { StreamMessage } from "./message.ts";
 
@@ -16,9 +21,19 @@ export class Link {
   /** Rows changed at or before it were changed before live rows flowed: only a synchronization covers them. */
   #startPosition = 0;
   #acknowledged = 0;
+  /** Journal position up to which changes are on the peer's disk. */
+  #covered = 0;
+  #lastNumber = 0;
   #synchronizedAt = Number.POSITIVE_INFINITY;
+  #unansweredDigests = 0;
   #lagging = false;
-  #unacknowledged: { readonly position: number; readonly rows: number; readonly sentMs: number }[] = [];
+  #unacknowledged: {
+    readonly number: number;
+    /** Changes at or before it have been sent with this message or before it. */
+    readonly covers: number;
+    readonly rows: number;
+    readonly sentMs: number;
+  }[] = [];
   #unacknowledgedRows = 0;
   /** Rows to go out with the next flush. */
   #queue: string[] = [];
@@ -52,8 +67,14 @@ export class Link {
     return this.#acknowledged >= this.#synchronizedAt;
   }
 
+  /** Sent or queued. */
+  get rowsUnderWay(): number {
+    return this.#unacknowledgedRows + this.#queue.length;
+  }
+
+  /** The same, and what a synchronization has yet to send. */
   get unacknowledgedRows(): number {
-    return this.#unacknowledgedRows + this.#queue.length + this.#backlog.length;
+    return this.rowsUnderWay + this.#backlog.length;
   }
 
   opened(position: number): void {
@@ -66,6 +87,9 @@ export class Link {
     this.#up = false;
     this.#lagging = false;
     this.#acknowledged = 0;
+    this.#covered = 0;
+    this.#lastNumber = 0;
+    this.#unansweredDigests = 0;
     this.#synchronizedAt = Number.POSITIVE_INFINITY;
     this.#unacknowledged = [];
     this.#unacknowledgedRows = 0;
@@ -79,12 +103,27 @@ export class Link {
   /** The peer has, on its disk, the row whose last change is at `position`. */
   covers(position: number): boolean {
     if (!this.isAvailable) return false;
-    return position > this.#startPosition ? this.#acknowledged >= position : this.isSynchronized;
+    return position > this.#startPosition ? this.#covered >= position : this.isSynchronized;
   }
 
-  /** A row changed just now. Dropped while the peer lags: the synchronization that follows will find it. */
-  enqueue(row: string): void {
-    if (this.isAvailable) this.#queue.push(row);
+  /**
+   * A row changed just now. Answers the number with which it will be acknowledged; `Infinity`: dropped while the peer lags, and
+   * found by the synchronization that follows.
+   */
+  enqueue(row: string): number {
+    if (!this.isAvailable) return Number.POSITIVE_INFINITY;
+    this.#queue.push(row);
+    return this.#lastNumber + Math.ceil(this.#queue.length / PAGE_ROWS);
+  }
+
+  digestsSent(): void {
+    this.#unansweredDigests++;
+  }
+
+  /** An answer to digests of ours. False if newer ones are under way, which know of more: their answer counts. */
+  digestsAnswered(): boolean {
+    this.#unansweredDigests = Math.max(this.#unansweredDigests - 1, 0);
+    return this.#unansweredDigests === 0;
   }
 
   startBacklog(mobiles: readonly MobileKey[]): void {
@@ -107,26 +146,28 @@ export class Link {
     while (this.#queue.length > 0) {
       const rows = this.#queue.splice(0, PAGE_ROWS);
       // Only the last page stands for all: the acknowledgement of an earlier one says nothing of those behind it.
-      const covered = this.#queue.length === 0 ? position : 0;
-      this.#sent(covered, rows.length, monotonicMs);
-      messages.push({ type: "rows", position: covered, rows });
+      const covers = this.#queue.length === 0 ? position : 0;
+      messages.push({ type: "rows", number: this.#sent(covers, rows.length, monotonicMs), rows });
     }
     if (this.#unacknowledgedRows > WINDOW_ROWS) this.#lagging = true;
     return messages;
   }
 
   /** All that the peer must hold has been sent, once what is sent so far is acknowledged. */
-  synchronized(position: number, monotonicMs: number): StreamMessage {
-    this.#synchronizedAt = position;
-    this.#sent(position, 0, monotonicMs);
-    return { type: "synchronized", position };
+  synchronized(monotonicMs: number): StreamMessage {
+    const number = this.#sent(0, 0, monotonicMs);
+    this.#synchronizedAt = number;
+    return { type: "synchronized", number };
   }
 
-  acknowledged(position: number): void {
-    while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].position <= position) {
-      this.#unacknowledgedRows -= this.#unacknowledged.shift()?.rows ?? 0;
+  acknowledged(number: number): void {
+    while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].number <= number) {
+      const { rows, covers } = this.#unacknowledged[0];
+      this.#unacknowledged.shift();
+      this.#unacknowledgedRows -= rows;
+      this.#covered = Math.max(this.#covered, covers);
     }
-    this.#acknowledged = Math.max(this.#acknowledged, position);
+    this.#acknowledged = Math.max(this.#acknowledged, number);
   }
 
   /** Answers whether the peer has just become too slow to wait for. */
@@ -159,15 +200,17 @@ export class Link {
 
   /** The acknowledgement that can be given, now that our disk has everything up to `durable`. */
   takeAcknowledgement(isDurable: (position: number) => boolean): StreamMessage | undefined {
-    let position: number | undefined;
+    let number: number | undefined;
     while (this.#owedAcknowledgements[0] !== undefined && isDurable(this.#owedAcknowledgements[0].ours)) {
-      position = this.#owedAcknowledgements.shift()?.theirs;
+      number = this.#owedAcknowledgements.shift()?.theirs;
     }
-    return position === undefined ? undefined : { type: "ack", position };
+    return number === undefined ? undefined : { type: "ack", number };
   }
 
-  #sent(position: number, rows: number, sentMs: number): void {
-    this.#unacknowledged.push({ position, rows, sentMs });
+  #sent(covers: number, rows: number, sentMs: number): number {
+    const number = ++this.#lastNumber;
+    this.#unacknowledged.push({ number, covers, rows, sentMs });
     this.#unacknowledgedRows += rows;
+    return number;
   }
 }

@@ -12,16 +12,16 @@ export interface RegistrationVersion {
 }
 
 export type StreamMessage =
-  /** Rows as in the store. The sender wants to hear once everything up to `position` of its own is on the receiver's disk. */
-  | { readonly type: "rows"; readonly position: number; readonly rows: readonly string[] }
-  /** All that the receiver has sent up to `position` is on the sender's disk. */
-  | { readonly type: "ack"; readonly position: number }
+  /** Rows as in the store. The sender wants to hear once they are on the receiver's disk; it counts what it wants to hear of. */
+  | { readonly type: "rows"; readonly number: number; readonly rows: readonly string[] }
+  /** All that the receiver of this has sent up to `number` is on the sender's disk. */
+  | { readonly type: "ack"; readonly number: number }
   /** Of the rows that the sender owns and the receiver backs up, in `DIGEST_BUCKETS` buckets. */
   | { readonly type: "digests"; readonly buckets: readonly number[] }
   /** Answer to `digests`: those that differ; rows of the receiver of this message come with it from the sender's copies. */
   | { readonly type: "differing"; readonly buckets: readonly number[] }
   /** The rows of all differing buckets have been sent. */
-  | { readonly type: "synchronized"; readonly position: number }
+  | { readonly type: "synchronized"; readonly number: number }
   /** Who the sender believes it is the owner of. `last`: this was the final page. */
   | {
       readonly type: "owned";

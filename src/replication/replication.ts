@@ -213,6 +213,11 @@ export class Replication implements Safety {
     return this.#replicator.isConfirmed(now);
   }
 
+  /** To the peer that has most to acknowledge. */
+  get rowsUnderWay(): number {
+    return Math.max(0, ...this.#options.peers.map((peer) => this.#replicator.rowsUnderWayTo(peer)));
+  }
+
   linkTo(peer: MemberId): { readonly state: LinkState; readonly backlogRows: number } {
     return { state: this.#replicator.linkState(peer), backlogRows: this.#replicator.backlogOf(peer) };
   }

@@ -42,9 +42,9 @@ export class Replicator {
   readonly #links: ReadonlyMap<MemberId, Link>;
   /**
    * Rows held here that are no business of ours any more, but newer than what their owners are known to have. Kept until the
-   * owner has acknowledged what was sent at the position.
+   * owner has acknowledged what was sent to it under the number.
    */
-  readonly #strays = new Map<MobileKey, { readonly owner: MemberId; readonly position: number }>();
+  readonly #strays = new Map<MobileKey, { readonly owner: MemberId; readonly number: number }>();
   #nextDigestsMs = 0;
   #unconfirmedUntilMs = 0;
 
@@ -60,6 +60,11 @@ export class Replicator {
   /** Rows on their way to the peer, or still to be sent. */
   backlogOf(peer: MemberId): number {
     return this.#links.get(peer)?.unacknowledgedRows ?? 0;
+  }
+
+  /** Rows sent or queued, and not acknowledged. */
+  rowsUnderWayTo(peer: MemberId): number {
+    return this.#links.get(peer)?.rowsUnderWay ?? 0;
   }
 
   /** The peer takes rows, and acknowledges them soon. */
@@ -120,9 +125,9 @@ export class Replicator {
     for (const receiver of receivers) this.#links.get(receiver)?.enqueue(text);
   }
 
-  /** A row that somebody else should have, whoever owns it. */
-  tell(peer: MemberId, row: Binding): void {
-    this.#links.get(peer)?.enqueue(encodeBindingRow(row));
+  /** A row that somebody else should have, whoever owns it. Answers the number with which it will be acknowledged. */
+  tell(peer: MemberId, row: Binding): number {
+    return this.#links.get(peer)?.enqueue(encodeBindingRow(row)) ?? Number.POSITIVE_INFINITY;
   }
 
   /** This member, as the owner, has forgotten a mobile. */
@@ -138,22 +143,22 @@ export class Replicator {
     switch (message.type) {
       case "rows":
         for (const text of message.rows) this.#receiveRow(from, text, now);
-        link.oweAcknowledgement(message.position, this.#writtenPosition());
+        link.oweAcknowledgement(message.number, this.#writtenPosition());
         this.acknowledge();
         break;
       case "ack":
-        link.acknowledged(message.position);
-        this.#dropStrays(from, message.position);
+        link.acknowledged(message.number);
+        this.#dropStrays(from, message.number);
         break;
       case "digests":
         this.#compareDigests(from, message.buckets, now);
         break;
       case "differing":
-        this.#startBacklog(from, link, message.buckets, now);
+        if (link.digestsAnswered()) this.#startBacklog(from, link, message.buckets, now);
         break;
       case "synchronized":
         link.peerSynchronized = true;
-        link.oweAcknowledgement(message.position, this.#writtenPosition());
+        link.oweAcknowledgement(message.number, this.#writtenPosition());
         this.acknowledge();
         break;
       case "owned":
@@ -227,7 +232,7 @@ export class Replicator {
         if (row !== undefined) link.enqueue(encodeBindingRow(row));
       }
       for (const message of link.flush(journal.position, now.monotonicMs)) send(peer, message);
-      if (!link.hasBacklog) send(peer, link.synchronized(journal.position, now.monotonicMs));
+      if (!link.hasBacklog) send(peer, link.synchronized(now.monotonicMs));
     }
   }
 
@@ -306,21 +311,17 @@ export class Replicator {
   }
 
   #sendStray(mobile: MobileKey): void {
-    const { table, self, journal } = this.#options;
+    const { table, self } = this.#options;
     const row = table.get(mobile);
     this.#strays.delete(mobile);
     if (row === undefined || row.ownership.owner === self || row.ownership.backups.includes(self)) return;
     const { owner } = row.ownership;
-    this.tell(owner, row);
-    this.#strays.set(mobile, {
-      owner,
-      position: this.#links.get(owner)?.isAvailable ? journal.position : Number.POSITIVE_INFINITY,
-    });
+    this.#strays.set(mobile, { owner, number: this.tell(owner, row) });
   }
 
   #dropStrays(owner: MemberId, acknowledged: number): void {
     for (const [mobile, stray] of this.#strays) {
-      if (stray.owner !== owner || stray.position > acknowledged) continue;
+      if (stray.owner !== owner || stray.number > acknowledged) continue;
       const row = this.#options.table.get(mobile);
       if (row?.ownership.owner === owner) this.#letGo(row);
       else this.#strays.delete(mobile);
@@ -338,6 +339,7 @@ export class Replicator {
   }
 
   #sendDigests(peer: MemberId): void {
+    this.#links.get(peer)?.digestsSent();
     this.#options.send(peer, { type: "digests", buckets: this.#options.digests.outgoing(peer) });
   }
 
@@ -364,14 +366,14 @@ export class Replicator {
   }
 
   #startBacklog(peer: MemberId, link: Link, buckets: readonly number[], now: Now): void {
-    const { table, self, journal, send } = this.#options;
+    const { table, self, send } = this.#options;
     const differing = new Set(buckets);
     const mobiles = [...table.ownedBy(self)].filter((mobile) => {
       const row = table.get(mobile);
       return row !== undefined && differing.has(bucketOf(row)) && row.ownership.backups.includes(peer);
     });
     if (mobiles.length > 0) link.startBacklog(mobiles);
-    else if (!link.isSynchronized) send(peer, link.synchronized(journal.position, now.monotonicMs));
+    else if (!link.isSynchronized) send(peer, link.synchronized(now.monotonicMs));
   }
 
   #sendOwned(peer: MemberId): void {

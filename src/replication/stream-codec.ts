@@ -6,10 +6,10 @@
  *    0                   1                   2                   3
  *    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
  *
- * Rows (type 1), and Handover (type 12) without the position; rows are UTF-8, as in the store
+ * Rows (type 1), and Handover (type 12) without the number; rows are UTF-8, as in the store
  *
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                           Position                            |
+ *   |                            Number                             |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                        Number of Rows                         |
@@ -21,7 +21,7 @@
  * Ack (type 2), Synchronized (type 5)
  *
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                           Position                            |
+ *   |                            Number                             |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *
@@ -146,12 +146,12 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
   const writer = new ByteWriter(expectedBytes(message)).u8(TYPES.indexOf(message.type) + 1);
   switch (message.type) {
     case "rows":
-      writer.u64(message.position);
+      writer.u64(message.number);
       writeList(writer, message.rows, writeRow);
       break;
     case "ack":
     case "synchronized":
-      writer.u64(message.position);
+      writer.u64(message.number);
       break;
     case "digests":
       for (const digest of message.buckets) writer.u32(digest);
@@ -219,10 +219,10 @@ function decode(reader: ByteReader): StreamMessage {
   const type = TYPES[typeNumber - 1];
   switch (type) {
     case "rows":
-      return { type, position: readInteger(reader), rows: readList(reader, readRow) };
+      return { type, number: readInteger(reader), rows: readList(reader, readRow) };
     case "ack":
     case "synchronized":
-      return { type, position: readInteger(reader) };
+      return { type, number: readInteger(reader) };
     case "digests":
       return { type, buckets: Array.from({ length: DIGEST_BUCKETS }, () => reader.u32()) };
     case "differing":

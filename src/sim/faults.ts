@@ -1,15 +1,33 @@
 /** What goes wrong in a simulation, drawn from its seed. Plans are lists, so that a failing one can be made shorter. */
+import { z } from "zod";
+import type { SimulatedNode } from "./node.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
 
 export const FAULT_KINDS = [
+  /** SIGKILL or loss of power; the disk keeps what was committed. */
   "kill",
+  /** The same, and the disk is lost. */
   "wipe",
+  /** Nothing of the process runs: SIGSTOP, a suspended machine. */
   "pause",
+  /** Everything takes its time. */
+  "slow-member",
+  /** Some members can't reach the others. */
   "partition",
+  /** Some members aren't heard by the others. */
   "one-way",
+  /** Two members can't reach each other; others reach both. */
+  "path",
+  /** Datagrams are lost, doubled, late and overtaken; streams are late. */
+  "storm",
   "disk-full",
+  /** A write fails, and nobody knows whether it took place. */
+  "disk-error",
+  "slow-disk",
+  /** All members lose power at once. */
   "power-cycle",
+  /** A clock jumps, and later back. */
   "clock",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -22,95 +40,147 @@ export interface Fault {
   readonly members: readonly number[];
 }
 
+/** A plan as `anyhome sim` prints it. */
+export const planSchema = z.array(
+  z.strictObject({
+    kind: z.enum(FAULT_KINDS),
+    atMs: z.number().nonnegative(),
+    lastsMs: z.number().nonnegative(),
+    members: z.array(z.int().nonnegative()),
+  }),
+);
+
 /** Time that the cluster gets between two faults: the promise is about any single failure. */
 const RECOVERY_MS = 6000;
 
-export function planFaults(random: Random, kinds: readonly FaultKind[], nodes: number, untilMs: number): Fault[] {
+/** `atOnce`: how many faults strike together; each member is struck by one of them at most. */
+export function planFaults(
+  random: Random,
+  { kinds, nodes, untilMs, atOnce }: { kinds: readonly FaultKind[]; nodes: number; untilMs: number; atOnce: number },
+): Fault[] {
   const faults: Fault[] = [];
   if (kinds.length === 0) return faults;
   for (let atMs = random.between(2500, 6000); atMs < untilMs; ) {
-    const kind = random.pick(kinds);
-    const lastsMs = random.between(300, 5000);
-    const side = 1 + random.integer(Math.max(1, Math.floor(nodes / 2)));
-    const members = kind === "partition" || kind === "one-way" ? sample(random, nodes, side) : [random.integer(nodes)];
-    faults.push({ kind, atMs, lastsMs, members });
-    atMs += lastsMs + RECOVERY_MS + random.between(0, 3000);
+    let endsMs = atMs;
+    const spared = Array.from({ length: nodes }, (_, index) => index);
+    for (let count = 0; count < atOnce && spared.length > 0; count++) {
+      const fault = drawFault(random, kinds, spared, count === 0 ? atMs : random.between(atMs, endsMs));
+      faults.push(fault);
+      endsMs = Math.max(endsMs, fault.atMs + fault.lastsMs);
+    }
+    atMs = endsMs + RECOVERY_MS + random.between(0, 3000);
   }
   return faults;
 }
 
-/** Sets a fault, and its end, into the world's future. */
-export function schedule(world: World, fault: Fault): void {
-  world.queue.at(fault.atMs, () => begin(world, fault));
-  world.queue.at(fault.atMs + fault.lastsMs, () => end(world, fault));
+/** Takes the members that it strikes out of `spared`. */
+function drawFault(random: Random, kinds: readonly FaultKind[], spared: number[], atMs: number): Fault {
+  const kind = random.pick(kinds);
+  const lastsMs = random.between(300, 5000);
+  const take = (count: number) =>
+    Array.from({ length: count }, () => spared.splice(random.integer(spared.length), 1)[0] ?? 0);
+  if (kind === "power-cycle" || kind === "storm") return { kind, atMs, lastsMs, members: [] };
+  const half = Math.max(1, Math.floor(spared.length / 2));
+  if (kind === "partition" || kind === "one-way")
+    return { kind, atMs, lastsMs, members: take(1 + random.integer(half)) };
+  return { kind, atMs, lastsMs, members: take(Math.min(kind === "path" ? 2 : 1, spared.length)) };
 }
 
-function begin(world: World, { kind, members }: Fault): void {
+/** Sets a fault, and its end, into the world's future. */
+export function schedule(world: World, fault: Fault): void {
+  world.queue.at(fault.atMs, () => {
+    const end = begin(world, fault);
+    world.queue.after(fault.lastsMs, end);
+  });
+}
+
+/** Answers how it is made good. */
+function begin(world: World, { kind, members }: Fault): () => void {
+  const { random } = world;
   const struck = world.nodes.filter((_, index) => members.includes(index));
   const others = world.nodes.filter((node) => !struck.includes(node));
   switch (kind) {
     case "kill":
-      for (const node of struck) world.kill(node);
-      break;
+      return each(struck, (node) => killed(world, node));
     case "wipe":
-      for (const node of struck) {
+      return each(struck, (node) => {
         world.kill(node);
         node.wipe();
-      }
-      break;
+        world.wipedAtMs = world.queue.nowMs;
+        return () => node.start();
+      });
     case "power-cycle":
-      for (const node of world.nodes) world.kill(node);
-      break;
+      return each(world.nodes, (node) => killed(world, node));
     case "pause":
-      for (const node of struck) node.pause();
-      break;
+      return each(struck, (node) => {
+        node.pause();
+        return () => node.resume();
+      });
+    case "slow-member":
+      return each(struck, (node) => {
+        node.slowDown(random.between(1, 20));
+        return () => node.slowDown(0);
+      });
     case "partition":
-      for (const one of struck) {
-        for (const other of others) {
-          world.cut(one.id, other.id);
-          world.cut(other.id, one.id);
-        }
-      }
-      break;
+      return cut(world, struck, others, true);
     case "one-way":
-      for (const one of struck) for (const other of others) world.cut(one.id, other.id);
-      break;
+      return cut(world, struck, others, false);
+    case "path":
+      return cut(world, struck.slice(0, 1), struck.slice(1), true);
+    case "storm":
+      world.storms++;
+      return () => {
+        world.storms--;
+      };
     case "disk-full":
-      for (const node of struck) node.breakDisk();
-      break;
+    case "disk-error":
+      return each(struck, (node) => {
+        node.breakDisk(kind === "disk-full" ? "full" : "error");
+        return () => node.mendDisk();
+      });
+    case "slow-disk":
+      return each(struck, (node) => {
+        node.disk.extraMs = random.between(50, 1500);
+        return () => {
+          node.disk.extraMs = 0;
+        };
+      });
     case "clock":
-      for (const node of struck) node.clockOffsetMs += world.random.between(-900, 900);
-      break;
+      return each(struck, (node) => {
+        const jumpMs = random.between(-900, 900);
+        node.clockOffsetMs += jumpMs;
+        return () => {
+          node.clockOffsetMs -= jumpMs;
+        };
+      });
   }
 }
 
-function end(world: World, { kind, members }: Fault): void {
-  const struck = world.nodes.filter((_, index) => members.includes(index));
-  switch (kind) {
-    case "kill":
-    case "wipe":
-      for (const node of struck) node.start();
-      break;
-    case "power-cycle":
-      for (const node of world.nodes) node.start();
-      break;
-    case "pause":
-      for (const node of struck) node.resume();
-      break;
-    case "partition":
-    case "one-way":
-      world.heal();
-      break;
-    case "disk-full":
-      for (const node of struck) node.mendDisk();
-      break;
-    case "clock":
-      for (const node of struck) node.clockOffsetMs = 0;
-      break;
-  }
+function each(nodes: readonly SimulatedNode[], strike: (node: SimulatedNode) => () => void): () => void {
+  const ends = nodes.map(strike);
+  return () => {
+    for (const end of ends) end();
+  };
 }
 
-function sample(random: Random, count: number, size: number): number[] {
-  const rest = Array.from({ length: count }, (_, index) => index);
-  return Array.from({ length: size }, () => rest.splice(random.integer(rest.length), 1)[0] ?? 0);
+function killed(world: World, node: SimulatedNode): () => void {
+  world.kill(node);
+  return () => node.start();
+}
+
+function cut(
+  world: World,
+  some: readonly SimulatedNode[],
+  others: readonly SimulatedNode[],
+  bothWays: boolean,
+): () => void {
+  const pairs = some.flatMap(({ id: one }) =>
+    others.flatMap(({ id: other }) =>
+      bothWays ? [[one, other] as const, [other, one] as const] : [[one, other] as const],
+    ),
+  );
+  for (const [from, to] of pairs) world.cut(from, to);
+  return () => {
+    for (const [from, to] of pairs) world.mend(from, to);
+  };
 }

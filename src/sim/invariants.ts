@@ -3,7 +3,7 @@ import type { Binding } from "../registration/binding.ts";
 import { compareOwnerships, compareRegistrations } from "../registration/merge.ts";
 import { isTombstone, withoutExpired } from "../registration/mobility-bindings.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
-import type { Mobile, Mobiles } from "./mobiles.ts";
+import { deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";
 import type { SimulatedNode } from "./node.ts";
 import { DEGRADED_LIFETIME_SECONDS, type World } from "./world.ts";
 
@@ -57,22 +57,13 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   // A later request that was never answered may have changed things, and no one was told.
   if (mobiles.unknownAfter(mobile).length > 0 || newest === undefined) return violations;
   const isLive = copies.some(({ row }) => !isTombstone(row));
-  if (
-    reply.lifetimeSeconds === 0 &&
-    last.careOfAddress !== "192.0.2.1" &&
-    isLive &&
-    deregisteredAll(last.careOfAddress)
-  ) {
+  if (reply.lifetimeSeconds === 0 && isLive && deregistersAll(last, mobile)) {
     violations.push(`${mobile.name}: lives on after its deregistration at ${atMs.toFixed(0)} ms`);
   }
   if (mustLive && !isLive) violations.push(`${mobile.name}: expired before its time`);
   if (reply.lifetimeSeconds > 0 && endsMs < world.queue.nowMs - 2000 && isLive)
     violations.push(`${mobile.name}: outlives its lifetime`);
   return violations;
-}
-
-function deregisteredAll(careOfAddress: string): boolean {
-  return !careOfAddress.startsWith("192.0.2.");
 }
 
 interface Copy {

@@ -34,6 +34,11 @@ export interface Mobile {
   readonly attempts: Attempt[];
 }
 
+/** Nothing of the mobile is left: it gave its home address as the one to end, RFC 5944 3.6.1.1. */
+export function deregistersAll({ careOfAddress, requestedSeconds }: Attempt, { homeAddress }: Mobile): boolean {
+  return requestedSeconds === 0 && careOfAddress === formatIpv4(homeAddress);
+}
+
 /** From the end of a partition until all copies are equal, generously. */
 const CONVERGENCE_MS = 5000;
 
@@ -41,6 +46,7 @@ export class Mobiles {
   readonly mobiles: readonly Mobile[];
   /** What must never happen, and did. */
   readonly violations: string[] = [];
+  onAccepted: (mobile: Mobile, attempt: Attempt) => void = () => undefined;
   readonly #world: World;
   /** By foreign agent and low bits of the Identification, as a foreign agent matches replies. */
   readonly #pending = new Map<string, { readonly mobile: Mobile; readonly attempt: Attempt }>();
@@ -166,6 +172,7 @@ export class Mobiles {
       this.violations.push(`${where}: more lifetime than was asked for`);
     attempt.accepted = { atMs: this.#world.queue.nowMs, reply, bytes };
     if (mobile.nai !== undefined) mobile.homeAddress = reply.homeAddress;
+    this.onAccepted(mobile, attempt);
   }
 }
 

@@ -3,14 +3,18 @@ import { HomeAgent, type HomeAgentSettings } from "../cluster/home-agent.ts";
 import type { Input, Now, Observer, Output } from "../cluster/io.ts";
 import { decodeLocationRow } from "../cluster/location-row.ts";
 import { assess } from "../health/readiness.ts";
+import type { MobileKey } from "../registration/binding.ts";
 import { decodeBindingRow } from "../registration/binding-row.ts";
-import type { LoggedChange } from "../store/store.ts";
+import { SimulatedDisk } from "./disk.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";
 
 /** Epoch ms at the beginning of every simulation. */
 export const EPOCH_MS = 1_790_000_000_000;
+export const PEER_TIMEOUT_MS = 800;
 const ASSESSMENT_MS = 250;
+/** What the kernel's buffers hold for a process that doesn't read. */
+const MAXIMUM_HELD = 5000;
 
 export interface NodeEnvironment {
   /** Says "written" at once, and writes later. */
@@ -20,34 +24,47 @@ export interface NodeEnvironment {
   readonly settingsOf: (id: string, bootCount: number) => HomeAgentSettings;
   readonly perform: (node: SimulatedNode, output: Output) => void;
   readonly count: (what: string) => void;
+  readonly event: (node: SimulatedNode, event: string, fields: Readonly<Record<string, string | number>>) => void;
 }
 
 export class SimulatedNode {
   readonly id: string;
+  readonly disk: SimulatedDisk;
   agent: HomeAgent;
   /** As kept on disk: a wipe sets it back. */
   bootCount = 0;
   /** Tells what was set up for an earlier life of the process. */
   life = 0;
   state: "running" | "paused" | "down" = "down";
-  diskWorks = true;
   /** Wall clock minus true time. */
   clockOffsetMs = 0;
   ready = false;
+  diskFailures = 0;
+  /** When it last began to run as it should. */
+  wellSinceMs = 0;
   readonly #environment: NodeEnvironment;
-  readonly #disk = new Map<string, string>();
-  #written: LoggedChange[] = [];
-  #committing = false;
   #startedAtMs = 0;
   #hasCaughtUp = false;
   #pausedAtMs = 0;
-  /** Inputs that arrive during a pause wait in the kernel's buffers. */
+  /** Inputs that arrive during a pause, or faster than they are dealt with, wait in the kernel's buffers. */
   #held: Input[] = [];
+  /** Time that each input takes. */
+  #serviceMs = 0;
   #wakeAtMs = Number.POSITIVE_INFINITY;
+  /** Tell loops of an earlier run, before a kill or a pause. */
+  #assessing = 0;
+  #serving = 0;
 
   constructor(id: string, environment: NodeEnvironment) {
+    const { lyingDisk, queue, random } = environment;
     this.id = id;
     this.#environment = environment;
+    this.disk = new SimulatedDisk({
+      queue,
+      random,
+      lies: lyingDisk,
+      durable: (position) => this.input({ type: "durable", position }),
+    });
     this.agent = this.#make();
   }
 
@@ -56,39 +73,58 @@ export class SimulatedNode {
     return { wallMs: Math.floor(EPOCH_MS + nowMs + this.clockOffsetMs), monotonicMs: nowMs };
   }
 
+  get isSlow(): boolean {
+    return this.#serviceMs > 0;
+  }
+
+  /** It has been running undisturbed for a while, and is announced: what it says counts. */
+  hasBeenServingFor(ms: number): boolean {
+    const { nowMs } = this.#environment.queue;
+    return this.state === "running" && this.ready && !this.isSlow && nowMs - this.wellSinceMs >= ms;
+  }
+
+  /** The row that would be there after a restart. */
+  rowOnDisk(mobile: MobileKey): ReturnType<typeof decodeBindingRow> | undefined {
+    const row = this.disk.rows.get(`binding ${mobile}`);
+    return row === undefined ? undefined : decodeBindingRow(row);
+  }
+
   start(): void {
-    // As store/directory.ts counts.
+    if (this.state !== "down") return;
+    // As the store counts: seconds, so that a store that was lost counts on.
     this.bootCount = Math.max(this.bootCount + 1, Math.floor(this.now.wallMs / 1000));
     this.life++;
     this.agent = this.#make();
-    for (const [name, row] of this.#disk) {
+    for (const [name, row] of this.disk.rows) {
       if (name.startsWith("location ")) this.agent.restoreLocation(decodeLocationRow(row));
       else this.agent.restoreBinding(decodeBindingRow(row));
     }
     this.state = "running";
     this.ready = false;
     this.#hasCaughtUp = false;
-    this.diskWorks = true;
     this.#startedAtMs = this.#environment.queue.nowMs;
-    this.#assess(this.life);
+    this.wellSinceMs = this.#startedAtMs;
+    this.#assess(++this.#assessing);
   }
 
   /** SIGKILL or power loss: what is not on disk is gone. */
   kill(): void {
     this.state = "down";
     this.ready = false;
-    this.#written = [];
-    this.#committing = false;
+    this.disk.losePower();
     this.#held = [];
+    this.#serviceMs = 0;
+    this.#serving++;
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
   }
 
   wipe(): void {
-    this.#disk.clear();
+    this.disk.wipe();
     this.bootCount = 0;
   }
 
   pause(): void {
+    if (this.state !== "running") return;
     this.state = "paused";
     this.ready = false;
     this.#pausedAtMs = this.#environment.queue.nowMs;
@@ -97,41 +133,61 @@ export class SimulatedNode {
   resume(): void {
     if (this.state !== "paused") return;
     this.state = "running";
-    const pausedMs = this.#environment.queue.nowMs - this.#pausedAtMs;
+    this.wellSinceMs = this.#environment.queue.nowMs;
+    const pausedMs = this.wellSinceMs - this.#pausedAtMs;
     // The daemon notices the stall before it does anything else.
-    if (pausedMs > 400) this.input({ type: "stalled" });
-    const held = this.#held;
-    this.#held = [];
-    for (const input of held) this.input(input);
-    this.#assess(this.life);
-    this.#commit();
+    if (pausedMs > PEER_TIMEOUT_MS / 2) this.#handle({ type: "stalled" });
+    this.#catchUp();
+    this.#assess(++this.#assessing);
   }
 
-  breakDisk(): void {
-    if (this.state !== "running" || !this.diskWorks) return;
-    this.diskWorks = false;
-    const lost = this.#written.splice(0);
-    this.input({
-      type: "store-failed",
-      firstPosition: lost[0]?.position ?? Number.POSITIVE_INFINITY,
-      reason: "disk full",
-    });
+  /** From now on each input takes this long; 0: as good as none. */
+  slowDown(serviceMs: number): void {
+    if (this.state === "down") return;
+    this.#serviceMs = serviceMs;
+    if (serviceMs > 0) return;
+    this.wellSinceMs = this.#environment.queue.nowMs;
+    if (this.state === "running") this.#catchUp();
+  }
+
+  breakDisk(cause: "full" | "error"): void {
+    if (this.state === "down" || !this.disk.works) return;
+    this.diskFailures++;
+    this.input({ type: "store-failed", firstPosition: this.disk.fail(cause), reason: cause });
   }
 
   mendDisk(): void {
-    if (this.diskWorks) return;
-    this.diskWorks = true;
-    if (this.state !== "down") this.input({ type: "store-recovered" });
+    if (this.disk.works) return;
+    this.disk.works = true;
+    this.input({ type: "store-recovered" });
   }
 
   input(input: Input): void {
     if (this.state === "down") return;
-    if (this.state === "paused") {
-      if (this.#held.length < 5000) this.#held.push(input);
-      return;
+    if (this.state === "running" && this.#serviceMs === 0) this.#handle(input);
+    else if (this.#held.length < MAXIMUM_HELD) {
+      this.#held.push(input);
+      if (this.#held.length === 1) this.#serveNext(++this.#serving);
     }
+  }
+
+  #catchUp(): void {
+    if (this.#serviceMs > 0) this.#serveNext(++this.#serving);
+    else for (const input of this.#held.splice(0)) this.#handle(input);
+  }
+
+  #serveNext(loop: number): void {
+    this.#environment.queue.after(this.#serviceMs, () => {
+      if (this.#serving !== loop || this.state !== "running" || this.#serviceMs === 0) return;
+      const input = this.#held.shift();
+      if (input !== undefined) this.#handle(input);
+      if (this.#held.length > 0) this.#serveNext(loop);
+    });
+  }
+
+  #handle(input: Input): void {
     for (const output of this.agent.handle(input, this.now)) {
-      if (output.type === "append") this.#append(output.changes);
+      if (output.type === "append") this.disk.append(output.changes);
       else this.#environment.perform(this, output);
     }
     this.#schedule();
@@ -150,54 +206,23 @@ export class SimulatedNode {
     });
   }
 
-  #append(changes: readonly LoggedChange[]): void {
-    if (!this.diskWorks) throw new Error(`${this.id} appends while its store has failed`);
-    this.#written.push(...changes);
-    const last = changes.at(-1);
-    if (this.#environment.lyingDisk && last !== undefined) {
-      this.#environment.queue.after(0, () => this.input({ type: "durable", position: last.position }));
-    }
-    this.#commit();
-  }
-
-  #commit(): void {
-    if (this.#committing || this.#written.length === 0 || this.state !== "running") return;
-    this.#committing = true;
-    const { queue, random, lyingDisk } = this.#environment;
-    const { life } = this;
-    const group = this.#written.length;
-    const delayMs = random.chance(0.02) ? random.between(20, 200) : random.between(0.3, 4);
-    queue.after(lyingDisk ? 1000 : delayMs, () => {
-      if (this.life !== life || this.state === "down") return;
-      this.#committing = false;
-      if (!this.diskWorks) return;
-      const committed = this.#written.splice(0, group);
-      for (const { table, key, row } of committed) {
-        if (row === null) this.#disk.delete(`${table} ${key}`);
-        else this.#disk.set(`${table} ${key}`, row);
-      }
-      const last = committed.at(-1);
-      if (last !== undefined) this.input({ type: "durable", position: last.position });
-      this.#commit();
-    });
-  }
-
   /** As the daemon does, twice a second or so. */
-  #assess(life: number): void {
-    if (this.life !== life || this.state !== "running") return;
+  #assess(loop: number): void {
+    if (this.#assessing !== loop || this.state !== "running") return;
     const { queue } = this.#environment;
     const peers = [...this.agent.peers];
     const assessment = assess({
       unheardPeers: peers.filter(({ state }) => state === "unknown").map(({ id }) => id),
       catchingUpWith: this.#hasCaughtUp ? [] : this.agent.catchingUpWith,
       listenedMs: queue.nowMs - this.#startedAtMs,
-      peerTimeoutMs: 800,
+      peerTimeoutMs: PEER_TIMEOUT_MS,
       oldestQueuedMs: 0,
-      storeFailure: this.diskWorks ? undefined : "disk full",
+      storeFailure: this.disk.works ? undefined : "disk full",
       registrationSocketFailure: undefined,
       draining: false,
       stopping: false,
     });
+    if (assessment.ready && !this.ready) this.wellSinceMs = queue.nowMs;
     this.ready = assessment.ready;
     this.#hasCaughtUp ||= assessment.ready;
     this.input({
@@ -205,17 +230,20 @@ export class SimulatedNode {
       health: assessment.health,
       announced: this.ready,
       eventLoopDelayMs: 0,
-      storeQueue: this.#written.length,
+      storeQueue: this.disk.queued,
     });
-    queue.after(ASSESSMENT_MS, () => this.#assess(life));
+    queue.after(ASSESSMENT_MS, () => this.#assess(loop));
   }
 
   #make(): HomeAgent {
-    const { settingsOf, count } = this.#environment;
+    const { settingsOf, count, event: report } = this.#environment;
     const observer: Observer = {
       count,
       countBy: (counter, label) => count(`${counter} ${label}`),
-      event: (event) => count(event),
+      event: (event, fields) => {
+        count(event);
+        report(this, event, fields);
+      },
     };
     return new HomeAgent(settingsOf(this.id, this.bootCount), observer);
   }

@@ -2,12 +2,15 @@
 import { FAULT_KINDS, type Fault, type FaultKind, planFaults, schedule } from "./faults.ts";
 import { check } from "./invariants.ts";
 import { Mobiles } from "./mobiles.ts";
+import { Monitor } from "./monitor.ts";
 import { Random } from "./random.ts";
 import { World, type WorldOptions } from "./world.ts";
 
-export interface SimulationOptions extends Omit<WorldOptions, "lossyNetwork"> {
+export interface SimulationOptions extends WorldOptions {
   readonly mobiles: number;
   readonly faults?: readonly FaultKind[];
+  /** How many faults strike together. What survives that is what `acknowledgements` promises. */
+  readonly atOnce?: number;
   /** How long mobiles register and faults strike; simulated. */
   readonly durationMs?: number;
   /** Instead of what the seed draws. */
@@ -26,20 +29,23 @@ export interface SimulationResult {
 const SETTLE_MS = 8_000;
 
 export function simulate(options: SimulationOptions): SimulationResult {
-  const { seed, nodes, durationMs = 14_000, faults = FAULT_KINDS } = options;
-  const plan = options.plan ?? planFaults(new Random(seed ^ 0x5eed), faults, nodes, durationMs);
-  const world = new World({ ...options, lossyNetwork: true });
+  const { seed, nodes, durationMs = 14_000, faults = FAULT_KINDS, atOnce = 1 } = options;
+  const plan =
+    options.plan ?? planFaults(new Random(seed ^ 0x5eed), { kinds: faults, nodes, untilMs: durationMs, atOnce });
+  const world = new World({ ...options, acknowledgements: options.acknowledgements ?? atOnce });
   const mobiles = new Mobiles(world, options.mobiles);
+  const monitor = new Monitor(world, mobiles);
   world.runFor(3000);
   mobiles.liveUntil(durationMs);
   for (const fault of plan) schedule(world, fault);
   const lastEndsMs = Math.max(durationMs, ...plan.map(({ atMs, lastsMs }) => atMs + lastsMs));
   world.runFor(lastEndsMs - world.queue.nowMs + SETTLE_MS);
   const attempts = mobiles.mobiles.flatMap((mobile) => mobile.attempts);
+  const lostDisks = plan.some(({ kind }) => kind === "wipe");
   return {
     seed,
     plan,
-    violations: check(world, mobiles, { lostDisks: plan.some(({ kind }) => kind === "wipe") }),
+    violations: [...monitor.violations, ...mobiles.violations, ...check(world, mobiles, { lostDisks })],
     requests: attempts.length,
     accepted: attempts.filter(({ accepted }) => accepted !== undefined).length,
     counts: world.counts,

@@ -5,11 +5,14 @@
 
 import type { MobileAssociation } from "../auth/association.ts";
 import { AssociationTable } from "../auth/association-table.ts";
+import { ByteReader } from "../cluster/byte-cursor.ts";
 import type { HomeAgentSettings } from "../cluster/home-agent.ts";
 import type { Input, Output } from "../cluster/io.ts";
+import { decodeMessage } from "../cluster/message.ts";
+import type { MobileKey } from "../registration/binding.ts";
 import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../wire/ipv4.ts";
 import { EventQueue } from "./event-queue.ts";
-import { SimulatedNode } from "./node.ts";
+import { PEER_TIMEOUT_MS, SimulatedNode } from "./node.ts";
 import { Random } from "./random.ts";
 
 export const VIRTUAL_ENDPOINT: Endpoint = { address: ipv4("10.64.0.1"), port: 434 };
@@ -31,13 +34,25 @@ export const NAI_ASSOCIATION: MobileAssociation = {
 
 /** Of cluster/frame.ts. */
 const FRAME_TYPE_OFFSET = 3;
+const FRAME_FIXED_LENGTH = 16;
 const HEARTBEAT = 1;
+const RELAY_REQUEST = 2;
+/** From the moment in which a member is fit, or not any more, until routers send accordingly. */
+const ROUTING_DELAY_MS = 200;
+
+/** How bad the network between members is. */
+interface Weather {
+  readonly loss: number;
+  readonly duplication: number;
+  readonly late: number;
+  readonly latenessMs: number;
+}
+const FAIR: Weather = { loss: 0.01, duplication: 0.01, late: 0.02, latenessMs: 80 };
+const STORM: Weather = { loss: 0.15, duplication: 0.1, late: 0.2, latenessMs: 300 };
 
 export interface WorldOptions {
   readonly seed: number;
   readonly nodes: number;
-  /** Loss, duplication, reordering and delay of datagrams; delay alone of streams. */
-  readonly lossyNetwork: boolean;
   /** Of `acks` and `copies` in the configuration. */
   readonly acknowledgements?: number;
   readonly copies?: number;
@@ -45,6 +60,13 @@ export interface WorldOptions {
   readonly lyingDisks?: boolean;
   /** All members hand out the same dynamic home addresses, which no configuration allows. */
   readonly sharedPool?: boolean;
+}
+
+/** Something that is told to those who check. */
+export interface Reported {
+  readonly node: SimulatedNode;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, string | number>>;
 }
 
 export interface ReplySent {
@@ -59,10 +81,19 @@ export class World {
   readonly nodes: readonly SimulatedNode[];
   readonly counts = new Map<string, number>();
   onReply: (reply: ReplySent) => void = () => undefined;
+  onEvent: (reported: Reported) => void = () => undefined;
+  /** The network never carries a request further than the hop limit, or this is told. */
+  onViolation: (violation: string) => void = () => undefined;
+  storms = 0;
+  /** When a disk was last emptied. */
+  wipedAtMs = Number.NEGATIVE_INFINITY;
   readonly #options: WorldOptions;
   readonly #ids: readonly string[];
-  /** Directions in which nothing passes, as "FROM TO". */
-  readonly #cut = new Set<string>();
+  /** Directions in which nothing passes, as "FROM TO", and by how many faults. */
+  readonly #cut = new Map<string, number>();
+  readonly #mendedAtMs = new Map<string, number>();
+  /** How often a request was relayed, by its ingress and its number there. */
+  readonly #hops = new Map<string, number>();
   /** Streams that are open, as "FROM TO" with the number of the connection. */
   readonly #streams = new Map<string, number>();
   readonly #lastDelivery = new Map<string, number>();
@@ -81,11 +112,13 @@ export class World {
           random: this.random,
           settingsOf: (node, bootCount) => this.#settings(node, bootCount),
           perform: (node, output) => this.#perform(node, output),
-          count: (what) => this.counts.set(what, (this.counts.get(what) ?? 0) + 1),
+          count: (what) => this.#count(what),
+          event: (node, event, fields) => this.onEvent({ node, event, fields }),
         }),
     );
     for (const node of this.nodes) node.start();
     this.#dial();
+    this.#route();
   }
 
   node(id: string): SimulatedNode {
@@ -94,10 +127,12 @@ export class World {
     return found;
   }
 
-  /** What anycast delivers to: whoever is announced, and reached by the foreign agent. */
-  get announced(): readonly SimulatedNode[] {
-    return this.nodes.filter(({ ready, state }) => ready && state === "running");
+  get acknowledgements(): number {
+    return Math.min(this.#options.acknowledgements ?? 1, this.nodes.length - 1);
   }
+
+  /** What anycast delivers to: whoever routers believe to be fit. */
+  announced: readonly SimulatedNode[] = [];
 
   datagram(to: SimulatedNode, payload: Uint8Array, source: Endpoint): void {
     this.queue.after(this.random.between(0.2, 3), () =>
@@ -105,20 +140,45 @@ export class World {
     );
   }
 
+  #route(): void {
+    this.announced = this.nodes.filter(({ ready, state }) => ready && state === "running");
+    this.queue.after(ROUTING_DELAY_MS, () => this.#route());
+  }
+
+  /** Members whose disk has this registration of the mobile, or a newer one. */
+  disksWith(mobile: MobileKey, identification: bigint): number {
+    return this.nodes.filter((node) => {
+      const row = node.rowOnDisk(mobile);
+      return row !== undefined && row.registration.identification >= identification;
+    }).length;
+  }
+
   cut(from: string, to: string): void {
-    this.#cut.add(`${from} ${to}`);
+    const direction = `${from} ${to}`;
+    this.#cut.set(direction, (this.#cut.get(direction) ?? 0) + 1);
     // TCP needs both directions.
     this.#close(from, to, 1000);
   }
 
-  heal(): void {
-    this.#cut.clear();
+  mend(from: string, to: string): void {
+    const direction = `${from} ${to}`;
+    const faults = (this.#cut.get(direction) ?? 0) - 1;
+    if (faults > 0) this.#cut.set(direction, faults);
+    else this.#cut.delete(direction);
+    this.#mendedAtMs.set(direction, this.queue.nowMs);
     this.#healedAtMs = this.queue.nowMs;
   }
 
   /** No path has been broken since then. */
   wasWholeSince(ms: number): boolean {
     return this.#cut.size === 0 && this.#healedAtMs < ms;
+  }
+
+  /** These two have heard each other since then, as far as the network goes. */
+  heardSince(one: string, other: string, ms: number): boolean {
+    return [`${one} ${other}`, `${other} ${one}`].every(
+      (direction) => !this.#cut.has(direction) && (this.#mendedAtMs.get(direction) ?? 0) <= ms,
+    );
   }
 
   kill(node: SimulatedNode): void {
@@ -136,12 +196,13 @@ export class World {
     } else if (output.type === "frame") {
       const { payload, to } = output;
       if (payload[FRAME_TYPE_OFFSET] !== HEARTBEAT) this.#count("relay-frames");
+      if (payload[FRAME_TYPE_OFFSET] === RELAY_REQUEST) this.#countHop(payload);
       this.#datagramTo(node.id, to, { type: "frame", payload, source: { address: UNSPECIFIED, port: 4340 } });
     } else if (output.type === "stream") {
       const route = `${node.id} ${output.to}`;
       const connection = this.#streams.get(route);
       if (connection === undefined) return;
-      this.#count("stream-messages");
+      this.#count(`stream-messages ${output.message.type}`);
       if (output.message.type === "rows") {
         this.#count("stream-rows", output.message.rows.length);
         this.#count(
@@ -157,23 +218,42 @@ export class World {
     }
   }
 
+  get #weather(): Weather {
+    return this.storms > 0 ? STORM : FAIR;
+  }
+
+  #countHop(frame: Uint8Array): void {
+    const reader = new ByteReader(frame.subarray(FRAME_FIXED_LENGTH));
+    reader.shortText();
+    const message = decodeMessage(RELAY_REQUEST, reader);
+    if (message.type !== "relay-request") return;
+    const request = `${message.ingress} ${message.requestId}`;
+    const hops = (this.#hops.get(request) ?? 0) + 1;
+    this.#hops.set(request, hops);
+    if (hops === 1) this.#count("relayed-requests");
+    if (hops > HOP_LIMIT) this.onViolation(`request ${request} was relayed ${hops} times`);
+  }
+
   #count(what: string, amount = 1): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + amount);
   }
 
   #datagramTo(from: string, to: string, input: Input): void {
     if (this.#cut.has(`${from} ${to}`)) return;
-    const lossy = this.#options.lossyNetwork;
-    if (lossy && this.random.chance(0.01)) return;
-    const copies = lossy && this.random.chance(0.01) ? 2 : 1;
+    const { loss, duplication, late, latenessMs } = this.#weather;
+    if (this.random.chance(loss)) return;
+    const copies = this.random.chance(duplication) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      const delayMs = lossy && this.random.chance(0.02) ? this.random.between(5, 80) : this.random.between(0.1, 2);
+      const delayMs = this.random.chance(late) ? this.random.between(5, latenessMs) : this.random.between(0.1, 2);
       this.queue.after(delayMs, () => this.node(to).input(input));
     }
   }
 
   #inOrder(route: string, deliver: () => void): void {
-    const atMs = Math.max(this.queue.nowMs + this.random.between(0.1, 3), this.#lastDelivery.get(route) ?? 0);
+    // TCP sends again what is lost: to those who use it, it is late.
+    const { loss, latenessMs } = this.#weather;
+    const delayMs = this.random.chance(loss) ? this.random.between(5, latenessMs) : this.random.between(0.1, 3);
+    const atMs = Math.max(this.queue.nowMs + delayMs, this.#lastDelivery.get(route) ?? 0);
     this.#lastDelivery.set(route, atMs);
     this.queue.at(atMs, deliver);
   }
@@ -237,10 +317,10 @@ export class World {
       bootCount,
       virtualEndpoint: VIRTUAL_ENDPOINT,
       heartbeatIntervalMs: 200,
-      peerTimeoutMs: 800,
+      peerTimeoutMs: PEER_TIMEOUT_MS,
       relayTimeoutMs: 2000,
-      hopLimit: 3,
-      maximumPending: 1000,
+      hopLimit: HOP_LIMIT,
+      maximumPending: MAXIMUM_PENDING,
       loadFactor: 1.25,
       replication: {
         copies: this.#options.copies ?? 2,
@@ -274,5 +354,7 @@ export class World {
   }
 }
 
+const HOP_LIMIT = 3;
+export const MAXIMUM_PENDING = 1000;
 /** Told from what a mobile asks for: a grant of this is a degraded one. */
 export const DEGRADED_LIFETIME_SECONDS = 300;

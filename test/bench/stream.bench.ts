@@ -32,7 +32,7 @@ async function receive(): Promise<void> {
   const streams = await open(
     "ha2",
     (message) => {
-      if (message.type === "rows") streams.send("ha1", { type: "ack", position: message.position });
+      if (message.type === "rows") streams.send("ha1", { type: "ack", number: message.number });
     },
     () => undefined,
   );
@@ -52,7 +52,7 @@ async function run(streams: StreamChannels, messages: number, outstanding: numbe
     const send = (): void => {
       sent += 1;
       sentMs[sent] = performance.now();
-      streams.send("ha2", { type: "rows", position: sent, rows });
+      streams.send("ha2", { type: "rows", number: sent, rows });
     };
     acknowledged = (position) => {
       delaysMs.push(performance.now() - (sentMs[position] ?? 0));
@@ -75,7 +75,7 @@ async function run(streams: StreamChannels, messages: number, outstanding: numbe
 }
 
 function codec(rowsEach: number): void {
-  const message: StreamMessage = { type: "rows", position: 1, rows: Array.from({ length: rowsEach }, () => ROW) };
+  const message: StreamMessage = { type: "rows", number: 1, rows: Array.from({ length: rowsEach }, () => ROW) };
   const rounds = Math.ceil(500_000 / rowsEach);
   const startMs = performance.now();
   let body = encodeStreamMessage(message);
@@ -97,7 +97,7 @@ else {
   const streams = await open(
     "ha1",
     (message) => {
-      if (message.type === "ack") acknowledged(message.position);
+      if (message.type === "ack") acknowledged(message.number);
     },
     opened.resolve,
   );

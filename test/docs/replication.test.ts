@@ -24,11 +24,11 @@ test.each(["src/replication/stream-frame.ts", "src/relay/stream-hello.ts", "src/
 test("every message stands beside its number", () => {
   const named = [...page.matchAll(/^\| (\d+) \| `([a-z-]+)` \|/gm)].map(([, type, name]) => [Number(type), name]);
   const samples: readonly StreamMessage[] = [
-    { type: "rows", position: 1, rows: [] },
-    { type: "ack", position: 1 },
+    { type: "rows", number: 1, rows: [] },
+    { type: "ack", number: 1 },
     { type: "digests", buckets: Array.from({ length: DIGEST_BUCKETS }, () => 0) },
     { type: "differing", buckets: [] },
-    { type: "synchronized", position: 1 },
+    { type: "synchronized", number: 1 },
     { type: "owned", entries: [], last: true },
     { type: "owned-checked" },
     {

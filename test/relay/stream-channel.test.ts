@@ -8,15 +8,15 @@ import { closeAll, helloOf, Impostor, members, openMember, until } from "./strea
 vi.setConfig({ testTimeout: 20_000 });
 afterEach(closeAll);
 
-const ack = (position: number): StreamMessage => ({ type: "ack", position });
+const ack = (number: number): StreamMessage => ({ type: "ack", number });
 /** With an encoding of so many bytes. */
-const rowsOfBytes = (bytes: number): StreamMessage => ({ type: "rows", position: 1, rows: ["x".repeat(bytes - 17)] });
+const rowsOfBytes = (bytes: number): StreamMessage => ({ type: "rows", number: 1, rows: ["x".repeat(bytes - 17)] });
 
 describe("streams between members", () => {
   it("carry messages in both directions, in order", async () => {
     const [ha1, ha2] = [await openMember("ha1"), await openMember("ha2")];
     await until(() => ha1.story.length > 0 && ha2.story.length > 0);
-    const sent = Array.from({ length: 1000 }, (_, position) => ack(position));
+    const sent = Array.from({ length: 1000 }, (_, number) => ack(number));
     for (const message of sent) {
       ha1.streams.send("ha2", message);
       ha2.streams.send("ha1", message);
@@ -79,7 +79,7 @@ describe("streams between members", () => {
   it("deliver what was sent before an orderly end, and say nothing to their owner after it", async () => {
     const [ha1, ha2] = [await openMember("ha1"), await openMember("ha2")];
     await until(() => ha1.story.length > 0 && ha2.story.length > 0);
-    const sent = Array.from({ length: 100 }, (_, position) => ack(position));
+    const sent = Array.from({ length: 100 }, (_, number) => ack(number));
     for (const message of sent) ha1.streams.send("ha2", message);
     await ha1.streams.close();
     await until(() => ha2.story.length === 2);

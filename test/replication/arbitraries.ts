@@ -17,12 +17,12 @@ const mobile = fc.oneof(
   address.map((value): MobileKey => `ip:${formatIpv4(value)}`),
 );
 const mobiles = fc.array(mobile);
-const position = integer;
+const number = integer;
 const rows = fc.array(text);
 
 export const anyStreamMessage = fc.oneof(
-  fc.record({ type: fc.constant("rows" as const), position, rows }),
-  fc.record({ type: fc.constant("ack" as const), position }),
+  fc.record({ type: fc.constant("rows" as const), number, rows }),
+  fc.record({ type: fc.constant("ack" as const), number }),
   fc.record({
     type: fc.constant("digests" as const),
     buckets: fc.array(u32, { minLength: DIGEST_BUCKETS, maxLength: DIGEST_BUCKETS }),
@@ -31,7 +31,7 @@ export const anyStreamMessage = fc.oneof(
     type: fc.constant("differing" as const),
     buckets: fc.array(fc.integer({ min: 0, max: DIGEST_BUCKETS - 1 })),
   }),
-  fc.record({ type: fc.constant("synchronized" as const), position }),
+  fc.record({ type: fc.constant("synchronized" as const), number }),
   fc.record({
     type: fc.constant("owned" as const),
     entries: fc.array(fc.record({ mobile, generation: u32 })),

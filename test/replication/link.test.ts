@@ -16,14 +16,14 @@ describe("the acknowledgement of a page", () => {
     const link = openLink();
     fill(link, 2 * PAGE_ROWS + 1);
     const pages = link.flush(700, 0);
-    expect(pages.map((page) => page.type === "rows" && [page.rows.length, page.position])).toEqual([
-      [PAGE_ROWS, 0],
-      [PAGE_ROWS, 0],
-      [1, 700],
+    expect(pages.map((page) => page.type === "rows" && [page.rows.length, page.number])).toEqual([
+      [PAGE_ROWS, 1],
+      [PAGE_ROWS, 2],
+      [1, 3],
     ]);
-    link.acknowledged(0);
+    link.acknowledged(2);
     expect(link.covers(700)).toBe(false);
-    link.acknowledged(700);
+    link.acknowledged(3);
     expect(link.covers(700)).toBe(true);
   });
 });
@@ -35,7 +35,7 @@ describe("what a peer is owed", () => {
     expect(link.takeAcknowledgement(() => Number.POSITIVE_INFINITY <= 10)).toBeUndefined();
     link.recovered(12);
     expect(link.takeAcknowledgement((position) => position <= 11)).toBeUndefined();
-    expect(link.takeAcknowledgement((position) => position <= 12)).toEqual({ type: "ack", position: 5 });
+    expect(link.takeAcknowledgement((position) => position <= 12)).toEqual({ type: "ack", number: 5 });
   });
 });
 
@@ -50,7 +50,7 @@ describe("a peer that is too slow", () => {
     fill(link, 5);
     expect(link.flush(10, 0)).toEqual([]);
     expect(link.resume(10)).toBe(false);
-    link.acknowledged(9);
+    link.acknowledged(Number.MAX_SAFE_INTEGER);
     expect(link.resume(10)).toBe(true);
     expect(link.isAvailable).toBe(true);
     expect(link.covers(10)).toBe(false);
@@ -71,8 +71,32 @@ describe("a row that was changed before the stream was there", () => {
     const link = new Link();
     link.opened(50);
     expect(link.covers(40)).toBe(false);
-    link.synchronized(60, 0);
-    link.acknowledged(60);
+    link.synchronized(0);
+    link.acknowledged(1);
     expect(link.covers(40)).toBe(true);
+  });
+
+  it("is not safe by the acknowledgement of other rows that were sent while nothing changed here", () => {
+    const link = new Link();
+    link.opened(50);
+    fill(link, 1);
+    link.flush(50, 0);
+    fill(link, 1);
+    link.flush(50, 0);
+    link.synchronized(0);
+    link.acknowledged(1);
+    expect(link.covers(40)).toBe(false);
+    link.acknowledged(3);
+    expect(link.covers(40)).toBe(true);
+  });
+});
+
+describe("an answer to digests", () => {
+  it("counts only if no newer ones are under way, which know of rows that the first did not", () => {
+    const link = openLink();
+    link.digestsSent();
+    link.digestsSent();
+    expect(link.digestsAnswered()).toBe(false);
+    expect(link.digestsAnswered()).toBe(true);
   });
 });

@@ -28,12 +28,12 @@ describe("a stream message", () => {
 
   it.each<[StreamMessage, string]>([
     [
-      { type: "rows", position: 258, rows: ['{"a":"é"}', ""] },
+      { type: "rows", number: 258, rows: ['{"a":"é"}', ""] },
       "01 0000000000000102 00000002 0000000a 7b2261223a22c3a9227d 00000000",
     ],
-    [{ type: "ack", position: 258 }, "02 0000000000000102"],
+    [{ type: "ack", number: 258 }, "02 0000000000000102"],
     [{ type: "differing", buckets: [0, 1023] }, "04 0002 0000 03ff"],
-    [{ type: "synchronized", position: 1 }, "05 0000000000000001"],
+    [{ type: "synchronized", number: 1 }, "05 0000000000000001"],
     [
       { type: "owned", last: true, entries: [{ mobile: "nai:a@b", generation: 7 }] },
       "06 01 00000001 00000007 0007 6e61693a614062",
@@ -84,7 +84,7 @@ describe("a stream message", () => {
     ["of no type", "00"],
     ["of an unknown type", "0f"],
     ["of nothing", ""],
-    ["with a position beyond 2^53", "02 0020000000000000"],
+    ["with a number beyond 2^53", "02 0020000000000000"],
     [
       "with a time that is neither a number nor for ever",
       "08 00000003 fffffffffffffffe 0a000001 0005 6e61693a61 0000 0161 00",

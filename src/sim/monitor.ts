@@ -1,0 +1,162 @@
+/**
+ * What must hold at every moment, faults or not; looked at every 100 ms of simulated time and at every reply and event. What
+ * can hold only once faults are over is in invariants.ts.
+ */
+import type { Binding, MobileKey } from "../registration/binding.ts";
+import { mobileKeyOf } from "../registration/identity.ts";
+import { signedTime } from "../registration/merge.ts";
+import { isTombstone, withoutExpired } from "../registration/mobility-bindings.ts";
+import { WINDOW_ROWS } from "../replication/link.ts";
+import { type Attempt, deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";
+import type { SimulatedNode } from "./node.ts";
+import { DEGRADED_LIFETIME_SECONDS, MAXIMUM_PENDING, type Reported, type World } from "./world.ts";
+
+const INTERVAL_MS = 100;
+/** From the end of a partition, or of whatever struck a member, until it may be held to what others know. */
+const CONVERGENCE_MS = 5000;
+/** Expiry is looked for once a second. */
+const EXPIRY_SLACK_MS = 1500;
+/** Clocks may differ by so much. */
+const CLOCK_SLACK_MS = 2000;
+/** Within this time somebody whom nobody hears is dead, and somebody who is heard again is alive to all. */
+const DETECTION_MS = 2000;
+
+export class Monitor {
+  readonly violations: string[] = [];
+  readonly #world: World;
+  readonly #mobiles: Mobiles;
+  /** The signed time of each row on each member, for as long as it runs and its disk works. */
+  readonly #signed = new Map<string, Map<MobileKey, bigint>>();
+
+  constructor(world: World, mobiles: Mobiles) {
+    this.#world = world;
+    this.#mobiles = mobiles;
+    world.onEvent = (reported) => this.#reported(reported);
+    world.onViolation = (violation) => this.#violated(violation);
+    mobiles.onAccepted = (mobile, attempt) => this.#accepted(mobile, attempt);
+    this.#look();
+  }
+
+  #look(): void {
+    for (const node of this.#world.nodes) {
+      if (node.state !== "running") continue;
+      this.#checkQueues(node);
+      this.#checkRows(node);
+    }
+    this.#checkAddresses();
+    for (const mobile of this.#mobiles.mobiles) this.#checkServed(mobile);
+    this.#world.queue.after(INTERVAL_MS, () => this.#look());
+  }
+
+  #violated(violation: string): void {
+    // What lasts is said once.
+    if (this.violations.some((known) => known.endsWith(violation))) return;
+    this.violations.push(`at ${this.#world.queue.nowMs.toFixed(0)} ms: ${violation}`);
+  }
+
+  /** An accepting reply has left: so many disks have what it says, or its lifetime is short. */
+  #accepted({ nai, homeAddress, name }: Mobile, { identification, accepted }: Attempt): void {
+    const { reply } = accepted ?? {};
+    if (reply === undefined || reply.lifetimeSeconds <= DEGRADED_LIFETIME_SECONDS) return;
+    const mobile = mobileKeyOf({ homeAddress: reply.homeAddress, nai });
+    // Who lost its disk a moment ago may have had it.
+    if (mobile === undefined || this.#world.wipedAtMs > this.#world.queue.nowMs - CONVERGENCE_MS) return;
+    const disks = this.#world.disksWith(mobile, identification);
+    if (disks <= this.#world.acknowledgements)
+      this.#violated(
+        `${name} (${homeAddress}) was accepted for ${reply.lifetimeSeconds} s with ${disks} disks that have it`,
+      );
+  }
+
+  /** Overload sheds; nothing grows without end. */
+  #checkQueues(node: SimulatedNode): void {
+    const { temporaryBindings, unsafeAnswers, deferredRequests, rowsUnderWay } = node.agent.queues;
+    const most = Math.max(temporaryBindings, unsafeAnswers, deferredRequests);
+    if (most > MAXIMUM_PENDING) this.#violated(`${node.id} has ${most} requests waiting`);
+    if (rowsUnderWay > 2 * WINDOW_ROWS) this.#violated(`${node.id} has ${rowsUnderWay} rows under way to a peer`);
+  }
+
+  /** Identifications don't go back, and lifetimes end. */
+  #checkRows(node: SimulatedNode): void {
+    // A disk that failed takes back what it did not write, as it was never answered.
+    const name = `${node.id} ${node.life} ${node.diskFailures}`;
+    let signed = this.#signed.get(node.id + name);
+    if (signed === undefined) {
+      signed = new Map();
+      this.#signed.set(node.id + name, signed);
+    }
+    const seen = new Map<MobileKey, bigint>();
+    for (const row of node.agent.bindings) {
+      const time = signedTime(row.registration);
+      const before = signed.get(row.mobile);
+      if (before !== undefined && time < before)
+        this.#violated(`on ${node.id} the Identification of ${row.mobile} went back`);
+      seen.set(row.mobile, time);
+      if (row.ownership.owner === node.id && !node.isSlow) this.#checkLifetime(node, row);
+    }
+    this.#signed.set(node.id + name, seen);
+  }
+
+  #checkLifetime(node: SimulatedNode, row: Binding): void {
+    const late = withoutExpired(row, node.now.wallMs - EXPIRY_SLACK_MS);
+    if (late !== row) this.#violated(`${node.id} serves ${row.mobile} beyond its lifetime`);
+  }
+
+  /** No home address belongs to two mobiles, not even on two sides of a partition. */
+  #checkAddresses(): void {
+    const holders = new Map<number, Binding>();
+    for (const node of this.#world.nodes) {
+      if (!node.hasBeenServingFor(0)) continue;
+      for (const row of node.agent.bindings) {
+        if (row.ownership.owner !== node.id || isTombstone(withoutExpired(row, node.now.wallMs))) continue;
+        const holder = holders.get(row.homeAddress);
+        if (holder !== undefined && holder.mobile !== row.mobile)
+          this.#violated(`${row.mobile} and ${holder.mobile} have the same home address`);
+        holders.set(row.homeAddress, row);
+      }
+    }
+  }
+
+  /** Whoever serves a mobile knows what it was told last, unless paths are broken or were a moment ago. */
+  #checkServed(mobile: Mobile): void {
+    const { nowMs } = this.#world.queue;
+    const last = this.#mobiles.lastAccepted(mobile);
+    if (last?.accepted === undefined || !this.#world.wasWholeSince(nowMs - CONVERGENCE_MS)) return;
+    const { reply, atMs } = last.accepted;
+    const { nai, homeAddress, name } = mobile;
+    const key = mobileKeyOf({ homeAddress, nai });
+    const isUncertain = this.#mobiles.unknownAfter(mobile).length > 0;
+    for (const node of this.#world.nodes) {
+      if (key === undefined || !node.hasBeenServingFor(CONVERGENCE_MS)) continue;
+      const row = node.agent.findBinding({ homeAddress, nai });
+      if (row?.ownership.owner !== node.id) continue;
+      const { registration } = withoutExpired(row, node.now.wallMs);
+      if (registration.identification < last.identification && atMs < nowMs - INTERVAL_MS)
+        this.#violated(
+          `${node.id} serves ${name} by an older registration than that accepted at ${atMs.toFixed(0)} ms`,
+        );
+      if (isUncertain || registration.careOfAddresses.length === 0) continue;
+      if (reply.lifetimeSeconds === 0 && deregistersAll(last, mobile))
+        this.#violated(`${name} lives on at ${node.id} after its deregistration at ${atMs.toFixed(0)} ms`);
+      if (reply.lifetimeSeconds > 0 && atMs + reply.lifetimeSeconds * 1000 + CLOCK_SLACK_MS < nowMs)
+        this.#violated(`${name} outlives its lifetime at ${node.id}`);
+    }
+  }
+
+  /** Nobody takes over from a member that runs, and that somebody hears who is heard. */
+  #reported({ node, event, fields }: Reported): void {
+    if (event !== "member-dead") return;
+    const { nowMs } = this.#world.queue;
+    const dead = this.#world.node(String(fields.member));
+    if (!dead.hasBeenServingFor(DETECTION_MS) || node.isSlow || nowMs - node.wellSinceMs < DETECTION_MS) return;
+    const witness = this.#world.nodes.find(
+      (other) =>
+        other !== node &&
+        other !== dead &&
+        other.hasBeenServingFor(DETECTION_MS) &&
+        this.#world.heardSince(other.id, dead.id, nowMs - DETECTION_MS) &&
+        this.#world.heardSince(other.id, node.id, nowMs - DETECTION_MS),
+    );
+    if (witness !== undefined) this.#violated(`${node.id} took ${dead.id} for dead, though ${witness.id} hears both`);
+  }
+}
