@@ -37,11 +37,17 @@ WITHDRAW_EVERYTHING = "clear adj-rib out"
 ASK_VERSION = "version"
 PROBE = "#"
 
-# What ExaBGP said last about a session is told to each daemon that joins: ExaBGP itself says it only once.
-STATE_EVENT = re.compile(r'"type": "state".{0,200}?"peer": "([0-9A-Fa-f.:]{2,45})"')
-STATES_LIMIT = 64
+# A `down` may hold a line feed from the neighbor's NOTIFICATION, which leaves it no JSON.
+SESSION_EVENT = re.compile(r'"type": "(state|negotiated)".{0,200}?"peer": "([0-9.]{7,15})"')
+PATHS_LIMIT = 512
+ATTRIBUTES_LIMIT = 8192
+# Of what changes faster than this, the daemon gets the last.
+PATHS_SECONDS = 0.1
 
 RECONNECT_SECONDS = 0.25
+# Nobody but the kernel watches this process where ExaBGP isn't the daemon's child.
+TURN_SECONDS = 1.0
+HANG_SECONDS = 10.0
 
 
 class BadInput(Exception):
@@ -174,8 +180,13 @@ class Daemon:
         self.outbox += json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
         self.flush()
 
+    @property
+    def has_room(self):
+        """Whatever else the daemon has to hear fits in the room that events leave."""
+        return self.joined and len(self.outbox) < EVENTS_LIMIT
+
     def send_event(self, line):
-        """An event is the only thing that may be lost: whatever else the daemon has to hear fits in the room that is left."""
+        """A line that is of no consequence: it may be lost."""
         if not self.joined:
             return
         if len(self.outbox) + len(line) > EVENTS_LIMIT:
@@ -204,6 +215,144 @@ class Daemon:
             self.silent_at = time.monotonic() + self.silence_seconds
 
 
+class Session:
+    """What one router has said since its session came up."""
+
+    def __init__(self):
+        self.lines = {}
+        # (prefix, path id) -> (next hop, attributes)
+        self.paths = {}
+        self.lost = 0
+
+
+class View:
+    """What all routers have said, by its last state. ExaBGP says it once; the daemon may join later, or read slower than
+    routers talk: it gets each entry as it is when there is room to send it. Bounded, whatever routers say."""
+
+    def __init__(self, neighbors, prefixes):
+        self.sessions = {neighbor: Session() for neighbor in neighbors}
+        self.prefixes = set(prefixes)
+        self.marks = [f'"{prefix}"' for prefix in prefixes]
+        self.told = set()
+        self.unsent_lines = {}
+        self.unsent_paths = {}
+        self.paths_at = 0.0
+
+    def take(self, line):
+        """Keeps what a line says about a session or its paths. False for any other line."""
+        event = SESSION_EVENT.search(line)
+        if event and event[2] in self.sessions:
+            self.session_changed(event[1], event[2], line)
+            return True
+        if '"type": "update"' not in line:
+            return False
+        # Routers may send all of the internet: what isn't about our prefixes isn't even parsed.
+        if any(mark in line for mark in self.marks):
+            self.update(line)
+        return True
+
+    def session_changed(self, kind, neighbor, line):
+        session = self.sessions[neighbor]
+        if kind == "state":
+            # `up` follows `negotiated`, and all paths follow `up`.
+            kept = session.lines.get("negotiated") if '"state": "up"' in line else None
+            session.lines = {"negotiated": kept} if kept else {}
+            session.paths.clear()
+            session.lost = 0
+            for unsent in (self.unsent_lines, self.unsent_paths):
+                for key in [key for key in unsent if key[0] == neighbor]:
+                    del unsent[key]
+            self.told = {key for key in self.told if key[0] != neighbor}
+            if kept:
+                self.unsent_lines[neighbor, "negotiated"] = True
+        session.lines[kind] = line
+        self.unsent_lines[neighbor, kind] = True
+
+    def update(self, line):
+        try:
+            event = json.loads(line)["neighbor"]
+            neighbor = event["address"]["peer"]
+            session = self.sessions[neighbor]
+        except (ValueError, RecursionError, LookupError, TypeError):
+            self.lose_all()
+            return
+        try:
+            update = event["message"]["update"]
+            for nlri in update.get("withdraw", {}).get("ipv4 unicast", []):
+                self.path_changed(neighbor, session, nlri, None)
+            for next_hop, nlris in update.get("announce", {}).get("ipv4 unicast", {}).items():
+                for nlri in nlris:
+                    self.path_changed(neighbor, session, nlri, (next_hop, update.get("attribute", {})))
+        except (LookupError, TypeError, AttributeError):
+            self.lose(neighbor, session)
+
+    def path_changed(self, neighbor, session, nlri, path):
+        prefix, path_id = (nlri, None) if isinstance(nlri, str) else (nlri["nlri"], nlri.get("path-information"))
+        if prefix not in self.prefixes:
+            return
+        if not isinstance(path_id, (str, type(None))) or len(path_id or "") > 15:
+            raise TypeError
+        key = (neighbor, prefix, path_id)
+        if path is None:
+            session.paths.pop(key, None)
+            if key not in self.told:
+                self.unsent_paths.pop(key, None)
+                return
+        elif len(json.dumps(path)) > ATTRIBUTES_LIMIT or (key not in session.paths and len(session.paths) >= PATHS_LIMIT):
+            self.lose(neighbor, session)
+            return
+        else:
+            session.paths[key] = path
+        self.unsent_paths[key] = True
+
+    def lose(self, neighbor, session):
+        session.lost += 1
+        self.unsent_lines[neighbor, "lost"] = True
+
+    def lose_all(self):
+        """A line that can't be read may have been about any session."""
+        for neighbor, session in self.sessions.items():
+            self.lose(neighbor, session)
+
+    def tell_again(self):
+        """A daemon has joined that knows nothing."""
+        self.told.clear()
+        self.unsent_lines = {
+            (neighbor, kind): True for neighbor, session in self.sessions.items() for kind in session.lines
+        }
+        self.unsent_lines.update(
+            {(neighbor, "lost"): True for neighbor, session in self.sessions.items() if session.lost}
+        )
+        self.unsent_paths = {key: True for session in self.sessions.values() for key in session.paths}
+
+    def tell(self, daemon, now):
+        while self.unsent_lines and daemon.has_room:
+            neighbor, kind = key = next(iter(self.unsent_lines))
+            del self.unsent_lines[key]
+            session = self.sessions[neighbor]
+            if kind == "lost":
+                daemon.send({"type": "dropped", "events": session.lost, "neighbor": neighbor})
+            else:
+                daemon.send({"type": "event", "line": session.lines[kind]})
+        if now < self.paths_at:
+            return
+        while self.unsent_paths and daemon.has_room:
+            neighbor, prefix, path_id = key = next(iter(self.unsent_paths))
+            del self.unsent_paths[key]
+            message = {"type": "path", "neighbor": neighbor, "prefix": prefix, "pathId": path_id}
+            path = self.sessions[neighbor].paths.get(key)
+            if path is None:
+                self.told.discard(key)
+                daemon.send(message)
+            else:
+                self.told.add(key)
+                daemon.send({**message, "nextHop": path[0], "attributes": path[1]})
+            self.paths_at = now + PATHS_SECONDS
+
+    def due_at(self, daemon):
+        return self.paths_at if self.unsent_paths and daemon.has_room else None
+
+
 class Helper:
     """Brings what ExaBGP announces in line with what the daemon asked for, one command at a time."""
 
@@ -221,7 +370,7 @@ class Helper:
         self.withdrawing = True
         self.lapsed_ms = None
         self.probe = None
-        self.states = {}
+        self.view = View(listed(options.neighbors), listed(options.prefixes))
 
     def run(self):
         for descriptor in (0, 1):
@@ -229,6 +378,7 @@ class Helper:
         self.selector.register(0, selectors.EVENT_READ, "speaker")
         waiting_to_write = False
         while True:
+            signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
             self.advance()
             if bool(self.speaker.unsent) != waiting_to_write:
                 waiting_to_write = not waiting_to_write
@@ -250,11 +400,12 @@ class Helper:
 
     def patience(self):
         """Seconds until the next clock strikes."""
-        clocks = [self.speaker.deadline, self.daemon.silent_at]
+        clocks = [time.monotonic() + TURN_SECONDS, self.speaker.deadline, self.daemon.silent_at]
+        clocks.append(self.view.due_at(self.daemon))
         if self.daemon.socket is None:
             clocks.append(self.daemon.retry_at)
         times = [clock for clock in clocks if clock is not None]
-        return max(0.0, min(times) - time.monotonic()) if times else None
+        return max(0.0, min(times) - time.monotonic())
 
     def check_clocks(self):
         now = time.monotonic()
@@ -264,6 +415,7 @@ class Helper:
             self.lapsed_ms = round(self.daemon.silence_seconds * 1000)
             self.daemon.silent_at = None
             self.withdraw_everything()
+        self.view.tell(self.daemon, now)
         if len(self.daemon.outbox) > OUTBOX_LIMIT:
             self.part("the daemon writes but doesn't read")
         if self.daemon.socket is None and now >= self.daemon.retry_at:
@@ -276,9 +428,10 @@ class Helper:
             line = None if raw is None else raw.decode("utf-8", "replace").strip()
             if line is None:
                 self.daemon.dropped_events += 1
+                self.view.lose_all()
             elif line.startswith("{"):
-                self.remember(line)
-                self.daemon.send_event(line)
+                if not self.view.take(line):
+                    self.daemon.send_event(line[:1000])
             elif line in ("done", "error") and self.speaker.busy:
                 self.speaker.answered(line == "done")
             elif line.startswith("exabgp ") and self.speaker.command == ASK_VERSION:
@@ -286,11 +439,6 @@ class Helper:
             elif line:
                 # Not a reason to withdraw: a neighbor's NOTIFICATION can put such a line here, and must not be a switch.
                 self.daemon.send_event(line[:1000])
-
-    def remember(self, event):
-        state = STATE_EVENT.search(event)
-        if state and (state[1] in self.states or len(self.states) < STATES_LIMIT):
-            self.states[state[1]] = event
 
     # What the daemon says
 
@@ -331,6 +479,8 @@ class Helper:
         elif kind == "set":
             self.wanted = routes(message)
             self.sequence = integer(message, "sequence", 0, 2**53)
+        elif kind == "end":
+            self.end_speaker(f"the daemon asked for it ({str(message.get('reason'))[:200]})")
         elif kind == "heartbeat":
             if "probe" in message:
                 self.probe = integer(message, "probe", 0, 2**53)
@@ -364,11 +514,12 @@ class Helper:
                     "version": PROTOCOL_VERSION,
                     "run": self.run_id,
                     "pid": os.getpid(),
+                    "speakerPid": self.speaker.parent,
                     "speaker": self.version,
                 }
             )
-            for event in self.states.values():
-                self.daemon.send_event(event)
+            self.view.tell_again()
+            self.view.tell(self.daemon, time.monotonic())
         for withdraw in self.announced:
             if withdraw not in self.wanted:
                 self.speaker.send(withdraw, self.route_withdrawn)
@@ -437,6 +588,10 @@ def parse(line):
     return message
 
 
+def listed(words):
+    return [word for word in words.split(",") if word]
+
+
 def integer(message, name, minimum, maximum):
     value = message.get(name)
     if type(value) is not int or not minimum <= value <= maximum:
@@ -478,6 +633,8 @@ def main():
     parser = argparse.ArgumentParser(description="ExaBGP API process of Anyhome; started by ExaBGP, not by hand.")
     parser.add_argument("--socket", required=True, help="unix socket of the daemon")
     parser.add_argument("--run", default="", help="names this start of ExaBGP; given back to the daemon")
+    parser.add_argument("--neighbors", default="", help="addresses of the routers, with commas between them")
+    parser.add_argument("--prefixes", default="", help="what routers say of these is kept for the daemon")
     parser.add_argument("--reply-ms", type=int, default=3000, help="an ExaBGP that doesn't answer for this long is killed")
     parser.add_argument("--check", action="store_true", help="only tell, by ending well, that it could run")
     options = parser.parse_args()

@@ -9,20 +9,27 @@
  * ExaBGP, which closes its sessions, when the helper is gone or doesn't answer; and the kernel kills ExaBGP when we die.
  * docs/advertiser.md has the protocol, and each failure with its measured time.
  */
+import type { MemberId } from "../registration/binding.ts";
 import { formatIpv4, formatPrefix } from "../wire/ipv4.ts";
 import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, NeighborStatus } from "./advertiser.ts";
-import { type NeighborEvent, parseEvent, printable, routeCommands } from "./api-dialect.ts";
+import type { Announcer } from "./announcers.ts";
+import { memberCommunity } from "./announcers.ts";
+import { parseEvent, printable, routeCommands, type SpeakerEvent } from "./api-dialect.ts";
 import type { Report } from "./helper-channel.ts";
-import { UNKNOWN_VIEW } from "./routing-view.ts";
+import { RoutingTable, SETTLE_MS } from "./routing-table.ts";
 import { type SpeakerOptions, SpeakerSupervisor } from "./speaker-supervisor.ts";
 
 export interface ExabgpAdvertiserOptions extends SpeakerOptions {
   /** Without any BGP session for this long, ExaBGP is started anew. Default 20,000. */
   readonly sessionPatienceMs?: number;
+  /** All members that announce, and which of them this one is: whose announcements routers tell of. */
+  readonly members: readonly Announcer[];
+  readonly self: MemberId;
 }
 
 /** ExaBGP's pause between attempts grows to 60 s and never shrinks again, and the kernel's between SYNs grows too. */
 const DEFAULT_SESSION_PATIENCE_MS = 20_000;
+const PATHS_SETTLE_MS = 20;
 /** `stop` waits so long for the withdrawal before it stops ExaBGP, which withdraws too. */
 const WITHDRAWAL_DEADLINE_MS = 1000;
 
@@ -31,6 +38,8 @@ export class ExabgpAdvertiser implements Advertiser {
   readonly #listener: AdvertiserListener;
   readonly #speaker: SpeakerSupervisor;
   readonly #neighbors: Map<string, NeighborStatus>;
+  readonly #table: RoutingTable;
+  readonly #self: Announcer;
   #desired: readonly Advertisement[] = [];
   #applied: readonly Advertisement[] = [];
   /** Of the last `set` sent. */
@@ -38,6 +47,10 @@ export class ExabgpAdvertiser implements Advertiser {
   #stopping = false;
   #withdrawn: (() => void) | undefined;
   #patience: NodeJS.Timeout | undefined;
+  /** Until the listener is told of paths that came. */
+  #pathsSettling: NodeJS.Timeout | undefined;
+  /** Until what the last router to come up has told is all there is. */
+  #viewSettling: NodeJS.Timeout | undefined;
 
   constructor(options: ExabgpAdvertiserOptions, listener: AdvertiserListener) {
     this.#options = options;
@@ -48,6 +61,14 @@ export class ExabgpAdvertiser implements Advertiser {
         return [text, { address: text, state: "down", sinceMs: Date.now() }];
       }),
     );
+    const self = options.members.find(({ id }) => id === options.self);
+    if (!self) throw new Error(`${options.self} is not among those that announce`);
+    this.#self = self;
+    this.#table = new RoutingTable({
+      neighbors: options.bgp.neighbors.map(({ address, as }) => ({ address: formatIpv4(address), as })),
+      members: options.members,
+      self: options.self,
+    });
     this.#speaker = new SpeakerSupervisor(options, {
       joined: () => this.#joined(),
       reported: (report) => this.#reported(report),
@@ -78,7 +99,7 @@ export class ExabgpAdvertiser implements Advertiser {
       desired: this.#desired,
       applied: this.#applied,
       neighbors: [...this.#neighbors.values()],
-      view: UNKNOWN_VIEW,
+      view: this.#table.view(performance.now()),
     };
   }
 
@@ -110,8 +131,16 @@ export class ExabgpAdvertiser implements Advertiser {
     this.#speaker.set(
       this.#sequence,
       this.#desired.flatMap((advertisement) =>
-        neighbors.map(({ address, as }) =>
-          routeCommands(advertisement, { neighbor: address, neighborAs: as, localAs }),
+        neighbors.map(({ address, as, communities = [], largeCommunities = [], med, asPathPrepend = 0 }) =>
+          routeCommands(advertisement, {
+            neighbor: address,
+            neighborAs: as,
+            localAs,
+            communities,
+            largeCommunities: [memberCommunity(this.#self), ...largeCommunities],
+            med,
+            asPathPrepend,
+          }),
         ),
       ),
     );
@@ -135,8 +164,17 @@ export class ExabgpAdvertiser implements Advertiser {
       case "event":
         this.#event(report.line);
         return;
+      case "path":
+        if (!this.#table.told(report)) this.#spoiled(report.neighbor, 1);
+        // A router may talk a lot.
+        this.#pathsSettling ??= setTimeout(() => {
+          this.#pathsSettling = undefined;
+          this.#changed();
+        }, PATHS_SETTLE_MS);
+        return;
       case "dropped":
-        this.#options.log.event("speaker-problem", { problem: `${report.events} lines from ExaBGP were lost` });
+        if (report.neighbor !== undefined) this.#spoiled(report.neighbor, report.events);
+        else this.#options.log.event("speaker-problem", { problem: `${report.events} lines from ExaBGP were lost` });
         return;
     }
     this.#changed();
@@ -155,15 +193,28 @@ export class ExabgpAdvertiser implements Advertiser {
     const event = parseEvent(line);
     if (event === "unreadable") {
       this.#options.log.event("speaker-problem", { problem: "unexpected line from ExaBGP", line: printable(line) });
+    } else if (event?.type === "negotiated") {
+      this.#table.negotiated(event.address, event.addPath);
     } else if (event && this.#neighbors.has(event.address)) {
       this.#neighborChanged(event);
     }
   }
 
-  #neighborChanged({ address, state, reason }: NeighborEvent): void {
+  #spoiled(neighbor: string, count: number): void {
+    this.#table.lost(neighbor);
+    const problem = `${count} things that a router said could not be kept: who announces is not fully known`;
+    this.#options.log.event("speaker-problem", { problem, neighbor: printable(neighbor) });
+  }
+
+  #neighborChanged({ address, state, reason }: Extract<SpeakerEvent, { type: "state" }>): void {
+    this.#table.sessionChanged(address, state, performance.now());
     const before = this.#neighbors.get(address)?.state;
     this.#neighbors.set(address, { address, state, sinceMs: Date.now(), ...(reason === undefined ? {} : { reason }) });
     if (state === "up" && before !== "up") this.#options.log.event("neighbor-up", { neighbor: address });
+    if (state === "up") {
+      clearTimeout(this.#viewSettling);
+      this.#viewSettling = setTimeout(() => this.#changed(), SETTLE_MS);
+    }
     if (state !== "up" && before === "up") this.#options.log.event("neighbor-down", { neighbor: address, reason });
     this.#awaitSession();
     this.#changed();
@@ -185,7 +236,9 @@ export class ExabgpAdvertiser implements Advertiser {
 
   #lost(reason: string): void {
     clearTimeout(this.#patience);
-    this.#patience = undefined;
+    clearTimeout(this.#pathsSettling);
+    clearTimeout(this.#viewSettling);
+    this.#patience = this.#pathsSettling = undefined;
     this.#confirm([]);
     this.#dropSessions(reason);
     this.#changed();
@@ -193,6 +246,7 @@ export class ExabgpAdvertiser implements Advertiser {
 
   #dropSessions(reason: string): void {
     for (const { address, state } of this.#neighbors.values()) {
+      this.#table.sessionChanged(address, "down", performance.now());
       if (state !== "down") this.#neighbors.set(address, { address, state: "down", sinceMs: Date.now(), reason });
     }
   }

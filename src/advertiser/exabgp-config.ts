@@ -1,5 +1,6 @@
 /** The files that ExaBGP 4.2 reads, as text. Pure: the same options give the same files. */
 import { formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
+import type { LargeCommunity } from "./announcers.ts";
 
 export interface BgpOptions {
   /** Our end of the sessions, and the next hop that routers learn. */
@@ -19,6 +20,11 @@ export interface NeighborOptions {
   readonly port?: number;
   /** Key of the TCP MD5 signature (RFC 2385), 1 to 80 bytes of UTF-8. Absent: not signed. */
   readonly md5Key?: string;
+  /** What every announcement to it carries. */
+  readonly communities?: readonly (readonly [number, number])[];
+  readonly largeCommunities?: readonly LargeCommunity[];
+  readonly med?: number | undefined;
+  readonly asPathPrepend?: number;
 }
 
 const DEFAULT_HOLD_TIME_SECONDS = 9;
@@ -68,10 +74,20 @@ function neighborSection(options: BgpOptions, { address, as, port, md5Key }: Nei
     "    graceful-restart disable;",
     // With it, 4.2.21 holds back for ever what is announced after the helper's `clear adj-rib out`.
     "    route-refresh disable;",
+    // All announcers of a prefix, and not only the router's choice among them (RFC 7911).
+    "    add-path receive;",
+    "  }",
+    "  add-path {",
+    "    ipv4 unicast;",
     "  }",
     "  api {",
     `    processes [ ${PROCESS} ];`,
     "    neighbor-changes;",
+    "    negotiated;",
+    "    receive {",
+    "      parsed;",
+    "      update;",
+    "    }",
     "  }",
     "}",
   ];

@@ -17,6 +17,8 @@ export type DaemonMessage =
   | { readonly type: "hello"; readonly version: number; readonly deadlineMs: number }
   /** All routes there shall be; what is not in it is withdrawn. */
   | { readonly type: "set"; readonly sequence: number; readonly routes: readonly RouteCommands[] }
+  /** ExaBGP shall end, as it is of no use to this daemon: the helper kills it. */
+  | { readonly type: "end"; readonly reason: string }
   /** With `probe`, the helper has ExaBGP answer a command, then answers `alive`. */
   | { readonly type: "heartbeat"; readonly probe?: number };
 
@@ -30,6 +32,8 @@ const helperMessage = z.discriminatedUnion("type", [
     /** Names the start of ExaBGP that this helper belongs to. */
     run: z.string(),
     pid: z.int().positive(),
+    /** Of its ExaBGP. Both as they are called where they run, which may be a container. */
+    speakerPid: z.int().positive(),
     /** As ExaBGP answers `version`. */
     speaker: z.string(),
   }),
@@ -39,15 +43,29 @@ const helperMessage = z.discriminatedUnion("type", [
   /** The daemon was silent for so long; everything was withdrawn, and stays so until the next `set`. */
   z.object({ type: z.literal("lapsed"), silentMs: z.number() }),
   z.object({ type: z.literal("alive"), probe: counter }),
-  /** A line from ExaBGP that answers no command, as it came. */
+  /** A line from ExaBGP that answers no command, as it came: of sessions, the last ones; of others, up to 1000 characters. */
   z.object({ type: z.literal("event"), line: z.string() }),
-  /** So many lines from ExaBGP were too long, or came faster than the daemon read them. */
-  z.object({ type: z.literal("dropped"), events: counter }),
+  /** The last that a router said of a path to one of our prefixes; without attributes: that it has none any more. */
+  z.object({
+    type: z.literal("path"),
+    neighbor: z.string(),
+    prefix: z.string(),
+    pathId: z.string().nullable(),
+    nextHop: z.string().optional(),
+    attributes: z.unknown().optional(),
+  }),
+  /**
+   * With `neighbor`: so much of what that router said, since its session came up, is not among its paths. Without: so many
+   * lines of no consequence came faster than the daemon read them.
+   */
+  z.object({ type: z.literal("dropped"), events: counter, neighbor: z.string().optional() }),
   /** The last message: why the helper now ends the connection, and ExaBGP with it where ExaBGP can't be trusted. */
   z.object({ type: z.literal("error"), message: z.string() }),
 ]);
 
 export type HelperMessage = z.infer<typeof helperMessage>;
+
+export type PathReport = Omit<Extract<HelperMessage, { type: "path" }>, "type">;
 
 /** `undefined` if the line is no message of this protocol. */
 export function parseHelperMessage(line: string): HelperMessage | undefined {

@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
 import type { EventLog } from "../telemetry/log.ts";
+import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../wire/ipv4.ts";
 import { type Account, confinement, findAccount } from "./account.ts";
 import type { SpeakerState } from "./advertiser.ts";
-import { printable } from "./api-dialect.ts";
+import { isKnownVersion, printable } from "./api-dialect.ts";
 import { type BgpOptions, exabgpConfig, exabgpEnvironment } from "./exabgp-config.ts";
 import { HelperChannel, type Report } from "./helper-channel.ts";
 import type { RouteCommands } from "./helper-protocol.ts";
@@ -14,6 +15,8 @@ import { SpeakerProcess } from "./speaker-process.ts";
 
 export interface SpeakerOptions {
   readonly bgp: BgpOptions;
+  /** What routers say of these is of interest. */
+  readonly prefixes: readonly Ipv4Prefix[];
   /** Absolute path; see `RuntimeDirectory`. */
   readonly runtimeDirectory: string;
   /** Default: `exabgp` in the path. */
@@ -203,6 +206,10 @@ export class SpeakerSupervisor {
     clearTimeout(this.#timer);
     this.#state = "running";
     this.#options.log.event("speaker-started", { pid: this.#process?.pid, version: printable(version) });
+    if (!isKnownVersion(version)) {
+      const problem = "this version of ExaBGP is not known: what it says may be misunderstood";
+      this.#options.log.event("speaker-problem", { problem, line: printable(version) });
+    }
     this.#listener.joined();
   }
 
@@ -211,10 +218,12 @@ export class SpeakerSupervisor {
   }
 
   #helperCommand(directory: RuntimeDirectory, run: string): string[] {
-    const python = this.#options.pythonPath ?? "python3";
+    const { bgp, prefixes, pythonPath: python = "python3" } = this.#options;
     const script = [python, "-I", directory.helper, "--socket", directory.socket, "--run", run];
+    const neighbors = ["--neighbors", bgp.neighbors.map(({ address }) => formatIpv4(address)).join(",")];
+    const interest = ["--prefixes", prefixes.map(formatPrefix).join(",")];
     // A helper that hangs must not survive its ExaBGP.
-    return ["/usr/bin/env", "setpriv", "--pdeathsig=KILL", "--", ...script];
+    return ["/usr/bin/env", "setpriv", "--pdeathsig=KILL", "--", ...script, ...neighbors, ...interest];
   }
 }
 

@@ -140,6 +140,32 @@ export const routesView = z.object({
       state: z.enum(["down", "connected", "up"]),
       since: time,
       reason: z.string().nullable(),
+      /** Whether it tells all announcements it has; `false` too while it may still be about to. */
+      complete: z.boolean(),
+      /** What it has from us, as it tells back: by prefix; `null` where that can't be known. */
+      accepted: z.record(z.string(), z.boolean().nullable()),
+    }),
+  ),
+  /** What the routers say of the prefixes that the cluster announces. */
+  view: z.array(
+    z.object({
+      prefix: z.string(),
+      /** The members that announce it; `null` where that can't be known. */
+      announcers: z.array(z.string()).nullable(),
+      paths: z.array(
+        z.object({
+          /** The router that tells. */
+          neighbor: z.string(),
+          pathId: z.string().nullable(),
+          /** The member that announces it; `null`: nobody of the cluster. */
+          announcer: z.string().nullable(),
+          nextHop: z.string(),
+          asPath: z.array(count),
+          med: count.nullable(),
+          communities: z.array(z.string()),
+          largeCommunities: z.array(z.string()),
+        }),
+      ),
     }),
   ),
   /** BFD sessions with routers; empty where this home agent speaks none. */

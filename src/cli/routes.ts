@@ -30,7 +30,23 @@ function describe(routes: RoutesView): string {
     text,
     stateOf(routes.type, desired.has(text), applied.has(text)),
   ]);
-  const neighbors = routes.neighbors.map(({ address, state, since, reason }) => [address, state, since, reason ?? ""]);
+  const neighbors = routes.neighbors.map(({ address, state, since, reason, accepted }) => [
+    address,
+    state,
+    describeAcceptance(Object.values(accepted)),
+    since,
+    reason ?? "",
+  ]);
+  const paths = routes.view.flatMap(({ prefix, paths }) =>
+    paths.map((path) => [
+      prefix,
+      path.announcer ?? "a stranger",
+      path.neighbor,
+      path.nextHop,
+      path.asPath.join(" "),
+      describeAttributes({ ...path, asPathPrepend: 0 }).join(", "),
+    ]),
+  );
   const bfd = routes.bfd.map(({ address, state, since, reason, detectionTimeMs, transmitIntervalMs }) => [
     address,
     state,
@@ -42,9 +58,27 @@ function describe(routes: RoutesView): string {
   return [
     summary,
     announcements.length === 0 ? "No route is announced." : table(["route", "state"], announcements),
-    neighbors.length === 0 ? "There are no neighbors." : table(["neighbor", "state", "since", "reason"], neighbors),
+    neighbors.length === 0
+      ? "There are no neighbors."
+      : table(["neighbor", "state", "has our routes", "since", "reason"], neighbors),
     ...(bfd.length === 0 ? [] : [table(["bfd with", "state", "since", "sent every", "down after", "reason"], bfd)]),
-  ].join("\n\n");
+    paths.length === 0 ? [] : table(["prefix", "announced by", "told by", "next hop", "as path", "attributes"], paths),
+    routes.view.map(describeAnnouncers).join("\n"),
+  ]
+    .flat()
+    .join("\n\n");
+}
+
+function describeAcceptance(accepted: readonly (boolean | null)[]): string {
+  if (accepted.length === 0) return "";
+  if (accepted.includes(false)) return "no";
+  return accepted.includes(null) ? "unknown" : "yes";
+}
+
+function describeAnnouncers({ prefix, announcers }: RoutesView["view"][number]): string {
+  if (announcers === null)
+    return `Who announces ${prefix} isn't known: the routers don't tell all they have, or not yet.`;
+  return `${prefix} is announced by ${announcers.length === 0 ? "nobody" : announcers.join(", ")}.`;
 }
 
 function stateOf(type: RoutesView["type"], isDesired: boolean, isApplied: boolean): string {
@@ -53,11 +87,18 @@ function stateOf(type: RoutesView["type"], isDesired: boolean, isApplied: boolea
   return type === "none" ? "to be routed here by other means" : "announced";
 }
 
-function describeAdvertisement({ prefix, communities, med, asPathPrepend }: RoutesView["desired"][number]): string {
+function describeAdvertisement(advertisement: RoutesView["desired"][number]): string {
+  return [advertisement.prefix, ...describeAttributes(advertisement)].join(", ");
+}
+
+function describeAttributes({
+  communities,
+  med,
+  asPathPrepend,
+}: Omit<RoutesView["desired"][number], "prefix">): readonly string[] {
   return [
-    prefix,
     ...(communities.length === 0 ? [] : [`community ${communities.join(" ")}`]),
     ...(med === null ? [] : [`med ${med}`]),
     ...(asPathPrepend === 0 ? [] : [`prepended ${asPathPrepend} times`]),
-  ].join(", ");
+  ];
 }

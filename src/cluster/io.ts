@@ -34,6 +34,8 @@ export type Input =
   | { readonly type: "stream"; readonly peer: MemberId; readonly message: StreamMessage }
   /** This process did not run for so long that others may have taken it for dead. */
   | { readonly type: "stalled" }
+  /** The members that routers have a route to; `undefined`: that can't be known. */
+  | { readonly type: "routing-view"; readonly announcers: readonly MemberId[] | undefined }
   /** What this member shall tell the others of itself. */
   | {
       readonly type: "vitals";

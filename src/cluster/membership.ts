@@ -36,6 +36,9 @@ export class Membership {
   readonly #peers = new Map<MemberId, PeerStatus>();
   readonly #ownBootCount: number;
   readonly #peerTimeoutMs: number;
+  readonly #goneTimeoutMs: number;
+  /** Whom routers had a route to, and whether they still do. */
+  readonly #routed = new Map<MemberId, "present" | "gone">();
   #startedMs: number | undefined;
   /** Of the last `expire`, monotonic ms. */
   #lookedAtMs = Number.POSITIVE_INFINITY;
@@ -46,9 +49,13 @@ export class Membership {
     readonly peers: readonly MemberId[];
     readonly ownBootCount: number;
     readonly peerTimeoutMs: number;
+    readonly heartbeatIntervalMs: number;
   }) {
     this.#ownBootCount = options.ownBootCount;
     this.#peerTimeoutMs = options.peerTimeoutMs;
+    // A member that stands still for half of the timeout demotes itself when it goes on; it may have been about to send a
+    // heartbeat. Whoever is silent for longer than both together has either done so, or is dead.
+    this.#goneTimeoutMs = Math.min(options.peerTimeoutMs / 2 + options.heartbeatIntervalMs, options.peerTimeoutMs);
     for (const id of options.peers) {
       this.#peers.set(id, {
         id,
@@ -86,8 +93,22 @@ export class Membership {
   /** Whatever a peer says shows that it lives, though only its heartbeats tell how: these may wait behind the rest. */
   lives(id: MemberId, monotonicMs: number): void {
     const peer = this.#peers.get(id);
-    if (peer === undefined || peer.lastHeardMs === monotonicMs || !isHeard(peer)) return;
-    this.#peers.set(id, { ...peer, lastHeardMs: monotonicMs });
+    if (peer !== undefined && isHeard(peer)) this.#peers.set(id, { ...peer, lastHeardMs: monotonicMs });
+  }
+
+  /** What all routers together have routes to; `undefined`: that can't be known, and what was known says nothing any more. */
+  routed(announcers: readonly MemberId[] | undefined): void {
+    if (announcers === undefined) this.#routed.clear();
+    for (const id of this.#routed.keys()) this.#routed.set(id, "gone");
+    for (const id of announcers ?? []) this.#routed.set(id, "present");
+  }
+
+  /**
+   * How long a peer may be silent. A route that has gone, of a member that said it was announced, means that somebody close to
+   * it has found it dead: its kernel, its BGP speaker, its router by BFD. One that is still there means nothing.
+   */
+  #timeoutMs({ id, announced }: PeerStatus): number {
+    return announced && this.#routed.get(id) === "gone" ? this.#goneTimeoutMs : this.#peerTimeoutMs;
   }
 
   /**
@@ -107,7 +128,7 @@ export class Membership {
         peer.state === "unknown"
           ? (monotonicMs - this.#startedMs) / START_PATIENCE
           : monotonicMs - Math.max(peer.lastHeardMs, this.#listeningSinceMs);
-      if (peer.state === "suspect" || peer.state === "dead" || silentMs <= this.#peerTimeoutMs) continue;
+      if (peer.state === "suspect" || peer.state === "dead" || silentMs <= this.#timeoutMs(peer)) continue;
       changed.push(peer);
       this.#peers.set(peer.id, { ...peer, state: "suspect" });
     }

@@ -20,6 +20,8 @@ export interface Config {
   readonly virtualAddress: Ipv4Address;
   /** What every ready home agent announces. */
   readonly virtualNetwork: Ipv4Prefix;
+  /** Without repetition; the virtual network first, where it is among them. */
+  readonly announce: readonly [Ipv4Prefix, ...Ipv4Prefix[]];
   /** The daemon adds the virtual address to the loopback interface, and removes it again. */
   readonly manageAddress: boolean;
   /** What the keys of the cluster channel are derived from; at least 32 bytes. */
@@ -68,6 +70,11 @@ export interface BgpConfig {
 export interface BgpNeighbor {
   readonly address: Ipv4Address;
   readonly as: number;
+  /** What announcements to it carry besides what health asks for. */
+  readonly communities: readonly (readonly [number, number])[];
+  readonly largeCommunities: readonly (readonly [number, number, number])[];
+  readonly med: number | undefined;
+  readonly asPathPrepend: number;
 }
 
 export interface BfdConfig {

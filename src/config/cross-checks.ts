@@ -25,6 +25,7 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
 
   checkVirtualAddress(sections, error);
   checkDistinct(members, error);
+  checkAnnounced(sections, error);
   checkPools(sections, homeNetworks, error);
   checkBackups(members, error);
   if (sections.replication && sections.replication.acks > sections.replication.copies) {
@@ -73,6 +74,26 @@ function checkVirtualAddress(sections: Draft["sections"], error: Report): void {
     error(["virtual-address"], `must be inside the virtual network ${formatPrefix(network)}`);
   } else if (network.length < 31 && (address === network.address || address === directedBroadcast(network))) {
     error(["virtual-address"], `must not be the first or last address of ${formatPrefix(network)}`);
+  }
+}
+
+function checkAnnounced(sections: Draft["sections"], error: Report): void {
+  const { announce = [], "virtual-network": network, "virtual-address": address } = sections;
+  if (!network || address === undefined) return;
+  const seen = new Set<string>();
+  for (const [index, what] of announce.entries()) {
+    const prefix =
+      what === "network"
+        ? formatPrefix(network)
+        : what === "address"
+          ? `${formatIpv4(address)}/32`
+          : formatPrefix(what);
+    if (seen.has(prefix)) error(["announce", index], `is announced already: ${prefix}`);
+    seen.add(prefix);
+  }
+  const covers = announce.some((what) => typeof what === "string" || prefixContains(what, address));
+  if (announce.length > 0 && !covers) {
+    error(["announce"], `must cover the virtual address ${formatIpv4(address)}: nothing else leads requests here`);
   }
 }
 
@@ -143,10 +164,13 @@ function repeated(values: readonly number[]): number[] {
 function warnAboutReach(draft: Draft, homeNetworks: readonly Ipv4Prefix[] | undefined, problems: Problems): void {
   const { source, sections, associations } = draft;
   const virtualNetwork = sections["virtual-network"];
+  const reached = [virtualNetwork, ...(sections.announce ?? [])].filter((it) => typeof it === "object");
   for (const [index, network] of (sections.registration?.["home-networks"] ?? []).entries()) {
     if (
       virtualNetwork &&
-      !(network.length >= virtualNetwork.length && prefixContains(virtualNetwork, network.address))
+      !reached.some(
+        ({ address, length }) => network.length >= length && prefixContains({ address, length }, network.address),
+      )
     ) {
       const message = `is not inside the virtual network ${formatPrefix(virtualNetwork)}: nothing announces it`;
       problems.warn(source, ["registration", "home-networks", index], message);

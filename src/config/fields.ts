@@ -67,6 +67,45 @@ function parseRange(text: string): Ipv4Range | undefined {
   return { first, last };
 }
 
+/** What of the virtual network is announced; `network` and `address` stand for what the file says elsewhere. */
+export const announced = () =>
+  textField<"network" | "address" | Ipv4Prefix>({
+    expected: "network, address, or an IPv4 network without host bits such as 192.0.2.0/24",
+    pattern: new RegExp(`^(network|address|${QUAD}/\\d{1,2})$`),
+    parse: (text) => (text === "network" || text === "address" ? text : parsePrefix(text)),
+    format: (value) => (typeof value === "string" ? value : formatPrefix(value)),
+  });
+
+/** RFC 1997. */
+export const community = () =>
+  textField<readonly [number, number]>({
+    expected: 'a community such as "65011:100"',
+    pattern: /^\d{1,5}:\d{1,5}$/,
+    parse: (text) => {
+      const [high = NaN, low = NaN] = parseNumbers(text, 2, 0xffff) ?? [];
+      return Number.isNaN(low) ? undefined : [high, low];
+    },
+    format: (pair) => pair.join(":"),
+  });
+
+/** RFC 8092. */
+export const largeCommunity = () =>
+  textField<readonly [number, number, number]>({
+    expected: 'a large community such as "65011:1:100"',
+    pattern: /^\d{1,10}:\d{1,10}:\d{1,10}$/,
+    parse: (text) => {
+      const [first = NaN, second = NaN, third = NaN] = parseNumbers(text, 3, 0xffffffff) ?? [];
+      return Number.isNaN(third) ? undefined : [first, second, third];
+    },
+    format: (triple) => triple.join(":"),
+  });
+
+function parseNumbers(text: string, count: number, maximum: number): number[] | undefined {
+  const words = text.split(":");
+  const numbers = words.map((word) => (/^\d{1,10}$/.test(word) ? Number(word) : NaN));
+  return words.length === count && numbers.every((number) => number <= maximum) ? numbers : undefined;
+}
+
 export const endpoint = () =>
   textField<Endpoint>({
     expected: "an IPv4 address and a port such as 127.0.0.1:4434",

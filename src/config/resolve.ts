@@ -17,6 +17,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     self,
     virtualAddress: sections["virtual-address"],
     virtualNetwork: sections["virtual-network"],
+    announce: resolveAnnounce(sections),
     manageAddress: sections["manage-address"],
     secret,
     dataDirectory: resolvePath(source, sections["data-directory"], self.id),
@@ -93,8 +94,26 @@ function resolveBgp(
     as: bgp.as,
     routerId: bgp["router-id"],
     localAddress: bgp["local-address"] ?? address,
-    neighbors: bgp.neighbors,
+    neighbors: bgp.neighbors.map(
+      ({ "large-communities": largeCommunities, "as-path-prepend": asPathPrepend, ...rest }) => ({
+        ...rest,
+        med: rest.med,
+        largeCommunities,
+        asPathPrepend,
+      }),
+    ),
   };
+}
+
+function resolveAnnounce(sections: ConfigFile): Config["announce"] {
+  const network = sections["virtual-network"];
+  const prefixes = sections.announce.map((what) => {
+    if (what === "network") return network;
+    return what === "address" ? { address: sections["virtual-address"], length: 32 } : what;
+  });
+  const [first, ...others] = prefixes.toSorted((a, b) => Number(b === network) - Number(a === network));
+  if (!first) throw new Error("a checked configuration announces something");
+  return [first, ...others];
 }
 
 function resolveAdvertiser(advertiser: ConfigFile["advertiser"]): AdvertiserConfig {

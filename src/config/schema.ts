@@ -9,6 +9,9 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
 const memberId = () => field.text("a member id such as ha1", 64, NAME);
 
+/** So that all attributes fit into one UPDATE. */
+const MAXIMUM_COMMUNITIES = 32;
+
 const list = <T extends z.ZodType>(element: T) => z.array(element, { error: "a list" });
 
 function section<T extends z.core.$ZodLooseShape>(shape: T) {
@@ -18,6 +21,22 @@ function section<T extends z.core.$ZodLooseShape>(shape: T) {
 const neighbor = section({
   address: field.address().describe("Address of the router."),
   as: field.autonomousSystem().describe("Its autonomous system."),
+  communities: list(field.community())
+    .max(MAXIMUM_COMMUNITIES, { error: `at most ${MAXIMUM_COMMUNITIES} communities` })
+    .prefault([])
+    .describe("Communities (RFC 1997) of what it is told, beside those that health adds."),
+  "large-communities": list(field.largeCommunity())
+    .max(MAXIMUM_COMMUNITIES, { error: `at most ${MAXIMUM_COMMUNITIES} large communities` })
+    .prefault([])
+    .describe("Large communities (RFC 8092) of what it is told, beside the one that names the member."),
+  med: field
+    .integer(0, 4_294_967_295)
+    .optional()
+    .describe("MULTI_EXIT_DISC of what it is told; the lower one is preferred. Default: none is sent."),
+  "as-path-prepend": field
+    .integer(0, 16)
+    .default(0)
+    .describe("How often our AS is prepended once more, so that this router rather takes another path."),
 });
 
 const bgp = section({
@@ -263,6 +282,12 @@ export const configFile = section({
     .describe("Which member this host is. The option `--node` and the variable ANYHOME_NODE come first."),
   "virtual-network": field.network().describe("What every ready home agent announces."),
   "virtual-address": field.address().describe("The home agent address that mobiles know; in the virtual network."),
+  announce: list(field.announced())
+    .min(1, { error: "at least one of network, address, or a prefix" })
+    .prefault(["network"])
+    .describe(
+      "What is announced: the virtual network as a whole, the virtual address as a /32, and other prefixes that lead here.",
+    ),
   "manage-address": field
     .flag()
     .default(true)

@@ -1,5 +1,6 @@
 /** The control API's view of the running daemon. */
 import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
+import { announcersOf, isAccepted, type RoutingView } from "../advertiser/routing-view.ts";
 import { type BindingQuery, ControlError, type ControlService, type MobileName } from "../api/control-service.ts";
 import type {
   BindingPage,
@@ -18,7 +19,7 @@ import type { PeerStatus } from "../cluster/membership.ts";
 import type { Config } from "../config/config.ts";
 import type { Readiness } from "../health/readiness.ts";
 import type { Store } from "../store/store.ts";
-import { formatIpv4, formatPrefix, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
+import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../wire/ipv4.ts";
 import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
 import { Listings } from "./listings.ts";
@@ -150,6 +151,7 @@ export class DaemonControl implements ControlService {
   }
 
   routes(): RoutesView {
+    const { config } = this.#sources;
     const status = this.#sources.advertiser();
     return {
       type: status.type,
@@ -164,7 +166,12 @@ export class DaemonControl implements ControlService {
         state,
         since: new Date(sinceMs).toISOString(),
         reason: reason ?? null,
+        complete: status.view.complete.includes(address),
+        accepted: Object.fromEntries(
+          status.applied.map(({ prefix }) => [formatPrefix(prefix), isAccepted(status.view, address, prefix) ?? null]),
+        ),
       })),
+      view: (status.type === "none" ? [] : config.announce).map((prefix) => viewOfPrefix(status.view, prefix)),
       bfd: this.#sources.bfdNeighbors().map((neighbor) => ({
         address: neighbor.address,
         state: neighbor.state,
@@ -249,6 +256,26 @@ function viewOfPeer(peer: PeerStatus, monotonicMs: number): Omit<PeerView, "id" 
     load: peer.load,
     clockSkewMs: peer.clockSkewMs,
     bootCount: peer.bootCount,
+  };
+}
+
+function viewOfPrefix(view: RoutingView, prefix: Ipv4Prefix): RoutesView["view"][number] {
+  const text = formatPrefix(prefix);
+  return {
+    prefix: text,
+    announcers: announcersOf(view, prefix)?.toSorted() ?? null,
+    paths: view.paths
+      .filter((path) => formatPrefix(path.prefix) === text)
+      .map(({ neighbor, pathId, announcer, nextHop, attributes }) => ({
+        neighbor,
+        pathId: pathId ?? null,
+        announcer: announcer ?? null,
+        nextHop,
+        asPath: [...attributes.asPath],
+        med: attributes.med ?? null,
+        communities: attributes.communities.map((pair) => pair.join(":")),
+        largeCommunities: attributes.largeCommunities.map((triple) => triple.join(":")),
+      })),
   };
 }
 

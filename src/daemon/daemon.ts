@@ -16,6 +16,8 @@
  *    The control API (unix socket) reads all of them for the CLI.
  */
 import { once } from "node:events";
+import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
+import { announcersOf } from "../advertiser/routing-view.ts";
 import { type ControlApi, serveControlApi } from "../api/server.ts";
 import { HomeAgent } from "../cluster/home-agent.ts";
 import { decodeLocationRow } from "../cluster/location-row.ts";
@@ -106,7 +108,7 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
   });
   watch.attach(store, driver, () => health.reassess());
   const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => health.reassess());
-  const advertiser = makeAdvertiser(config, log, () => undefined);
+  const advertiser = makeAdvertiser(config, log, reportRoutes(config, driver));
   const bfd = makeBfd(config, log, counters);
   const health = new HealthWatch({ config, agent, driver, store, storeWatch: watch, sockets, advertiser, bfd, log });
 
@@ -156,6 +158,20 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
     throw error;
   }
   return { stop };
+}
+
+/** Tells the core who has a route in the routers, whenever that changes. */
+function reportRoutes(config: Config, driver: Driver): (status: AdvertiserStatus) => void {
+  const [prefix] = config.announce;
+  let told: string | undefined;
+  return ({ view }) => {
+    // Of an incomplete view nobody can say that a route has gone.
+    const announcers = view.isComplete ? announcersOf(view, prefix) : undefined;
+    const news = announcers?.toSorted().join();
+    if (news === told) return;
+    told = news;
+    driver.input({ type: "routing-view", announcers });
+  };
 }
 
 /** @throws StoreCorruptError */

@@ -112,10 +112,10 @@ export class HealthWatch {
     driver.input({ type: "vitals", health, announced: ready, eventLoopDelayMs, storeQueue: queuedChanges });
     if (before.health === health) return;
     log.event("health-changed", { from: before.health, to: health, reasons });
-    advertiser.set(ready ? [announcement(config)] : []);
+    advertiser.set(ready ? announcements(config) : []);
   }
 }
 
-function announcement(config: Config): Advertisement {
-  return { prefix: config.virtualNetwork, communities: [], asPathPrepend: 0 };
+function announcements(config: Config): Advertisement[] {
+  return config.announce.map((prefix) => ({ prefix, communities: [], asPathPrepend: 0 }));
 }

@@ -414,7 +414,6 @@ export class Replicator {
 }
 
 function isNewer(a: Binding, b: Binding): boolean {
-  if (a === b) return false;
   return (
     compareRegistrations(a, b) > 0 ||
     compareOwnerships(a.ownership, b.ownership) > 0 ||

@@ -44,6 +44,12 @@ function create(options: Partial<ExabgpAdvertiserOptions> = {}): ExabgpAdvertise
     {
       runtimeDirectory: join(directory, "run"),
       bgp: BGP,
+      prefixes: [wish("10.64.0.0/12").prefix],
+      members: [
+        { id: "ha1", as: 65011, address: ipv4("127.0.0.1") },
+        { id: "ha2", as: 65012, address: ipv4("127.0.0.3") },
+      ],
+      self: "ha1",
       log: { event: (event, fields = {}) => events.push({ event, fields }) },
       ...options,
     },

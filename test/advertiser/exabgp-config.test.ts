@@ -51,10 +51,19 @@ neighbor 192.0.2.1 {
   capability {
     graceful-restart disable;
     route-refresh disable;
+    add-path receive;
+  }
+  add-path {
+    ipv4 unicast;
   }
   api {
     processes [ anyhome ];
     neighbor-changes;
+    negotiated;
+    receive {
+      parsed;
+      update;
+    }
   }
 }
 `);

@@ -9,7 +9,14 @@ import { waitFor } from "../../src/lab/wait.ts";
 
 // Processes are started, on a machine that may be busy.
 const RUN = "this-run";
-const HELLO: HelperMessage = { type: "hello", version: 1, run: RUN, pid: 1, speaker: "exabgp 4.2.21" };
+const HELLO = {
+  type: "hello",
+  version: 1,
+  run: RUN,
+  pid: 2,
+  speakerPid: 1,
+  speaker: "exabgp 4.2.21",
+} satisfies HelperMessage;
 
 /** A helper played by the test. */
 class FakeHelper {

@@ -40,12 +40,44 @@ function untilNothingIsAnnounced(): Promise<void> {
   return stage.until("everything to be withdrawn", () => stage.exabgp.announced.size === 0);
 }
 
+const ROUTERS = ["--neighbors", "192.0.2.1,192.0.2.2", "--prefixes", "10.64.0.0/12,10.64.0.1/32"];
+
+/** Lines as ExaBGP 4.2.21 prints them. */
+function line(type: string, peer: string, content: string): string {
+  return `{ "exabgp": "4.0.1", "time": 1795414258.52, "host" : "ha1", "pid" : 9656, "ppid" : 1, "counter": 2, "type": "${type}", "neighbor": { "address": { "local": "192.0.2.11", "peer": "${peer}" }, "asn": { "local": 65011, "peer": 65001 } , ${content} } }`;
+}
+
+const state = (peer: string, to: string) => line("state", peer, `"state": "${to}"`);
+const negotiated = (peer: string) =>
+  line("negotiated", peer, '"negotiated": { "add_path": { "send": [  ], "receive": [ "ipv4 unicast" ] } }');
+const nlris = (ids: readonly string[]) =>
+  ids.map((id) => `{ "nlri": "10.64.0.0/12", "path-information": "${id}" }`).join(", ");
+
+function update(peer: string, ids: readonly string[], med: number, padding?: string): string {
+  const more = padding === undefined ? "" : `, "padding": "${padding}"`;
+  const attribute = `"attribute": { "as-path": [ 65001 ], "med": ${med}${more} }`;
+  const announce = `"announce": { "ipv4 unicast": { "192.0.2.9": [ ${nlris(ids)} ] } }, "mark": "10.64.0.0/12"`;
+  return line("update", peer, `"direction": "receive", "message": { "update": { ${attribute}, ${announce} } }`);
+}
+
+function withdrawal(peer: string, ids: readonly string[]): string {
+  const withdraw = `"withdraw": { "ipv4 unicast": [ ${nlris(ids)} ] }`;
+  return line("update", peer, `"direction": "receive", "message": { "update": { ${withdraw} } }`);
+}
+
 describe.skipIf(skipped)("what it does for the daemon", () => {
   test("it withdraws what an earlier helper may have left before it says hello, and announces nothing by itself", async () => {
     const connection = await joined();
     expect(stage.exabgp.commands).toEqual([CLEAR, "version"]);
     expect(connection.received).toEqual([
-      { type: "hello", version: 1, run: "this-run", pid: expect.any(Number), speaker: "exabgp 4.2.21" },
+      {
+        type: "hello",
+        version: 1,
+        run: "this-run",
+        pid: expect.any(Number),
+        speakerPid: expect.any(Number),
+        speaker: "exabgp 4.2.21",
+      },
     ]);
   });
 
@@ -124,9 +156,7 @@ describe.skipIf(skipped)("what it does for the daemon", () => {
   });
 
   test("events are passed on as they are, and the last state of each session again to who joins later", async () => {
-    const state = (peer: string, to: string) =>
-      `{ "type": "state", "neighbor": { "address": { "local": "192.0.2.11", "peer": "${peer}" }, "state": "${to}" } }`;
-    stage = await Stage.open();
+    stage = await Stage.open(obliging, ROUTERS);
     stage.exabgp.say(state("192.0.2.1", "connected"), state("192.0.2.1", "up"), state("192.0.2.2", "down"));
     const first = await stage.joined();
     await first.receives("event", { line: state("192.0.2.1", "up") });
@@ -139,6 +169,127 @@ describe.skipIf(skipped)("what it does for the daemon", () => {
     expect(second.received.slice(1)).toEqual(
       ["192.0.2.1", "192.0.2.2"].map((peer) => ({ type: "event", line: state(peer, "up") })),
     );
+  });
+});
+
+describe.skipIf(skipped)("what routers say", () => {
+  const paths = (connection: Connection) =>
+    connection.received.flatMap((message) =>
+      message.type === "path" ? [[message.neighbor, message.pathId, message.attributes !== undefined]] : [],
+    );
+
+  test("is told as the paths there are now: announced, replaced, withdrawn", async () => {
+    stage = await Stage.open(obliging, ROUTERS);
+    const connection = await stage.joined();
+    stage.exabgp.say(state("192.0.2.1", "up"), update("192.0.2.1", ["0.0.0.1", "0.0.0.2"], 5));
+    const attributes = { "as-path": [65001], med: 5 };
+    const told = { neighbor: "192.0.2.1", prefix: "10.64.0.0/12", nextHop: "192.0.2.9" };
+    expect(await connection.receives("path", { pathId: "0.0.0.1" })).toEqual({
+      type: "path",
+      ...told,
+      pathId: "0.0.0.1",
+      attributes,
+    });
+    await connection.receives("path", { pathId: "0.0.0.2" });
+    connection.received.length = 0;
+    stage.exabgp.say(update("192.0.2.1", ["0.0.0.2"], 6), withdrawal("192.0.2.1", ["0.0.0.1"]));
+    expect(await connection.receives("path", { pathId: "0.0.0.1" })).not.toHaveProperty("attributes");
+    expect(await connection.receives("path", { pathId: "0.0.0.2" })).toMatchObject({ attributes: { med: 6 } });
+  });
+
+  test("of other prefixes, or from strangers, is not passed on", async () => {
+    stage = await Stage.open(obliging, ROUTERS);
+    const connection = await stage.joined();
+    stage.exabgp.say(
+      state("192.0.2.1", "up"),
+      update("192.0.2.1", ["0.0.0.1"], 5).replace("10.64.0.0/12", "10.0.0.0/8"),
+      update("192.0.2.1", ["0.0.0.7"], 5),
+    );
+    await connection.receives("path");
+    expect(paths(connection)).toEqual([["192.0.2.1", "0.0.0.7", true]]);
+  });
+
+  test("is told again to a daemon that joins later, as it is by then", async () => {
+    stage = await Stage.open(obliging, ROUTERS);
+    stage.exabgp.say(state("192.0.2.1", "up"), update("192.0.2.1", ["0.0.0.1", "0.0.0.2"], 5));
+    const first = await stage.joined();
+    await first.receives("path", { pathId: "0.0.0.2" });
+    first.close();
+    stage.exabgp.say(withdrawal("192.0.2.1", ["0.0.0.1"]));
+    const second = await stage.joined();
+    await second.receives("path", { pathId: "0.0.0.2" });
+    expect(second.received.slice(1).map(({ type }) => type)).toEqual(["event", "path"]);
+  });
+
+  test("ends with the session it was said in", async () => {
+    stage = await Stage.open(obliging, ROUTERS);
+    stage.exabgp.say(
+      state("192.0.2.1", "up"),
+      update("192.0.2.1", ["0.0.0.1"], 5),
+      negotiated("192.0.2.1"),
+      state("192.0.2.1", "down"),
+      negotiated("192.0.2.1"),
+      state("192.0.2.1", "up"),
+      update("192.0.2.1", ["0.0.0.2"], 5),
+    );
+    const connection = await stage.joined();
+    await connection.receives("path", { pathId: "0.0.0.2" });
+    expect(connection.received.slice(1)).toMatchObject([
+      { type: "event", line: negotiated("192.0.2.1") },
+      { type: "event", line: state("192.0.2.1", "up") },
+      { type: "path", pathId: "0.0.0.2" },
+    ]);
+  });
+
+  test.each([
+    ["what can't be read", '{ "type": "update", "10.64.0.0/12"'],
+    ["a path id that is none", update("192.0.2.1", ["x".repeat(100)], 5)],
+    ["attributes that are too long", update("192.0.2.1", ["0.0.0.1"], 5, "x".repeat(9000))],
+    ["an announcement that is no object", update("192.0.2.1", [], 5).replace('"announce": {', '"announce": 7, "x": {')],
+  ])("and makes no sense is told as lost: %s", async (_, line) => {
+    stage = await Stage.open(obliging, ROUTERS);
+    const connection = await stage.joined();
+    stage.exabgp.say(state("192.0.2.1", "up"), line);
+    await connection.receives("dropped", { neighbor: "192.0.2.1" });
+    expect(paths(connection)).toEqual([]);
+  });
+
+  test("is bounded: of 600 paths, 512 are kept, and that there were more is told, also to who joins later", async () => {
+    stage = await Stage.open(obliging, ROUTERS);
+    const first = await stage.joined();
+    const ids = Array.from({ length: 600 }, (_, index) => `0.0.${index >> 8}.${index & 255}`);
+    stage.exabgp.say(state("192.0.2.1", "up"), ...ids.map((id) => update("192.0.2.1", [id], 5)));
+    await first.receives("dropped", { neighbor: "192.0.2.1" });
+    await stage.until("the paths", () => paths(first).length >= 512);
+    first.close();
+    const second = await stage.joined();
+    await stage.until("the paths", () => paths(second).length >= 512);
+    expect(paths(second)).toHaveLength(512);
+    expect(await second.receives("dropped")).toMatchObject({ events: 88 });
+  });
+
+  test("and changes faster than the daemon reads is told by its last state; nothing of it is lost", async () => {
+    stage = await Stage.open(obliging, ROUTERS);
+    const connection = await stage.joined();
+    connection.hang();
+    stage.exabgp.say(state("192.0.2.1", "up"));
+    const ids = Array.from({ length: 100 }, (_, index) => `0.0.0.${index}`);
+    for (let round = 0; round < 300; round++) {
+      stage.exabgp.say(
+        ...ids.map((id) => (round % 2 ? withdrawal("192.0.2.1", [id]) : update("192.0.2.1", [id], round))),
+      );
+      await stage.until("the helper to drain", () => stage.exabgp.unreadBytes === 0);
+    }
+    stage.exabgp.say(...ids.map((id) => update("192.0.2.1", [id], 1000)));
+    connection.resume();
+    await stage.until("the last state of each path", () => {
+      const last = new Map(
+        connection.received.flatMap((it) => (it.type === "path" ? [[it.pathId, it.attributes]] : [])),
+      );
+      return last.size === 100 && [...last.values()].every((it) => (it as { med?: number } | undefined)?.med === 1000);
+    });
+    expect(connection.received.filter(({ type }) => type === "dropped")).toEqual([]);
+    expect(paths(connection).length).toBeLessThan(20_000);
   });
 });
 

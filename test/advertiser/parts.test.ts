@@ -8,13 +8,23 @@ import { parsePrefix } from "../../src/wire/ipv4.ts";
 
 describe("messages of the helper", () => {
   test.each([
-    { type: "hello", version: 1, run: "r", pid: 7, speaker: "exabgp 4.2.21" },
+    { type: "hello", version: 1, run: "r", pid: 7, speakerPid: 6, speaker: "exabgp 4.2.21" },
     { type: "applied", sequence: 0 },
     { type: "refused", command: "announce route" },
     { type: "lapsed", silentMs: 1000 },
     { type: "alive", probe: 3 },
     { type: "event", line: "{}" },
     { type: "dropped", events: 7 },
+    { type: "dropped", events: 1, neighbor: "192.0.2.1" },
+    { type: "path", neighbor: "192.0.2.1", prefix: "10.64.0.0/12", pathId: null },
+    {
+      type: "path",
+      neighbor: "192.0.2.1",
+      prefix: "10.64.0.0/12",
+      pathId: "0.0.0.1",
+      nextHop: "192.0.2.9",
+      attributes: {},
+    },
     { type: "error", message: "no" },
   ])("$type is understood", (message) => {
     expect(parseHelperMessage(JSON.stringify(message))).toEqual(message);

@@ -14,9 +14,12 @@ function view(isComplete: boolean, ...announcers: readonly (string | undefined)[
   const paths = announcers.map((announcer) => ({
     prefix: NETWORK,
     neighbor: "10.1.0.1",
+    nextHop: "10.1.0.9",
+    attributes: { asPath: [], communities: [], largeCommunities: [] },
+    isEcho: announcer === "ha1",
     ...(announcer === undefined ? {} : { announcer }),
   }));
-  return { paths, isComplete };
+  return { paths, complete: isComplete ? ["10.1.0.1"] : [], isComplete };
 }
 
 describe("who else announces, as ha1 asks it", () => {

@@ -59,7 +59,53 @@ export const routes: RoutesView = {
   lastError: "exited with code 1",
   desired: [{ prefix: "10.64.0.0/12", communities: ["65535:0"], med: 50, asPathPrepend: 2 }],
   applied: [],
-  neighbors: [{ address: "10.1.0.1", state: "up", since: "2026-01-02T03:04:05.000Z", reason: null }],
+  neighbors: [
+    {
+      address: "10.1.0.1",
+      state: "up",
+      since: "2026-01-02T03:04:05.000Z",
+      reason: null,
+      complete: true,
+      accepted: { "10.64.0.0/12": true },
+    },
+    {
+      address: "10.1.0.2",
+      state: "up",
+      since: "2026-01-02T03:04:05.000Z",
+      reason: null,
+      complete: false,
+      accepted: { "10.64.0.0/12": null },
+    },
+  ],
+  view: [
+    {
+      prefix: "10.64.0.0/12",
+      announcers: ["ha1", "ha2"],
+      paths: [
+        {
+          neighbor: "10.1.0.1",
+          pathId: "0.0.0.1",
+          announcer: "ha2",
+          nextHop: "10.1.0.12",
+          asPath: [65001, 65012],
+          med: 7,
+          communities: ["65535:0"],
+          largeCommunities: ["65012:434:167837708"],
+        },
+        {
+          neighbor: "10.1.0.1",
+          pathId: "0.0.0.2",
+          announcer: null,
+          nextHop: "10.1.0.99",
+          asPath: [65001, 64999],
+          med: null,
+          communities: [],
+          largeCommunities: [],
+        },
+      ],
+    },
+    { prefix: "10.64.0.1/32", announcers: null, paths: [] },
+  ],
   bfd: [
     {
       address: "10.1.0.1",

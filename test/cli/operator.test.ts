@@ -149,7 +149,14 @@ describe.concurrent("tables, for people", () => {
     const { stdout } = await daemon.run("routes");
     expect(stdout).toMatch(/^Speaker: +exabgp, running, pid 4711$/m);
     expect(stdout).toMatch(/^10\.64\.0\.0\/12, community 65535:0, med 50, prepended 2 times +to be announced$/m);
-    expect(stdout).toMatch(/^10\.1\.0\.1 +up +2026-01-02T03:04:05\.000Z$/m);
+    expect(stdout).toMatch(/^10\.1\.0\.1 +up +yes +2026-01-02T03:04:05\.000Z$/m);
+    expect(stdout).toMatch(/^10\.1\.0\.2 +up +unknown +2026-01-02T03:04:05\.000Z$/m);
+    expect(stdout).toMatch(
+      /^10\.64\.0\.0\/12 +ha2 +10\.1\.0\.1 +10\.1\.0\.12 +65001 65012 +community 65535:0, med 7$/m,
+    );
+    expect(stdout).toMatch(/^10\.64\.0\.0\/12 +a stranger +10\.1\.0\.1 +10\.1\.0\.99 +65001 64999$/m);
+    expect(stdout).toMatch(/^10\.64\.0\.0\/12 is announced by ha1, ha2\.$/m);
+    expect(stdout).toMatch(/^Who announces 10\.64\.0\.1\/32 isn't known: /m);
     expect(stdout).toMatch(/^10\.1\.0\.1 +up +2026-01-02T03:04:06\.000Z +300 ms +900 ms$/m);
     expect(stdout).toMatch(/^10\.1\.0\.2 +down +\S+ +1000 ms +- +the detection time has expired$/m);
   });
@@ -158,7 +165,15 @@ describe.concurrent("tables, for people", () => {
     await using daemon = await fakeDaemon();
     const [advertisement] = routes.desired;
     const wish = advertisement === undefined ? [] : [advertisement];
-    daemon.service.routes = () => ({ ...routes, type: "none", desired: wish, applied: wish, neighbors: [], bfd: [] });
+    daemon.service.routes = () => ({
+      ...routes,
+      type: "none",
+      desired: wish,
+      applied: wish,
+      neighbors: [],
+      view: [],
+      bfd: [],
+    });
     expect((await daemon.run("routes")).stdout).toMatch(/^10\.64\.0\.0\/12.* to be routed here by other means$/m);
   });
 

@@ -7,7 +7,12 @@ const NO_LOAD = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs:
 const NOW = { wallMs: 0, monotonicMs: 0 };
 
 function heartbeats(): Heartbeats {
-  const membership = new Membership({ peers: ["ha2", "ha3"], ownBootCount: 5, peerTimeoutMs: 800 });
+  const membership = new Membership({
+    peers: ["ha2", "ha3"],
+    ownBootCount: 5,
+    peerTimeoutMs: 800,
+    heartbeatIntervalMs: 200,
+  });
   return new Heartbeats({
     self: "ha1",
     members: ["ha1", "ha2", "ha3"].map((id) => ({ id, weight: 100, pool: [] })),

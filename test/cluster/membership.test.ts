@@ -4,17 +4,28 @@ import { Membership } from "../../src/cluster/membership.ts";
 const PEER_TIMEOUT_MS = 800;
 
 function membership(): Membership {
-  return new Membership({ peers: ["ha2", "ha3"], ownBootCount: 5, peerTimeoutMs: PEER_TIMEOUT_MS });
+  return new Membership({
+    peers: ["ha2", "ha3"],
+    ownBootCount: 5,
+    peerTimeoutMs: PEER_TIMEOUT_MS,
+    heartbeatIntervalMs: 200,
+  });
 }
 
-function hear(members: Membership, id: string, monotonicMs: number, silent: readonly string[] = []): void {
+function hear(
+  members: Membership,
+  id: string,
+  monotonicMs: number,
+  silent: readonly string[] = [],
+  announced = true,
+): void {
   const load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
   const heartbeat = {
     type: "heartbeat",
     sentAtMs: 0,
     heardBootCount: 5,
     health: "ready",
-    announced: true,
+    announced,
     unfitCount: 0,
     heardUnfitCount: 0,
     load,
@@ -71,6 +82,54 @@ describe("a silent peer", () => {
   it("is only suspect while somebody alive hears it: the path to it is broken", () => {
     const members = membership();
     hear(members, "ha2", 1000);
+    for (let nowMs = 1000; nowMs <= 3000; nowMs += 200) {
+      hear(members, "ha3", nowMs);
+      members.expire(nowMs);
+    }
+    expect(members.get("ha2")?.state).toBe("suspect");
+  });
+});
+
+describe("what routers tell of a silent peer", () => {
+  type Seen = readonly string[] | undefined;
+
+  /** ha3 says that ha2 is silent, at every look; ha2 was last heard at 1000 ms. */
+  function deadAfterMs(views: readonly Seen[], { announced = true } = {}): number {
+    const members = membership();
+    hear(members, "ha2", 1000, [], announced);
+    for (const view of views) members.routed(view);
+    for (let nowMs = 1000; nowMs <= 3000; nowMs += 100) {
+      hear(members, "ha3", nowMs, ["ha2"]);
+      members.expire(nowMs);
+      if (members.get("ha2")?.state === "dead") return nowMs - 1000;
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+
+  const NORMALLY_MS = 900;
+
+  it.each<[string, readonly Seen[], number]>([
+    ["nothing: it is waited for as without a view", [], NORMALLY_MS],
+    ["that its route has gone: it is waited for less long", [["ha2", "ha3"], ["ha3"]], 700],
+    ["that its route has gone, and nobody else's is there: the same", [["ha2"], []], 700],
+    ["that its route is there: a host that has vanished has one for long", [["ha2"]], NORMALLY_MS],
+    ["that its route has come back", [["ha2"], [], ["ha2"]], NORMALLY_MS],
+    ["that it has no route, and never had one", [["ha3"]], NORMALLY_MS],
+    ["that it had a route, and then nothing any more", [["ha2"], undefined], NORMALLY_MS],
+    ["nothing at first, and then that it has no route", [["ha2"], undefined, []], NORMALLY_MS],
+  ])("%s", (_, views, expectedMs) => {
+    expect(deadAfterMs(views)).toBe(expectedMs);
+  });
+
+  it("that its route has gone says nothing of a peer that has withdrawn it", () => {
+    expect(deadAfterMs([["ha2"], []], { announced: false })).toBe(NORMALLY_MS);
+  });
+
+  it("that its route has gone doesn't matter while somebody hears it", () => {
+    const members = membership();
+    hear(members, "ha2", 1000);
+    members.routed(["ha2"]);
+    members.routed([]);
     for (let nowMs = 1000; nowMs <= 3000; nowMs += 200) {
       hear(members, "ha3", nowMs);
       members.expire(nowMs);

@@ -253,6 +253,40 @@ describe("how parts fit together", () => {
     ).toEqual(["anyhome.yaml:10:44: error: members[1].bfd.neighbors[2]: is a neighbor already"]);
   });
 
+  test.each([
+    ["med: 4294967296", "med: expected a whole number from 0 to 4294967295, found 4294967296"],
+    ["med: -1", "med: expected a whole number from 0 to 4294967295, found -1"],
+    ["as-path-prepend: 17", "as-path-prepend: expected a whole number from 0 to 16, found 17"],
+    ["communities: [65536:0]", 'communities[0]: expected a community such as "65011:100", found "65536:0"'],
+    ["communities: [no-export]", 'communities[0]: expected a community such as "65011:100", found "no-export"'],
+    [
+      "large-communities: [65011:1]",
+      'large-communities[0]: expected a large community such as "65011:1:100", found "65011:1"',
+    ],
+  ])("attributes that BGP or ExaBGP can't take are refused: %s", (attribute, problem) => {
+    const bgp = speaker(65011, "10.1.0.11").replace("as: 65001", `as: 65001, ${attribute}`);
+    const [found = ""] = problemsAfter(["10.1.0.11\n", `10.1.0.11\n    ${bgp}\n`]);
+    expect(found).toContain(`error: members[0].bgp.neighbors[0].${problem}`);
+  });
+
+  test.each([
+    [
+      "announce: []",
+      "13:11: error: announce: expected at least one of network, address, or a prefix, found an empty list",
+    ],
+    [
+      "announce: [all]",
+      '13:12: error: announce[0]: expected network, address, or an IPv4 network without host bits such as 192.0.2.0/24, found "all"',
+    ],
+    ["announce: [network, 10.64.0.0/12]", "13:21: error: announce[1]: is announced already: 10.64.0.0/12"],
+    [
+      "announce: [192.0.2.0/24]",
+      "13:11: error: announce: must cover the virtual address 10.64.0.1: nothing else leads requests here",
+    ],
+  ])("what is announced leads here, and is said once: %s", (line, problem) => {
+    expect(problemsWith(line)).toContain(`anyhome.yaml:${problem}`);
+  });
+
   test("the node must be one of the members", () => {
     using directory = new ConfigDirectory();
     expect(directory.problems(minimal, "ha9")).toEqual([

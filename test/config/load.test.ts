@@ -4,7 +4,7 @@ import { stringify } from "yaml";
 import { loadConfig } from "../../src/config/load.ts";
 import { ConfigError } from "../../src/config/problem.ts";
 import { effectiveConfig } from "../../src/config/show.ts";
-import { ipv4 } from "../../src/wire/ipv4.ts";
+import { formatPrefix, ipv4 } from "../../src/wire/ipv4.ts";
 import { ConfigDirectory, minimal } from "./config-directory.ts";
 
 /** Loads the minimal configuration with lines added, as the member ha1. */
@@ -35,6 +35,7 @@ test("what is not said has its default", () => {
     self: config.members[0],
     virtualAddress: ipv4("10.64.0.1"),
     virtualNetwork: { address: ipv4("10.64.0.0"), length: 12 },
+    announce: [{ address: ipv4("10.64.0.0"), length: 12 }],
     manageAddress: true,
     secret: new TextEncoder().encode("0123456789abcdef0123456789abcdef"),
     dataDirectory: "/var/lib/anyhome",
@@ -133,16 +134,39 @@ test("durations are whole milliseconds, also where floats are a little off", () 
 
 test("BGP of a member", () => {
   using directory = new ConfigDirectory();
-  const bgp = "bgp: { as: 4200000000, router-id: 10.9.9.9, neighbors: [{ address: 10.1.0.1, as: 65001 }] }";
+  const bgp =
+    "bgp: { as: 4200000000, router-id: 10.9.9.9, neighbors: [{ address: 10.1.0.1, as: 65001 }, { address: 10.1.0.2, as: 65002, communities: [65011:7], large-communities: [65011:1:4294967295], med: 4294967295, as-path-prepend: 2 }] }";
   const yaml = `${minimal.replace("10.1.0.11", `10.1.0.11\n    ${bgp}`)}advertiser: { type: exabgp, hold-time: 0s }\n`;
   const { config } = loadConfig(directory.write("anyhome.yaml", yaml), { node: "ha1" });
   expect(config.self.bgp).toEqual({
     as: 4_200_000_000,
     routerId: ipv4("10.9.9.9"),
     localAddress: ipv4("10.1.0.11"),
-    neighbors: [{ address: ipv4("10.1.0.1"), as: 65_001 }],
+    neighbors: [
+      {
+        address: ipv4("10.1.0.1"),
+        as: 65_001,
+        communities: [],
+        largeCommunities: [],
+        med: undefined,
+        asPathPrepend: 0,
+      },
+      {
+        address: ipv4("10.1.0.2"),
+        as: 65_002,
+        communities: [[65_011, 7]],
+        largeCommunities: [[65_011, 1, 4_294_967_295]],
+        med: 4_294_967_295,
+        asPathPrepend: 2,
+      },
+    ],
   });
   expect(config.advertiser).toEqual({ type: "exabgp", holdTimeSeconds: 0, heartbeatTimeoutMs: 1000 });
+});
+
+test("what is announced: the network first, the address as a /32, other prefixes", () => {
+  const { config } = load("announce: [192.0.2.0/24, address, network]\n");
+  expect(config.announce.map(formatPrefix)).toEqual(["10.64.0.0/12", "192.0.2.0/24", "10.64.0.1/32"]);
 });
 
 test("paths are relative to the file, and may have the node's id", () => {

@@ -5,50 +5,30 @@ import { Driver } from "../../src/daemon/driver.ts";
 
 const frame: Input = { type: "frame", payload: new Uint8Array(), source: { address: 0 as never, port: 1 } };
 
-function driverOf(take: (input: Input) => void, wakeInMs = Number.POSITIVE_INFINITY) {
+function driverOf(handle: (input: Input) => [], wakeInMs = Number.POSITIVE_INFINITY) {
   const failures: [unknown, string][] = [];
-  let settled = 0;
-  const agent = {
-    take,
-    settle: () => {
-      settled++;
-      return [];
-    },
-    nextWakeMs: (now: Now) => now.monotonicMs + wakeInMs,
-  } as unknown as HomeAgent;
+  const agent = { handle, nextWakeMs: (now: Now) => now.monotonicMs + wakeInMs } as unknown as HomeAgent;
   const driver = new Driver({
     agent,
     endpointOf: () => undefined,
-    stallMs: 60_000,
+    stallMs: 400,
     append: () => undefined,
     inputFailed: (error, input) => failures.push([error, input]),
   });
-  return { driver, failures, settled: () => settled };
+  return { driver, failures };
 }
 
 describe("the driver of the core", () => {
-  it("hands over together what has come in together, in its order", async () => {
-    const taken: string[] = [];
-    const { driver, settled } = driverOf(({ type }) => taken.push(type));
-    driver.input(frame);
-    driver.input({ type: "durable", position: 1 });
-    driver.input(frame);
-    await vi.waitUntil(() => settled() > 0, { timeout: 10_000, interval: 5 });
-    driver.stop();
-    expect(taken).toEqual(["frame", "durable", "frame"]);
-    expect(settled()).toBe(1);
-  });
-
-  it("goes on after an input that made the core throw, and tells of it", async () => {
+  it("goes on after an input that made the core throw, and tells of it", () => {
     const bug = new Error("a bug");
     const handled: string[] = [];
-    const { driver, failures, settled } = driverOf((input) => {
+    const { driver, failures } = driverOf((input) => {
       if (input.type === "frame") throw bug;
       handled.push(input.type);
+      return [];
     });
     driver.input(frame);
     driver.input({ type: "durable", position: 1 });
-    await vi.waitUntil(() => settled() > 0, { timeout: 10_000, interval: 5 });
     driver.stop();
     expect(failures).toEqual([[bug, "frame"]]);
     expect(handled).toEqual(["durable"]);

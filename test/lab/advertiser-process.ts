@@ -1,19 +1,20 @@
 /**
  * A process that holds an advertiser, to be killed and stopped by tests: a prefix list on a line of stdin (JSON) is the set to
- * announce, "stop" ends it in order; each status and log event is a line of JSON on stdout.
+ * announce, "status" asks, "stop" ends it in order; each status and log event is a line of JSON on stdout.
  *
  *     node advertiser-process.ts '{"runtimeDirectory": …, "localAddress": …, "localAs": …, "neighbors": [{"address": …, "as": …}]}'
  */
 import { createInterface } from "node:readline";
 import type { Advertisement } from "../../src/advertiser/advertiser.ts";
 import { ExabgpAdvertiser } from "../../src/advertiser/exabgp-advertiser.ts";
-import { ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
+import type { NeighborOptions } from "../../src/advertiser/exabgp-config.ts";
+import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
 
 export interface StandInOptions {
   readonly runtimeDirectory: string;
   readonly localAddress: string;
   readonly localAs: number;
-  readonly neighbors: readonly { readonly address: string; readonly as: number; readonly md5Key?: string }[];
+  readonly neighbors: readonly ({ readonly address: string } & Omit<NeighborOptions, "address">)[];
   readonly sessionPatienceMs?: number;
 }
 
@@ -30,6 +31,12 @@ const advertiser = new ExabgpAdvertiser(
       routerId: ipv4(localAddress),
       neighbors: neighbors.map((neighbor) => ({ ...neighbor, address: ipv4(neighbor.address) })),
     },
+    prefixes: ["10.64.0.0/12", "10.64.0.1/32"].map(prefixOf),
+    members: [
+      { id: "ha1", as: 65011, address: ipv4("192.0.2.11") },
+      { id: "ha2", as: 65012, address: ipv4("192.0.2.12") },
+    ],
+    self: localAs === 65012 ? "ha2" : "ha1",
     log: { event: (event, fields) => say({ event, ...fields }) },
   },
   { changed: (status) => say({ status }) },
@@ -39,16 +46,21 @@ function say(line: unknown): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-function advertisement({ prefix: text, ...attributes }: Wish): Advertisement {
+function prefixOf(text: string): Ipv4Prefix {
   const prefix = parsePrefix(text);
   if (!prefix) throw new TypeError(`no prefix: ${text}`);
-  return { prefix, communities: [], asPathPrepend: 0, ...attributes };
+  return prefix;
+}
+
+function advertisement({ prefix, ...attributes }: Wish): Advertisement {
+  return { prefix: prefixOf(prefix), communities: [], asPathPrepend: 0, ...attributes };
 }
 
 await advertiser.start();
 const commands = createInterface({ input: process.stdin });
 commands.on("line", (line) => {
-  if (line === "stop") void advertiser.stop().then(() => process.exit(0));
+  if (line === "status") say({ status: advertiser.status(), asked: true });
+  else if (line === "stop") void advertiser.stop().then(() => process.exit(0));
   else advertiser.set((JSON.parse(line) as Wish[]).map(advertisement));
 });
 // The test is gone.

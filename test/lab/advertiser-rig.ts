@@ -27,6 +27,8 @@ import type { StandInOptions, Wish } from "./advertiser-process.ts";
 export const PREFIX = "10.64.0.0/12";
 export const ROUTER = "192.0.2.1";
 export const HOST = "192.0.2.11";
+/** Another member's, on the same host. */
+export const OTHER_HOST = "192.0.2.12";
 const LINK = "ha1";
 
 const TOPOLOGY: Topology = {
@@ -59,6 +61,7 @@ export class AdvertiserRig {
       await ipBatch(commands, namespace);
       this.#place.node(node.name).create();
     }
+    await ipBatch([`address add ${OTHER_HOST}/24 dev r1`], this.#host);
     await this.startRouter();
     const [file, ...args] = enter(this.#router, ["ip", "-ts", "monitor", "route"]);
     this.#monitor = spawn(file, args);
@@ -77,6 +80,7 @@ export class AdvertiserRig {
 
   async startRouter(): Promise<void> {
     for (const router of nodesOf(TOPOLOGY, "router")) await startRouter(this.#place, TOPOLOGY, router);
+    await this.configure("router bgp 65001", `neighbor ${OTHER_HOST} peer-group HA`);
   }
 
   /** As a router that loses power: its neighbors are not told. */
@@ -99,7 +103,7 @@ export class AdvertiserRig {
         process.execPath,
         PROCESS,
         JSON.stringify({
-          runtimeDirectory: join(this.#place.node(LINK).directory, "exabgp"),
+          runtimeDirectory: join(this.#place.node(LINK).directory, `exabgp-${options.localAs ?? 65011}`),
           localAddress: HOST,
           localAs: 65011,
           neighbors: [{ address: ROUTER, as: 65001 }],
@@ -193,6 +197,7 @@ export class StandIn {
   readonly events: { readonly event: string; readonly [field: string]: unknown }[] = [];
   status: AdvertiserStatus | undefined;
   #errors = "";
+  #answered: ((status: AdvertiserStatus) => void) | undefined;
 
   constructor([file, ...args]: readonly [string, ...string[]]) {
     this.#child = spawn(file, args);
@@ -203,13 +208,23 @@ export class StandIn {
     this.#child.stdin.on("error", () => {});
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
       const said = JSON.parse(line);
-      if ("status" in said) this.status = said.status;
-      else this.events.push(said);
+      if ("status" in said) {
+        this.status = said.status;
+        if (said.asked) this.#answered?.(said.status);
+      } else this.events.push(said);
     });
   }
 
   set(...wishes: Wish[]): void {
     this.#child.stdin.write(`${JSON.stringify(wishes)}\n`);
+  }
+
+  /** The status as it is now, whether or not the advertiser has said that it changed. */
+  ask(): Promise<AdvertiserStatus> {
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+      this.#child.stdin.write("status\n");
+    });
   }
 
   stop(): void {

@@ -1,9 +1,25 @@
 /** Announcing to a real router, and every way to lose the announcement. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
+import { announcersOf, isAccepted, othersAnnouncing } from "../../src/advertiser/routing-view.ts";
 import { labObstacle } from "../../src/lab/obstacle.ts";
-import { AdvertiserRig, HOST, PREFIX, ROUTER, type StandIn } from "./advertiser-rig.ts";
+import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
+import { AdvertiserRig, HOST, OTHER_HOST, PREFIX, ROUTER, type StandIn } from "./advertiser-rig.ts";
 
 const obstacle = await labObstacle();
+
+/** A second home agent, on an address of its own. */
+const OTHER = { localAddress: OTHER_HOST, localAs: 65012 };
+
+function prefixOf(text: string): Ipv4Prefix {
+  const prefix = parsePrefix(text);
+  if (!prefix) throw new TypeError(`no prefix: ${text}`);
+  return prefix;
+}
+
+function inAddressFamily(command: string): string[] {
+  return ["router bgp 65001", "address-family ipv4 unicast", command];
+}
 
 describe.skipIf(obstacle !== undefined && !process.env.CI)("an ExaBGP advertiser beside an FRR router", () => {
   const rig = new AdvertiserRig();
@@ -61,6 +77,79 @@ describe.skipIf(obstacle !== undefined && !process.env.CI)("an ExaBGP advertiser
         ],
       });
     expect(rig.changes).toBe(changes);
+  });
+
+  test("each neighbor has attributes of its own, and the member's mark; each prefix is announced", async () => {
+    const address = "10.64.0.1/32";
+    const standIn = await rig.start({
+      neighbors: [{ address: ROUTER, as: 65001, communities: [[65011, 7]], med: 4_294_967_295, asPathPrepend: 1 }],
+    });
+    standIn.set({ prefix: PREFIX, communities: [[65535, 0]], asPathPrepend: 1 }, { prefix: address, med: 3 });
+    await rig.untilRouted();
+    const shown = (prefix: string) => expect.poll(() => rig.show(`bgp ipv4 unicast ${prefix}`), { timeout: 5000 });
+    const largeCommunity = { string: `65011:434:${ipv4(HOST)}` };
+    await shown(PREFIX).toMatchObject({
+      paths: [
+        {
+          metric: 4_294_967_295,
+          aspath: { string: "65011 65011 65011" },
+          community: { list: ["65011:7", "gracefulShutdown"] },
+          largeCommunity,
+        },
+      ],
+    });
+    await shown(address).toMatchObject({
+      paths: [{ metric: 3, aspath: { string: "65011 65011" }, community: { list: ["65011:7"] }, largeCommunity }],
+    });
+  });
+
+  test("sees its own route come back from the router that has accepted it, and only then", async () => {
+    const standIn = await announced();
+    const accepted = ({ view }: AdvertiserStatus) => isAccepted(view, ROUTER, prefixOf(PREFIX));
+    await standIn.until("the echo", (status) => accepted(status) === true);
+    expect(standIn.status?.view.paths).toMatchObject([
+      { neighbor: ROUTER, announcer: "ha1", isEcho: true, attributes: { asPath: [65001, 65011] } },
+    ]);
+    standIn.set();
+    await standIn.until("the end of the echo", ({ view }) => view.paths.length === 0);
+
+    await rig.configure("ip prefix-list NONE seq 5 deny any", ...inAddressFamily(`neighbor HA prefix-list NONE in`));
+    try {
+      standIn.set({ prefix: PREFIX });
+      await standIn.until("the confirmation", ({ applied }) => applied.length === 1);
+      // Nothing changes any more by which the process would speak: it is asked to.
+      await expect.poll(() => standIn.ask().then(accepted), { timeout: 10_000 }).toBe(false);
+    } finally {
+      await rig.configure(...inAddressFamily(`no neighbor HA prefix-list NONE in`));
+    }
+  });
+
+  test("sees who else announces, also those that the router doesn't prefer, and that they stop", async () => {
+    const standIn = await announced();
+    const announcers = ({ view }: AdvertiserStatus) => announcersOf(view, prefixOf(PREFIX))?.toSorted().join();
+    const other = await rig.start(OTHER);
+    other.set({ prefix: PREFIX, asPathPrepend: 3 });
+    await standIn.until("the other member", (status) => announcers(status) === "ha1,ha2");
+    await other.until("both members", (status) => announcers(status) === "ha1,ha2");
+    other.signal("SIGKILL");
+    await standIn.until("the end of the other member", (status) => announcers(status) === "ha1");
+  });
+
+  test("knows nothing of others from a router that only sends its best path", async () => {
+    await rig.configure(...inAddressFamily("no neighbor HA addpath-tx-all-paths"));
+    try {
+      const standIn = await announced();
+      await standIn.until("a session", ({ neighbors }) => neighbors[0]?.state === "up");
+      const sessionAgeMs = () => Date.now() - (standIn.status?.neighbors[0]?.sinceMs ?? Date.now());
+      await expect.poll(sessionAgeMs, { timeout: 10_000 }).toBeGreaterThan(4000);
+      const { view } = await standIn.ask();
+      expect(view).toMatchObject({ complete: [], isComplete: false });
+      // The best path is our own.
+      expect(announcersOf(view, prefixOf(PREFIX))).toEqual(["ha1"]);
+      expect(othersAnnouncing(view, prefixOf(PREFIX), "ha1")).toBeUndefined();
+    } finally {
+      await rig.configure(...inAddressFamily("neighbor HA addpath-tx-all-paths"));
+    }
   });
 
   test("loses the route when ExaBGP is killed, and gets it back", async ({ annotate }) => {

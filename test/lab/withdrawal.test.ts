@@ -59,22 +59,23 @@ withLab("the route of a home agent", (lab) => {
     await untilBack();
   });
 
-  test("is what `anyhome routes` says, with the session it goes by", async () => {
+  test("is what `anyhome routes` says, with the session it goes by, and who else has one", async () => {
     const read = async (): Promise<RoutesView> =>
       JSON.parse((await lab.run(VICTIM, ["anyhome", "routes", "-o", "json"])).stdout);
     const routes = await waitFor(
       async () => {
         const view = await read();
-        return view.neighbors[0]?.state === "up" && view;
+        return view.neighbors[0]?.complete && view.view[0]?.announcers?.length === 3 && view;
       },
-      { deadlineMs: 30_000, what: "the neighbor to be shown as up" },
+      { deadlineMs: 30_000, what: "the neighbor to be up, and to tell of all announcers" },
     );
     expect(routes).toMatchObject({
       type: "exabgp",
       speaker: "running",
       desired: [{ prefix: "10.64.0.0/12" }],
       applied: [{ prefix: "10.64.0.0/12" }],
-      neighbors: [{ address: "10.1.0.1", state: "up" }],
+      neighbors: [{ address: "10.1.0.1", state: "up", complete: true, accepted: { "10.64.0.0/12": true } }],
+      view: [{ prefix: "10.64.0.0/12", announcers: ["ha1", "ha2", "ha3"] }],
     });
     const status: StatusView = JSON.parse((await lab.run(VICTIM, ["anyhome", "status", "-o", "json"])).stdout);
     expect(status).toMatchObject({ node: VICTIM, ready: true, alarms: [] });
