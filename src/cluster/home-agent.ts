@@ -76,6 +76,9 @@ export class HomeAgent {
   readonly #heartbeats: Heartbeats;
   readonly #replication: Replication;
   #outputs: Output[] = [];
+  /** Since it last settled. */
+  #hasTicked = false;
+  #mayBeSafe = false;
   #eventLoopDelayMs = 0;
   #storeQueue = 0;
 
@@ -149,23 +152,81 @@ export class HomeAgent {
     this.#locations.restore(location);
   }
 
-  /** The one entrance. The outputs are to be carried out in their order. */
+  /** One input, and what comes of it. */
   handle(input: Input, now: Now): Output[] {
-    this.#take(input, now);
+    this.take(input, now);
+    return this.settle(now);
+  }
+
+  /** Any number of inputs of the same time, then `settle`: what they have in common is done once. */
+  take(input: Input, now: Now): void {
+    this.#hasTicked ||= input.type === "tick";
+    this.#mayBeSafe ||= makesSafe(input);
+    switch (input.type) {
+      case "datagram":
+        this.#ingress.receive(input.payload, input.source, input.destination, now);
+        break;
+      case "frame":
+        this.#receiveFrame(input.payload, input.source, now);
+        break;
+      case "stream":
+        this.#membership.lives(input.peer, now.monotonicMs);
+        this.#replication.receive(input.peer, input.message, now);
+        break;
+      case "stream-opened":
+        this.#replication.opened(input.peer);
+        break;
+      case "stream-closed":
+        this.#replication.closed(input.peer);
+        break;
+      case "durable":
+        this.#journal.durable(input.position);
+        this.#replication.acknowledge();
+        break;
+      case "store-failed":
+        this.#journal.failed();
+        this.#owner.storeFailed(input.firstPosition, now);
+        break;
+      case "store-recovered":
+        this.#journal.recovered();
+        this.#table.rewrite();
+        this.#replication.recovered();
+        break;
+      case "vitals":
+        this.#eventLoopDelayMs = input.eventLoopDelayMs;
+        this.#storeQueue = input.storeQueue;
+        this.#heartbeats.setHealth(input.health, input.announced);
+        break;
+      case "routing-view":
+        this.#membership.routed(input.announcers);
+        break;
+      case "stalled":
+        this.#owner.stalled();
+        this.#replication.stalled(now);
+        break;
+      case "tick":
+        break;
+    }
+  }
+
+  /** Whatever follows from the inputs taken, and from the time. The outputs are to be carried out in their order. */
+  settle(now: Now): Output[] {
     for (const { id, state } of this.#heartbeats.passTime(now)) this.#replication.peerChanged(id, state, now);
     this.#owner.expire(now);
     this.#locations.expire(now.wallMs);
     this.#replication.passTime(now);
     // Large pieces of work only on ticks, which the driver gives between whatever else comes: with a piece for every input,
     // heartbeats would wait behind them until their senders are taken for dead, which makes more work.
-    if (input.type === "tick") this.#replication.work(now);
-    if (makesSafe(input)) this.#owner.progress(now);
+    if (this.#hasTicked) this.#replication.work(now);
+    if (this.#mayBeSafe) this.#owner.progress(now);
+    this.#hasTicked = false;
+    this.#mayBeSafe = false;
     this.#ingress.passTime(now);
     this.#replication.flush(now);
     return this.#takeOutputs();
   }
 
-  /** When `handle` must be called again at the latest, even if nothing else happens; monotonic ms. */
+  /** When it must be given a tick at the latest, even if nothing else happens; monotonic ms. */
   nextWakeMs(now: Now): number {
     const onWallClock = Math.min(this.#table.nextDueMs, this.#locations.nextDueMs);
     return Math.min(
@@ -304,54 +365,6 @@ export class HomeAgent {
       eventLoopDelayMs: this.#eventLoopDelayMs,
       storeQueue: this.#storeQueue,
     };
-  }
-
-  #take(input: Input, now: Now): void {
-    switch (input.type) {
-      case "datagram":
-        this.#ingress.receive(input.payload, input.source, input.destination, now);
-        break;
-      case "frame":
-        this.#receiveFrame(input.payload, input.source, now);
-        break;
-      case "stream":
-        this.#membership.lives(input.peer, now.monotonicMs);
-        this.#replication.receive(input.peer, input.message, now);
-        break;
-      case "stream-opened":
-        this.#replication.opened(input.peer);
-        break;
-      case "stream-closed":
-        this.#replication.closed(input.peer);
-        break;
-      case "durable":
-        this.#journal.durable(input.position);
-        this.#replication.acknowledge();
-        break;
-      case "store-failed":
-        this.#journal.failed();
-        this.#owner.storeFailed(input.firstPosition, now);
-        break;
-      case "store-recovered":
-        this.#journal.recovered();
-        this.#table.rewrite();
-        this.#replication.recovered();
-        break;
-      case "vitals":
-        this.#eventLoopDelayMs = input.eventLoopDelayMs;
-        this.#storeQueue = input.storeQueue;
-        this.#heartbeats.setHealth(input.health, input.announced);
-        break;
-      case "routing-view":
-        this.#membership.routed(input.announcers);
-        break;
-      case "stalled":
-        this.#owner.stalled();
-        this.#replication.stalled(now);
-        break;
-      case "tick":
-        break;
-    }
   }
 
   #receiveFrame(payload: Uint8Array, source: Endpoint, now: Now): void {

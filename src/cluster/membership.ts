@@ -93,7 +93,8 @@ export class Membership {
   /** Whatever a peer says shows that it lives, though only its heartbeats tell how: these may wait behind the rest. */
   lives(id: MemberId, monotonicMs: number): void {
     const peer = this.#peers.get(id);
-    if (peer !== undefined && isHeard(peer)) this.#peers.set(id, { ...peer, lastHeardMs: monotonicMs });
+    if (peer === undefined || peer.lastHeardMs === monotonicMs || !isHeard(peer)) return;
+    this.#peers.set(id, { ...peer, lastHeardMs: monotonicMs });
   }
 
   /** What all routers together have routes to; `undefined`: that can't be known, and what was known says nothing any more. */

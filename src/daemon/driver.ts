@@ -28,6 +28,7 @@ export class Driver {
   clusterSocket: UdpSocket | undefined;
   streams: StreamChannels | undefined;
   readonly #options: DriverOptions;
+  #inputs: Input[] = [];
   #timer: NodeJS.Timeout | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -38,19 +39,34 @@ export class Driver {
     this.#options = options;
   }
 
+  /** All that comes in within one turn of the event loop is handled together, at its end: the busier, the cheaper. */
   input(input: Input): void {
     if (this.#stopped) return;
+    if (this.#inputs.push(input) === 1) setImmediate(() => this.#handleAll());
+  }
+
+  #handleAll(): void {
+    if (this.#stopped) return;
+    const inputs = this.#inputs;
+    this.#inputs = [];
     const now = currentTime();
+    if (now.monotonicMs - this.#lastInputMs > this.#options.stallMs) this.#take({ type: "stalled" }, now);
+    this.#lastInputMs = now.monotonicMs;
+    for (const input of inputs) this.#take(input, now);
     try {
-      if (now.monotonicMs - this.#lastInputMs > this.#options.stallMs) {
-        this.perform(this.#options.agent.handle({ type: "stalled" }, now));
-      }
-      this.#lastInputMs = now.monotonicMs;
-      this.perform(this.#options.agent.handle(input, now));
+      this.perform(this.#options.agent.settle(now));
+    } catch (error) {
+      this.#options.inputFailed(error, "tick");
+    }
+    this.#schedule(now);
+  }
+
+  #take(input: Input, now: Now): void {
+    try {
+      this.#options.agent.take(input, now);
     } catch (error) {
       this.#options.inputFailed(error, input.type);
     }
-    this.#schedule(now);
   }
 
   perform(outputs: readonly Output[]): void {

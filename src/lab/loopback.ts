@@ -30,6 +30,11 @@ export class LoopbackCluster {
     return `127.0.0.1:${this.#registrationPorts.get(homeAgent)}`;
   }
 
+  /** Of the daemons that run. */
+  get processIds(): number[] {
+    return [...this.#daemons.values()].flatMap(({ pid }) => pid ?? []);
+  }
+
   /** @throws LabError when it doesn't come up */
   async up(signal: AbortSignal): Promise<void> {
     const ports = await freeUdpPorts(2 * this.homeAgents.length);

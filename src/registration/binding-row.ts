@@ -18,7 +18,17 @@ export class BindingRowError extends Error {
   }
 }
 
+/** A change goes to the log and to backups, one right after the other, and a backup writes what it was sent. */
+let latest: { readonly binding: Binding; readonly row: string } | undefined;
+
 export function encodeBindingRow(binding: Binding): string {
+  if (latest?.binding === binding) return latest.row;
+  const row = encode(binding);
+  latest = { binding, row };
+  return row;
+}
+
+function encode(binding: Binding): string {
   const { registration, ownership } = binding;
   return JSON.stringify({
     mobile: binding.mobile,
@@ -52,7 +62,7 @@ export function encodeBindingRow(binding: Binding): string {
 /** Throws a BindingRowError. Fields that it does not know are ignored. */
 export function decodeBindingRow(row: string): Binding {
   const fields = new Fields(parseJson(row), "");
-  return {
+  const binding: Binding = {
     mobile: fields.mobileKey("mobile"),
     homeAddress: fields.address("homeAddress"),
     nai: fields.isNull("nai") ? undefined : fields.text("nai"),
@@ -60,6 +70,8 @@ export function decodeBindingRow(row: string): Binding {
     registration: decodeRegistration(fields.object("registration")),
     ownership: decodeOwnership(fields.object("ownership")),
   };
+  latest = { binding, row };
+  return binding;
 }
 
 function decodeRegistration(fields: Fields): Registration {

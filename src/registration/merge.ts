@@ -10,7 +10,8 @@ import { encodeBindingRow } from "./binding-row.ts";
 /** Of two copies of the same mobile's row. */
 export function mergeBindings(a: Binding, b: Binding): Binding {
   const newest = compareRegistrations(a, b) >= 0 ? a : b;
-  const owned = compareOwnerships(a.ownership, b.ownership) >= 0 ? a : b;
+  const ownerships = compareOwnerships(a.ownership, b.ownership);
+  const owned = ownerships === 0 ? newest : ownerships > 0 ? a : b;
   // A tombstone must outlast every copy that it has superseded, also one that it never met before.
   const retainUntilMs = Math.max(a.registration.retainUntilMs, b.registration.retainUntilMs);
   if (newest === owned && newest.registration.retainUntilMs === retainUntilMs) return newest;

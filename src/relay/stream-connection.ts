@@ -61,7 +61,7 @@ export class StreamConnection {
     this.#pingTimer = setInterval(() => this.#ping(), PING_INTERVAL_MS);
   }
 
-  /** Goes out with everything else that is sent in this turn of the event loop. */
+  /** Goes out with everything else that is sent by the same piece of work. */
   send(body: Uint8Array): void {
     try {
       this.#write(encodeStreamFrame(body));
@@ -98,7 +98,7 @@ export class StreamConnection {
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();
-      setImmediate(() => this.#flush());
+      queueMicrotask(() => this.#flush());
     }
     this.#socket.write(frame);
   }

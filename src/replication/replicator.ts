@@ -414,6 +414,7 @@ export class Replicator {
 }
 
 function isNewer(a: Binding, b: Binding): boolean {
+  if (a === b) return false;
   return (
     compareRegistrations(a, b) > 0 ||
     compareOwnerships(a.ownership, b.ownership) > 0 ||

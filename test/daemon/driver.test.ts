@@ -5,30 +5,50 @@ import { Driver } from "../../src/daemon/driver.ts";
 
 const frame: Input = { type: "frame", payload: new Uint8Array(), source: { address: 0 as never, port: 1 } };
 
-function driverOf(handle: (input: Input) => [], wakeInMs = Number.POSITIVE_INFINITY) {
+function driverOf(take: (input: Input) => void, wakeInMs = Number.POSITIVE_INFINITY) {
   const failures: [unknown, string][] = [];
-  const agent = { handle, nextWakeMs: (now: Now) => now.monotonicMs + wakeInMs } as unknown as HomeAgent;
+  let settled = 0;
+  const agent = {
+    take,
+    settle: () => {
+      settled++;
+      return [];
+    },
+    nextWakeMs: (now: Now) => now.monotonicMs + wakeInMs,
+  } as unknown as HomeAgent;
   const driver = new Driver({
     agent,
     endpointOf: () => undefined,
-    stallMs: 400,
+    stallMs: 60_000,
     append: () => undefined,
     inputFailed: (error, input) => failures.push([error, input]),
   });
-  return { driver, failures };
+  return { driver, failures, settled: () => settled };
 }
 
 describe("the driver of the core", () => {
-  it("goes on after an input that made the core throw, and tells of it", () => {
+  it("hands over together what has come in together, in its order", async () => {
+    const taken: string[] = [];
+    const { driver, settled } = driverOf(({ type }) => taken.push(type));
+    driver.input(frame);
+    driver.input({ type: "durable", position: 1 });
+    driver.input(frame);
+    await vi.waitUntil(() => settled() > 0, { timeout: 10_000, interval: 5 });
+    driver.stop();
+    expect(taken).toEqual(["frame", "durable", "frame"]);
+    expect(settled()).toBe(1);
+  });
+
+  it("goes on after an input that made the core throw, and tells of it", async () => {
     const bug = new Error("a bug");
     const handled: string[] = [];
-    const { driver, failures } = driverOf((input) => {
+    const { driver, failures, settled } = driverOf((input) => {
       if (input.type === "frame") throw bug;
       handled.push(input.type);
-      return [];
     });
     driver.input(frame);
     driver.input({ type: "durable", position: 1 });
+    await vi.waitUntil(() => settled() > 0, { timeout: 10_000, interval: 5 });
     driver.stop();
     expect(failures).toEqual([[bug, "frame"]]);
     expect(handled).toEqual(["durable"]);
