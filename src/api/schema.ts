@@ -102,6 +102,8 @@ export const peerView = z.object({
   bootCount: count.nullable(),
   /** Of the stream to it; `null` for oneself. */
   replication: z.object({ state: z.enum(["down", "catching-up", "streaming"]), backlogRows: count }).nullable(),
+  /** How requests and replies are relayed to it, and why by IP address where MAC addresses are wanted; `null` for oneself. */
+  relay: z.object({ addressing: z.enum(["l3", "l2"]), reason: z.string().nullable() }).nullable(),
 });
 
 const advertisement = z.object({

@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { Command, Option } from "commander";
-import { Lab, type NodeStatus, type ProcessKind } from "../lab/lab.ts";
+import type { RelayAddressing } from "../config/config.ts";
+import { Lab, type NodeStatus, type ProcessKind, type UpOptions } from "../lab/lab.ts";
 import { LabError } from "../lab/lab-error.ts";
 import { labObstacle } from "../lab/obstacle.ts";
 import { labNames } from "../lab/place.ts";
@@ -14,6 +15,12 @@ interface Named {
   readonly name: string;
 }
 
+interface UpArguments extends Named {
+  readonly keepOnFailure?: true;
+  readonly disk?: number;
+  readonly relay: RelayAddressing;
+}
+
 /** `anyhome lab …`: a cluster with real routers in network namespaces of this machine. */
 export function labCommand(): Command {
   const lab = new Command("lab")
@@ -25,8 +32,11 @@ export function labCommand(): Command {
     .addOption(nameOption())
     .option("--keep-on-failure", "leave everything as it is if something fails")
     .option("--disk <MiB>", "give each home agent's store a disk of this size, to be filled", integerBetween(8, 4096))
-    .action(({ name, keepOnFailure, disk }: Named & { keepOnFailure?: true; disk?: number }) =>
-      up(name, keepOnFailure ?? false, disk),
+    .addOption(
+      new Option("--relay <addressing>", "how home agents relay to each other").choices(["l3", "l2"]).default("l3"),
+    )
+    .action(({ name, keepOnFailure, disk, relay }: UpArguments) =>
+      up(name, { keepOnFailure: keepOnFailure ?? false, diskMegabytes: disk, relay }),
     );
   lab
     .command("down")
@@ -116,14 +126,14 @@ function signalNamed(text: string): NodeJS.Signals {
   return name as NodeJS.Signals;
 }
 
-async function up(name: string, keepOnFailure: boolean, diskMegabytes: number | undefined): Promise<void> {
+async function up(name: string, options: UpOptions): Promise<void> {
   const abort = new AbortController();
   const stop = (signal: NodeJS.Signals) => abort.abort(new LabError(`interrupted by ${signal}`));
   process.on("SIGINT", stop).on("SIGTERM", stop);
   const startedAt = performance.now();
   const progress = (line: string) =>
     process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}\n`);
-  await inLab(name, (lab) => lab.up({ progress, signal: abort.signal, keepOnFailure, diskMegabytes })).finally(() =>
+  await inLab(name, (lab) => lab.up({ ...options, progress, signal: abort.signal })).finally(() =>
     process.off("SIGINT", stop).off("SIGTERM", stop),
   );
   progress(`lab ${name} is up`);

@@ -32,10 +32,11 @@ function describe(peers: readonly PeerView[]): string {
     "clock",
     "start",
     "replication",
+    "relay",
   ];
   return table(
     head,
-    peers.map(({ id, address, port, state, health, lastHeardMs, load, clockSkewMs, bootCount, replication }) => [
+    peers.map(({ id, address, port, state, health, lastHeardMs, load, clockSkewMs, bootCount, replication, relay }) => [
       id,
       `${address}:${port}`,
       state,
@@ -50,6 +51,7 @@ function describe(peers: readonly PeerView[]): string {
       replication === null
         ? "-"
         : `${replication.state}${replication.backlogRows > 0 ? ` (${replication.backlogRows})` : ""}`,
+      relay === null ? "-" : `${relay.addressing}${relay.reason === null ? "" : ` (${relay.reason})`}`,
     ]),
   );
 }

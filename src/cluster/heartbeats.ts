@@ -19,6 +19,7 @@ export class Heartbeats {
   #health: HealthState = "starting";
   #announced = false;
   #unfitCount = 0;
+  takesLinkRelay = false;
   #nextMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
@@ -105,6 +106,7 @@ export class Heartbeats {
         unfitCount: this.#unfitCount,
         heardUnfitCount: this.#membership.get(id)?.unfitCount ?? 0,
         load,
+        takesLinkRelay: this.takesLinkRelay,
         silent: this.#membership.silent,
       });
     }

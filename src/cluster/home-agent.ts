@@ -195,6 +195,7 @@ export class HomeAgent {
       case "vitals":
         this.#eventLoopDelayMs = input.eventLoopDelayMs;
         this.#storeQueue = input.storeQueue;
+        this.#heartbeats.takesLinkRelay = input.takesLinkRelay ?? false;
         this.#heartbeats.setHealth(input.health, input.announced);
         break;
       case "routing-view":
@@ -298,6 +299,10 @@ export class HomeAgent {
 
   get peers(): Iterable<PeerStatus> {
     return this.#membership.values();
+  }
+
+  peer(id: MemberId): PeerStatus | undefined {
+    return this.#membership.get(id);
   }
 
   get health(): HealthState {
@@ -419,7 +424,9 @@ export class HomeAgent {
 
   #send(to: MemberId, message: Message): void {
     const payload = this.#frames.seal(to, message);
-    if (payload !== undefined) this.#outputs.push({ type: "frame", payload, to });
+    if (payload === undefined) return;
+    const isRelay = message.type === "relay-request" || message.type === "relay-reply";
+    this.#outputs.push({ type: "frame", payload, to, isRelay });
   }
 
   #takeOutputs(): Output[] {

@@ -44,6 +44,8 @@ export type Input =
       readonly announced: boolean;
       readonly eventLoopDelayMs: number;
       readonly storeQueue: number;
+      /** Relay frames to the virtual address are received, on the cluster port. Absent: no. */
+      readonly takesLinkRelay?: boolean;
     }
   /** Time has passed; due at `HomeAgent.nextWakeMs` at the latest. */
   | { readonly type: "tick" };
@@ -52,7 +54,13 @@ export type Output =
   /** A Registration Reply; `source` is where the request was sent to, RFC 5944 3.8.3.1. */
   | { readonly type: "reply"; readonly payload: Uint8Array; readonly source: Endpoint; readonly destination: Endpoint }
   /** A frame to another member. */
-  | { readonly type: "frame"; readonly payload: Uint8Array; readonly to: MemberId }
+  | {
+      readonly type: "frame";
+      readonly payload: Uint8Array;
+      readonly to: MemberId;
+      /** A relayed request or reply: may go by MAC address, to the virtual address (mission M7). */
+      readonly isRelay: boolean;
+    }
   /** A message on the stream to another member; dropped where there is none. */
   | { readonly type: "stream"; readonly to: MemberId; readonly message: StreamMessage }
   /** Row changes to be written, in order. */

@@ -23,6 +23,8 @@ export interface PeerStatus {
   readonly clockSkewMs: number;
   /** Monotonic ms of the last heartbeat. */
   readonly lastHeardMs: number;
+  /** It receives what is addressed to its MAC address and the virtual IP address. */
+  readonly takesLinkRelay: boolean;
   /** Members that it does not hear. */
   readonly silent: readonly MemberId[];
 }
@@ -68,6 +70,7 @@ export class Membership {
         bootCount: 0,
         clockSkewMs: 0,
         lastHeardMs: Number.NEGATIVE_INFINITY,
+        takesLinkRelay: false,
         silent: [],
       });
     }
@@ -86,6 +89,7 @@ export class Membership {
       bootCount,
       clockSkewMs: heartbeat.sentAtMs - now.wallMs,
       lastHeardMs: now.monotonicMs,
+      takesLinkRelay: heartbeat.takesLinkRelay,
       silent: heartbeat.silent,
     });
   }

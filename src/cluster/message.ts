@@ -13,7 +13,7 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |     Heard Boot Count: the receiver's, 0 if it is not heard    |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |    Health     |A|G|  Reserved |    Event Loop Delay (ms)      |
+ *   |    Health     |A|G|L|Reserved |    Event Loop Delay (ms)      |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                        Owned Bindings                         |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -79,6 +79,7 @@ export type HealthState = (typeof HEALTH_STATES)[number];
 
 const FLAG_ANNOUNCED = 0x80;
 const FLAG_GUARDING = 0x40;
+const FLAG_LINK_RELAY = 0x20;
 
 /** It serves well enough for others to leave routing to it. */
 export function isFit(health: HealthState): boolean {
@@ -108,6 +109,8 @@ export interface Heartbeat {
   /** The receiver's unfit count as the sender knows it: a receiver that has become unfit learns who knows. */
   readonly heardUnfitCount: number;
   readonly load: Load;
+  /** L: the sender takes relay frames that are addressed to its MAC address and the virtual IP address. */
+  readonly takesLinkRelay: boolean;
   /** Members that the sender does not hear: one is dead only when everybody alive says so. */
   readonly silent: readonly MemberId[];
 }
@@ -156,7 +159,7 @@ function encodeBody(message: Message): Uint8Array {
         .u64(message.sentAtMs)
         .u32(message.heardBootCount)
         .u8(HEALTH_STATES.indexOf(message.health === "guarding" ? "down" : message.health))
-        .u8((message.announced ? FLAG_ANNOUNCED : 0) | (message.health === "guarding" ? FLAG_GUARDING : 0))
+        .u8(flagsOf(message))
         .u16(Math.min(Math.round(message.load.eventLoopDelayMs), 0xffff))
         .u32(saturate(message.load.ownedBindings))
         .u32(saturate(message.load.registrationsPerSecond))
@@ -227,6 +230,7 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
     health,
     announced: (flags & FLAG_ANNOUNCED) !== 0,
     load,
+    takesLinkRelay: (flags & FLAG_LINK_RELAY) !== 0,
     silent,
     unfitCount: hasCounts ? reader.u32() : 0,
     heardUnfitCount: hasCounts ? reader.u32() : 0,
@@ -258,6 +262,14 @@ function readSized(reader: ByteReader): Uint8Array {
   const rest = reader.rest();
   if (rest.length < length) throw new FrameFormatError("message shorter than its length field");
   return rest.subarray(0, length);
+}
+
+function flagsOf({ announced, health, takesLinkRelay }: Heartbeat): number {
+  return (
+    (announced ? FLAG_ANNOUNCED : 0) |
+    (health === "guarding" ? FLAG_GUARDING : 0) |
+    (takesLinkRelay ? FLAG_LINK_RELAY : 0)
+  );
 }
 
 function saturate(value: number): number {

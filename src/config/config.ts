@@ -31,7 +31,7 @@ export interface Config {
   /** Absolute path. */
   readonly controlSocket: string;
   readonly timers: Timers;
-  readonly relay: RelayLimits;
+  readonly relay: RelayConfig;
   readonly placement: PlacementConfig;
   readonly replication: ReplicationSettings;
   readonly registration: RegistrationPolicy;
@@ -99,7 +99,12 @@ export interface Timers {
   readonly relayTimeoutMs: number;
 }
 
-export interface RelayLimits {
+/** `l3`: to the other member's own address. `l2`: on one link, to its MAC address and the virtual IP address. */
+export type RelayAddressing = "l3" | "l2";
+
+export interface RelayConfig {
+  /** Between this member and each other one. */
+  readonly addressing: ReadonlyMap<MemberId, RelayAddressing>;
   /** A request is relayed at most this often. */
   readonly hopLimit: number;
   /** Temporary bindings an ingress home agent holds at most. */

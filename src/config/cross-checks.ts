@@ -28,6 +28,7 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
   checkAnnounced(sections, error);
   checkPools(sections, homeNetworks, error);
   checkBackups(members, error);
+  checkRelayPairs(sections, error);
   if (sections.replication && sections.replication.acks > sections.replication.copies) {
     error(["replication", "acks"], "must not be more than copies: no reply could ever wait for that many backups");
   }
@@ -64,6 +65,20 @@ function checkBackups(members: NonNullable<Draft["sections"]["members"]>, error:
       else if (!known.has(backup)) error(path, `there is no member ${backup}; there are ${[...known].join(", ")}`);
       else if (backups.indexOf(backup) !== place) error(path, `${backup} is named twice`);
     });
+  });
+}
+
+function checkRelayPairs({ members = [], relay }: Draft["sections"], error: Report): void {
+  const known = new Set(members.map(({ id }) => id));
+  const seen = new Set<string>();
+  (relay?.pairs ?? []).forEach((pair, index) => {
+    const path = ["relay", "pairs", index, "members"];
+    const unknown = pair.members.find((id) => members.length > 0 && !known.has(id));
+    const name = pair.members.toSorted().join(" and ");
+    if (unknown !== undefined) error(path, `there is no member ${unknown}; there are ${[...known].join(", ")}`);
+    else if (new Set(pair.members).size < 2) error(path, "a pair is two different members");
+    else if (seen.has(name)) error(path, `${name} are a pair already`);
+    seen.add(name);
   });
 }
 

@@ -1,6 +1,6 @@
 import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
 import { type Checked, resolvePath } from "./check.ts";
-import type { AdvertiserConfig, BgpConfig, Config, Member } from "./config.ts";
+import type { AdvertiserConfig, BgpConfig, Config, Member, RelayAddressing } from "./config.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /** From the words of the file to those of the daemon. The node must be known. */
@@ -27,7 +27,11 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
       peerTimeoutMs: timers["peer-timeout"],
       relayTimeoutMs: timers["relay-timeout"],
     },
-    relay: { hopLimit: relay["hop-limit"], maximumPending: relay["maximum-pending"] },
+    relay: {
+      addressing: resolveAddressing(sections, self.id),
+      hopLimit: relay["hop-limit"],
+      maximumPending: relay["maximum-pending"],
+    },
     placement: { loadFactor: sections.placement["load-factor"] },
     replication: resolveReplication(sections),
     registration: {
@@ -55,6 +59,16 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     },
     log: sections.log,
   };
+}
+
+function resolveAddressing({ relay, members }: ConfigFile, self: string): ReadonlyMap<string, RelayAddressing> {
+  const others = members.map(({ id }) => id).filter((id) => id !== self);
+  return new Map(
+    others.map((id) => {
+      const pair = relay.pairs.find((candidate) => candidate.members.includes(self) && candidate.members.includes(id));
+      return [id, (pair ?? relay).addressing];
+    }),
+  );
 }
 
 function resolveReplication({ replication, members }: ConfigFile): Config["replication"] {

@@ -156,7 +156,20 @@ const timers = section({
     .describe("How long the ingress home agent waits for the owner's reply."),
 });
 
+const relayAddressing = () => z.enum(["l3", "l2"]);
+
+const relayPair = section({
+  members: list(memberId()).length(2, { error: "two members" }).describe("The pair, in either order."),
+  addressing: relayAddressing().describe("How these two relay to each other."),
+});
+
 const relay = section({
+  addressing: relayAddressing()
+    .default("l3")
+    .describe(
+      "How members relay to each other: `l3` to the other's own address; `l2` on one link, to its MAC address and the virtual IP address, and as `l3` where that can't be.",
+    ),
+  pairs: list(relayPair).prefault([]).describe("Pairs of members with an addressing of their own."),
   "hop-limit": field.integer(1, 255).default(3).describe("A request is relayed at most this often."),
   "maximum-pending": field
     .integer(1, 1_000_000)
@@ -302,7 +315,7 @@ export const configFile = section({
     .describe("Unix socket of the control API, which `anyhome status` and others use."),
   members: list(member).min(1, { error: "at least one member" }).describe("All members of the cluster."),
   timers: timers.prefault({}).describe("Intervals and timeouts."),
-  relay: relay.prefault({}).describe("Limits of relaying requests between members."),
+  relay: relay.prefault({}).describe("How requests are relayed between members."),
   placement: placement.prefault({}).describe("How new mobiles spread over the members."),
   replication: replication.prefault({}).describe("Copies of bindings; equal on all members."),
   registration: registration.prefault({}).describe("What registrations are granted; equal on all members."),

@@ -18,6 +18,8 @@ import type { Output } from "../cluster/io.ts";
 import type { PeerStatus } from "../cluster/membership.ts";
 import type { Config } from "../config/config.ts";
 import type { Readiness } from "../health/readiness.ts";
+import type { MemberId } from "../registration/binding.ts";
+import type { LinkPath } from "../relay/link-relay.ts";
 import type { Store } from "../store/store.ts";
 import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../wire/ipv4.ts";
 import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
@@ -35,6 +37,8 @@ export interface ControlSources {
   readonly counters: () => CountersView;
   readonly startedAtMs: number;
   readonly readiness: () => Readiness;
+  /** `undefined` where a member is to be relayed to by its IP address. */
+  readonly linkPath: (member: MemberId) => LinkPath | undefined;
   readonly advertiser: () => AdvertiserStatus;
   readonly bfdNeighbors: () => readonly BfdNeighborStatus[];
   readonly alarms: () => StatusView["alarms"];
@@ -135,7 +139,12 @@ export class DaemonControl implements ControlService {
       const common = { id, address: formatIpv4(address), port };
       const status = statuses.get(id);
       if (status !== undefined) {
-        return { ...common, ...viewOfPeer(status, now.monotonicMs), replication: agent.linkTo(id) };
+        return {
+          ...common,
+          ...viewOfPeer(status, now.monotonicMs),
+          replication: agent.linkTo(id),
+          relay: this.#relayTo(id),
+        };
       }
       return {
         ...common,
@@ -146,8 +155,14 @@ export class DaemonControl implements ControlService {
         clockSkewMs: 0,
         bootCount: store.bootCount,
         replication: null,
+        relay: null,
       };
     });
+  }
+
+  #relayTo(member: MemberId): PeerView["relay"] {
+    const path = this.#sources.linkPath(member);
+    return { addressing: path?.addressing ?? "l3", reason: path?.addressing === "l3" ? path.reason : null };
   }
 
   routes(): RoutesView {
@@ -245,7 +260,10 @@ function matches(view: BindingView, query: BindingQuery): boolean {
   );
 }
 
-function viewOfPeer(peer: PeerStatus, monotonicMs: number): Omit<PeerView, "id" | "address" | "port" | "replication"> {
+function viewOfPeer(
+  peer: PeerStatus,
+  monotonicMs: number,
+): Omit<PeerView, "id" | "address" | "port" | "replication" | "relay"> {
   if (peer.state === "unknown") {
     return { state: "unknown", health: null, lastHeardMs: null, load: null, clockSkewMs: null, bootCount: null };
   }

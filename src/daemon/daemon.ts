@@ -36,6 +36,7 @@ import { HealthWatch } from "./health-watch.ts";
 import { homeAgentSettings } from "./home-agent-settings.ts";
 import { makeAdvertiser } from "./make-advertiser.ts";
 import { makeBfd } from "./make-bfd.ts";
+import { makeLinkRelay } from "./make-link-relay.ts";
 import { observeInto } from "./observer.ts";
 import { Sockets } from "./sockets.ts";
 import { StoreWatch } from "./store-watch.ts";
@@ -123,6 +124,7 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
     },
     startedAtMs,
     readiness: () => health.readiness,
+    linkPath: (member) => driver.linkRelay?.pathTo(member),
     advertiser: () => advertiser.status(),
     bfdNeighbors: () => bfd?.neighbors ?? [],
     drain: (wanted) => health.drain(wanted),
@@ -141,12 +143,14 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
     await new Promise((resolve) => setTimeout(resolve, LAST_REQUESTS_MS));
     driver.stop();
     await sockets.close();
+    driver.linkRelay?.close();
     await store.close();
     await api?.close();
   }
 
   try {
     api = await serveControlApi(control, { socketPath: config.controlSocket, log });
+    driver.linkRelay = await makeLinkRelay(config, agent, counters, log);
     await sockets.open();
     health.listening();
     bfd?.start();

@@ -4,6 +4,7 @@
 import type { HomeAgent } from "../cluster/home-agent.ts";
 import type { Input, Now, Output } from "../cluster/io.ts";
 import type { MemberId } from "../registration/binding.ts";
+import type { LinkRelay } from "../relay/link-relay.ts";
 import type { StreamChannels } from "../relay/stream-channel.ts";
 import type { UdpSocket } from "../relay/udp-socket.ts";
 import type { LoggedChange } from "../store/store.ts";
@@ -27,6 +28,8 @@ export class Driver {
   registrationSocket: UdpSocket | undefined;
   clusterSocket: UdpSocket | undefined;
   streams: StreamChannels | undefined;
+  /** Only where some member is to be relayed to by its MAC address. */
+  linkRelay: LinkRelay | undefined;
   readonly #options: DriverOptions;
   #inputs: Input[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -76,6 +79,7 @@ export class Driver {
           this.registrationSocket?.send(output.payload, output.destination);
           break;
         case "frame": {
+          if (output.isRelay && this.linkRelay?.send(output.to, output.payload)) break;
           const endpoint = this.#options.endpointOf(output.to);
           if (endpoint !== undefined) this.clusterSocket?.send(output.payload, endpoint);
           break;

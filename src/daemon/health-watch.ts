@@ -109,7 +109,9 @@ export class HealthWatch {
     this.#hasCaughtUp ||= ready;
     const eventLoopDelayMs = this.#monitor.takeMaximumMs();
     if (eventLoopDelayMs > STALL_MS) log.event("event-loop-stalled", { delayMs: Math.round(eventLoopDelayMs) });
-    driver.input({ type: "vitals", health, announced: ready, eventLoopDelayMs, storeQueue: queuedChanges });
+    const { takesLinkRelay } = sockets;
+    const storeQueue = queuedChanges;
+    driver.input({ type: "vitals", health, announced: ready, eventLoopDelayMs, storeQueue, takesLinkRelay });
     if (before.health === health) return;
     log.event("health-changed", { from: before.health, to: health, reasons });
     advertiser.set(ready ? announcements(config) : []);

@@ -6,15 +6,19 @@ import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
 import { type Endpoint, formatEndpoint, formatIpv4 } from "../wire/ipv4.ts";
 import type { Driver } from "./driver.ts";
+import { wantsLinkRelay } from "./make-link-relay.ts";
 import { addVirtualAddress, removeVirtualAddress } from "./virtual-address.ts";
 
 /** How often it is looked whether registrations can be received. */
 const TENDING_INTERVAL_MS = 1000;
 
-/** The daemon's two UDP sockets, and the virtual address that one of them is bound to. */
+/** The daemon's UDP sockets, its streams, and the virtual address that one of them is bound to. */
 export class Sockets {
   /** Why registrations can't be received; `undefined` while they can. */
   registrationFailure: string | undefined = "not bound yet";
+  /** What others relay to our MAC address and the virtual IP address is received. */
+  takesLinkRelay = false;
+  #linkSocket: UdpSocket | undefined;
   readonly #config: Config;
   readonly #bootCount: number;
   readonly #driver: Driver;
@@ -44,9 +48,7 @@ export class Sockets {
   /** Rejects if the cluster port can't be had. The registration port is tried until it can be, as its address may come later. */
   async open(): Promise<void> {
     const { address, port } = this.#config.self;
-    this.#driver.clusterSocket = await this.#bind({ address, port }, "cluster", (payload, source) =>
-      this.#driver.input({ type: "frame", payload, source }),
-    );
+    this.#driver.clusterSocket = await this.#bindCluster({ address, port });
     await this.#openStreams();
     await this.#tend();
   }
@@ -57,6 +59,7 @@ export class Sockets {
     await this.#driver.registrationSocket?.close();
     await this.#driver.streams?.close();
     await this.#driver.clusterSocket?.close();
+    await this.#linkSocket?.close();
     // Not one that another daemon of this host has added.
     if (this.#hasAddedAddress) await this.#manageAddress(removeVirtualAddress);
   }
@@ -93,6 +96,7 @@ export class Sockets {
     const before = this.registrationFailure;
     if (this.#config.manageAddress) await this.#keepAddress();
     this.registrationFailure = await this.#findFailure();
+    if (wantsLinkRelay(this.#config)) this.takesLinkRelay = await this.#listenOnLink();
     if (this.#closed) return;
     this.#timer = setTimeout(() => void this.#tend(), TENDING_INTERVAL_MS);
     if (this.registrationFailure !== before) this.#changed();
@@ -121,6 +125,23 @@ export class Sockets {
     } catch (error) {
       return `${formatEndpoint(destination)}: ${(error as Error).message}`;
     }
+  }
+
+  /** Whether it does. */
+  async #listenOnLink(): Promise<boolean> {
+    const address = this.#config.virtualAddress;
+    if (this.#linkSocket !== undefined) return await isOurAddress(address);
+    try {
+      this.#linkSocket = await this.#bindCluster({ address, port: this.#config.self.port });
+      return true;
+    } catch {
+      // Others are told by the heartbeats, and relay to our own address.
+      return false;
+    }
+  }
+
+  #bindCluster(local: Endpoint): Promise<UdpSocket> {
+    return this.#bind(local, "cluster", (payload, source) => this.#driver.input({ type: "frame", payload, source }));
   }
 
   #bind(

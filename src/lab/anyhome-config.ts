@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import type { RelayAddressing } from "../config/config.ts";
 import {
   bgpPeers,
   type MobileKeys,
@@ -16,8 +17,14 @@ export interface HomeAgentPaths {
   readonly controlSocket: string;
 }
 
+/** What may differ from lab to lab. */
+export interface LabVariant {
+  /** How home agents relay to each other. */
+  readonly relay?: RelayAddressing;
+}
+
 /** The configuration of the lab's home agents: one file for all of them. */
-export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths): string {
+export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths, { relay = "l3" }: LabVariant = {}): string {
   return stringify({
     cluster: "lab",
     "secret-file": paths.secretFile,
@@ -26,6 +33,7 @@ export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths): string
     "manage-address": true,
     "data-directory": paths.dataDirectory,
     "control-socket": paths.controlSocket,
+    relay: { addressing: relay },
     members: nodesOf(topology, "home-agent").map((node) => member(topology, node)),
     "security-associations": { mobiles: topology.associations.map(association) },
     advertiser: { type: "exabgp" },

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { Agent, request } from "undici";
 import { type ReadinessView, readinessView } from "../api/schema.ts";
-import { anyhomeConfig } from "./anyhome-config.ts";
+import { anyhomeConfig, type LabVariant } from "./anyhome-config.ts";
 import { LabError } from "./lab-error.ts";
 import { isRunning, startIn } from "./namespace.ts";
 import { ANYHOME_MAIN, type LabPlace } from "./place.ts";
@@ -9,7 +9,7 @@ import type { Topology } from "./topology.ts";
 import { waitFor } from "./wait.ts";
 
 /** Writes what the home agents of a lab have in common. */
-export function configureHomeAgents(place: LabPlace, topology: Topology, secret: string): void {
+export function configureHomeAgents(place: LabPlace, topology: Topology, variant: LabVariant, secret: string): void {
   writeFileSync(place.secret, secret, { mode: 0o600 });
   const anyNode = place.node("{node}");
   const paths = {
@@ -18,7 +18,7 @@ export function configureHomeAgents(place: LabPlace, topology: Topology, secret:
     controlSocket: anyNode.controlSocket,
   };
   // It holds the mobiles' keys.
-  writeFileSync(place.config, anyhomeConfig(topology, paths), { mode: 0o600 });
+  writeFileSync(place.config, anyhomeConfig(topology, paths, variant), { mode: 0o600 });
 }
 
 /** Starts the daemon, which starts its own ExaBGP. Returns its process id. */

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { LabVariant } from "./anyhome-config.ts";
 import { configureHomeAgents, readiness, startHomeAgent, untilReady } from "./home-agent.ts";
 import { LabError } from "./lab-error.ts";
 import {
@@ -38,7 +39,7 @@ export interface NodeStatus {
   readonly nextHops: readonly string[];
 }
 
-export interface UpOptions {
+export interface UpOptions extends LabVariant {
   /** Told of each step. */
   readonly progress?: (line: string) => void;
   /** Gives up and removes what was made so far. */
@@ -68,7 +69,7 @@ export class Lab {
    *
    * @throws LabError when it doesn't come up; tells the end of the log of who is to blame.
    */
-  async up({ progress = () => {}, signal, keepOnFailure = false, diskMegabytes }: UpOptions = {}): Promise<void> {
+  async up(options: UpOptions = {}): Promise<void> {
     try {
       this.place.create();
     } catch (error) {
@@ -76,18 +77,14 @@ export class Lab {
       throw new LabError(`a lab named ${this.place.name} is there already`, { cause: error });
     }
     try {
-      await this.build(progress, signal, diskMegabytes);
+      await this.build(options);
     } catch (error) {
-      if (!keepOnFailure) await this.down();
+      if (!options.keepOnFailure) await this.down();
       throw error;
     }
   }
 
-  private async build(
-    progress: (line: string) => void,
-    signal: AbortSignal | undefined,
-    diskMegabytes: number | undefined,
-  ): Promise<void> {
+  private async build({ progress = () => {}, signal, diskMegabytes, ...variant }: UpOptions): Promise<void> {
     progress(`linking ${this.topology.nodes.map(({ name }) => name).join(" ")}`);
     await this.link();
     signal?.throwIfAborted();
@@ -95,7 +92,7 @@ export class Lab {
     await Promise.all(nodesOf(this.topology, "router").map((router) => startRouter(this.place, this.topology, router)));
     signal?.throwIfAborted();
     progress("starting home agents");
-    configureHomeAgents(this.place, this.topology, randomBytes(32).toString("hex"));
+    configureHomeAgents(this.place, this.topology, variant, randomBytes(32).toString("hex"));
     const homeAgents = nodesOf(this.topology, "home-agent");
     if (diskMegabytes !== undefined) {
       for (const { name } of homeAgents) await mountSmallDisk(this.place.node(name).dataDirectory, diskMegabytes);

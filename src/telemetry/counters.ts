@@ -5,6 +5,10 @@ const counterDefinitions = {
   "requests-served": { help: "requests this home agent decided as the owner" },
   "replies-sent": { label: "code", help: "Registration Replies sent to foreign agents and mobiles" },
   "replies-unmatched": { help: "relayed replies that no temporary binding waited for" },
+  "relay-frames-sent": {
+    label: "addressing",
+    help: "relayed requests and replies to members with `l2` addressing, by how they went",
+  },
   "relay-timeouts": { label: "owner", help: "temporary bindings whose owner did not reply in time" },
   "datagrams-dropped": { label: "reason", help: "datagrams dropped without an answer" },
   "receive-overflows": {

@@ -84,6 +84,18 @@ export const events = {
     explanation:
       "A datagram from `source` was dropped without an answer, for `reason`; the counter `datagrams-dropped` has the totals by reason.",
   },
+  "relay-by-mac": {
+    level: "info",
+    message: "relaying by MAC address",
+    explanation:
+      "What is relayed to `member` goes in frames to its address `mac` on the link, with the virtual address as the IP destination.",
+  },
+  "relay-by-ip": {
+    level: "warn",
+    message: "relaying by IP address instead of by MAC address",
+    explanation:
+      "The configuration wants `l2` addressing towards `member`, which can't be, for `reason`; relaying goes on as with `l3`. Sending frames takes CAP_NET_RAW, both members a link that they share, and `l2` on both of them.",
+  },
   "relay-timeout": {
     level: "warn",
     message: "no reply from the owner",

@@ -36,6 +36,7 @@ export const peers: PeerView[] = [
     clockSkewMs: 0,
     bootCount: 7,
     replication: null,
+    relay: null,
   },
   {
     id: "ha2",
@@ -48,6 +49,7 @@ export const peers: PeerView[] = [
     clockSkewMs: null,
     bootCount: null,
     replication: { state: "down", backlogRows: 0 },
+    relay: { addressing: "l3", reason: "no MAC address is known" },
   },
 ];
 

@@ -27,6 +27,7 @@ const heartbeat: Heartbeat = {
   unfitCount: 5,
   heardUnfitCount: 6,
   load: { ownedBindings: 100_000, registrationsPerSecond: 950, eventLoopDelayMs: 12, storeQueue: 3 },
+  takesLinkRelay: true,
   silent: ["ha9"],
 };
 
@@ -56,6 +57,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
       eventLoopDelayMs: fc.integer({ min: 0, max: 65535 }),
       storeQueue: u32,
     }),
+    takesLinkRelay: fc.boolean(),
     silent: fc.array(member, { maxLength: 3 }),
   }),
   fc.record({
@@ -111,7 +113,7 @@ describe("a cluster frame", () => {
       "000001a0c4506c00" +
         "00000004" +
         "01" +
-        "80" +
+        "a0" +
         "000c" +
         "000186a0" +
         "000003b6" +

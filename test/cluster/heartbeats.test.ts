@@ -34,6 +34,7 @@ function heard(member: Heartbeats, from: string, said: Partial<Heartbeat>): void
     unfitCount: 0,
     heardUnfitCount: 1,
     load: NO_LOAD,
+    takesLinkRelay: false,
     silent: [],
     ...said,
   };

@@ -29,6 +29,7 @@ function hear(
     unfitCount: 0,
     heardUnfitCount: 0,
     load,
+    takesLinkRelay: false,
     silent,
   } as const;
   members.heard(id, 1, heartbeat, { wallMs: 0, monotonicMs });

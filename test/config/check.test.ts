@@ -221,6 +221,22 @@ describe("how parts fit together", () => {
       "12:7: warning: security-associations.mobiles[0]: no home network has such home addresses",
     ],
     [
+      "relay: { pairs: [{ members: [ha1, ha3], addressing: l2 }] }",
+      "13:29: error: relay.pairs[0].members: there is no member ha3; there are ha1, ha2",
+    ],
+    [
+      "relay: { pairs: [{ members: [ha1, ha1], addressing: l2 }] }",
+      "13:29: error: relay.pairs[0].members: a pair is two different members",
+    ],
+    [
+      "relay: { pairs: [{ members: [ha1], addressing: l2 }] }",
+      "13:29: error: relay.pairs[0].members: expected two members, found a list",
+    ],
+    [
+      "relay: { pairs: [{ members: [ha1, ha2], addressing: l2 }, { members: [ha2, ha1], addressing: l3 }] }",
+      "13:70: error: relay.pairs[1].members: ha1 and ha2 are a pair already",
+    ],
+    [
       `control-socket: ${"x".repeat(108)}`,
       "13:17: error: control-socket: must not be longer than 107 bytes, as an absolute path",
     ],

@@ -13,6 +13,14 @@ function load(more = "", files: Readonly<Record<string, string | Uint8Array>> = 
   return { ...loadConfig(directory.write("anyhome.yaml", minimal + more), { node }), directory: directory.path };
 }
 
+test("relaying is addressed as said for the pair, else as said for all, whoever of the two is asked", () => {
+  const more = "relay: { addressing: l2, pairs: [{ members: [ha2, ha1], addressing: l3 }] }\n";
+  const addressing = (text: string, node: string) => Object.fromEntries(load(text, {}, node).config.relay.addressing);
+  expect(addressing("relay: { addressing: l2 }\n", "ha1")).toEqual({ ha2: "l2" });
+  expect(addressing(more, "ha1")).toEqual({ ha2: "l3" });
+  expect(addressing(more, "ha2")).toEqual({ ha1: "l3" });
+});
+
 test("what is not said has its default", () => {
   const { config, warnings } = load();
   expect(warnings).toEqual([]);
@@ -41,7 +49,7 @@ test("what is not said has its default", () => {
     dataDirectory: "/var/lib/anyhome",
     controlSocket: "/run/anyhome/control.sock",
     timers: { heartbeatIntervalMs: 200, peerTimeoutMs: 800, relayTimeoutMs: 2000 },
-    relay: { hopLimit: 3, maximumPending: 16_384 },
+    relay: { addressing: new Map([["ha2", "l3"]]), hopLimit: 3, maximumPending: 16_384 },
     placement: { loadFactor: 1.25 },
     replication: {
       copies: 2,

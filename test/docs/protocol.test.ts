@@ -47,6 +47,7 @@ test("the frame to test with is what a member sends", () => {
     unfitCount: 0,
     heardUnfitCount: 1,
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
+    takesLinkRelay: false,
     silent: [],
   });
   expect(Buffer.from(sent ?? []).toString("hex")).toBe(frame.join(""));

@@ -57,6 +57,7 @@ const clusterMessages: readonly Message[] = [
     unfitCount: 1,
     heardUnfitCount: 2,
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
+    takesLinkRelay: true,
     silent: ["ha3"],
   },
   {

@@ -25,6 +25,7 @@ const peer: PeerStatus = {
   bootCount: 1,
   clockSkewMs: 3,
   lastHeardMs: 0,
+  takesLinkRelay: false,
   silent: [],
 };
 

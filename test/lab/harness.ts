@@ -1,7 +1,7 @@
 /** For tests on a real lab: network namespaces with FRR, ExaBGP and the daemons of this checkout. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, vi } from "vitest";
-import { Lab } from "../../src/lab/lab.ts";
+import { Lab, type UpOptions } from "../../src/lab/lab.ts";
 import { labObstacle } from "../../src/lab/obstacle.ts";
 import { labNames } from "../../src/lab/place.ts";
 
@@ -25,10 +25,10 @@ export function whereLabsRun(title: string, define: () => void): void {
 }
 
 /** A block of tests in which one lab is up: built before the first of them, removed after the last, whatever happens. */
-export function withLab(title: string, define: (lab: Lab) => void): void {
+export function withLab(title: string, define: (lab: Lab) => void, variant: UpOptions = {}): void {
   whereLabsRun(title, () => {
     const lab = new Lab(newLabName());
-    beforeAll(() => lab.up());
+    beforeAll(() => lab.up(variant));
     afterAll(() => lab.down());
     beforeEach(({ onTestFailed }) => {
       onTestFailed(() => showLogs(lab));

@@ -14,6 +14,16 @@ export interface CapturedMessage {
   readonly malformed: boolean;
 }
 
+export interface CapturedDatagram {
+  readonly sourceMac: string;
+  readonly destinationMac: string;
+  readonly source: string;
+  readonly destination: string;
+  /** Those of IPv4 and UDP. */
+  readonly hasRightChecksums: boolean;
+  readonly payload: Uint8Array;
+}
+
 export class PacketCapture {
   readonly #lab: Lab;
   readonly #node: string;
@@ -46,32 +56,42 @@ export class PacketCapture {
 
   /** Ends the capture. */
   async messages(): Promise<CapturedMessage[]> {
+    const fields = ["mip.type", "mip.homeaddr", "_ws.malformed", "_ws.expert.severity"];
+    const packets = await this.#read("mip || _ws.malformed", fields);
+    return packets.map(([type, homeAddress = "", malformed, severity]) => ({
+      type: Number(type),
+      homeAddress,
+      malformed: malformed !== "" || severity !== "",
+    }));
+  }
+
+  /** Ends the capture. */
+  async datagrams(): Promise<CapturedDatagram[]> {
+    const fields = ["eth.src", "eth.dst", "ip.src", "ip.dst", "ip.checksum.status", "udp.checksum.status", "data.data"];
+    const packets = await this.#read("udp", fields, ["ip.check_checksum:TRUE", "udp.check_checksum:TRUE"]);
+    return packets.map(
+      ([sourceMac = "", destinationMac = "", source = "", destination = "", ipStatus, udpStatus, data = ""]) => ({
+        sourceMac,
+        destinationMac,
+        source,
+        destination,
+        hasRightChecksums: ipStatus === "1" && udpStatus === "1",
+        payload: Buffer.from(data, "hex"),
+      }),
+    );
+  }
+
+  async #read(filter: string, fields: readonly string[], preferences: readonly string[] = []): Promise<string[][]> {
     await this.#stop();
     const { stdout } = await execa("tshark", [
-      "-r",
-      this.#file,
-      "-Y",
-      "mip || _ws.malformed",
-      "-T",
-      "fields",
-      "-E",
-      "separator=;",
-      "-e",
-      "mip.type",
-      "-e",
-      "mip.homeaddr",
-      "-e",
-      "_ws.malformed",
-      "-e",
-      "_ws.expert.severity",
+      ...["-r", this.#file, "-Y", filter, "-T", "fields", "-E", "separator=;"],
+      ...preferences.flatMap((preference) => ["-o", preference]),
+      ...fields.flatMap((field) => ["-e", field]),
     ]);
     return stdout
       .split("\n")
       .filter((line) => line !== "")
-      .map((line) => {
-        const [type, homeAddress = "", malformed, severity] = line.split(";");
-        return { type: Number(type), homeAddress, malformed: malformed !== "" || severity !== "" };
-      });
+      .map((line) => line.split(";"));
   }
 
   async discard(): Promise<void> {

@@ -1,0 +1,35 @@
+import type { HomeAgent } from "../cluster/home-agent.ts";
+import type { Config } from "../config/config.ts";
+import { LinkRelay, openLinks } from "../relay/link-relay.ts";
+import type { Counters } from "../telemetry/counters.ts";
+import type { EventLog } from "../telemetry/log.ts";
+
+/** `undefined` where the configuration has nobody relayed to by MAC address. */
+export async function makeLinkRelay(
+  config: Config,
+  agent: HomeAgent,
+  counters: Counters,
+  log: EventLog,
+): Promise<LinkRelay | undefined> {
+  if (!wantsLinkRelay(config)) return undefined;
+  const peers = config.members.filter(({ id }) => config.relay.addressing.get(id) === "l2");
+  return new LinkRelay(
+    {
+      self: config.self,
+      virtualAddress: config.virtualAddress,
+      peers: new Map(peers.map((member) => [member.id, member])),
+      isTaking: (member) => agent.peer(member)?.takesLinkRelay ?? false,
+      sent: (addressing) => counters.addLabeled("relay-frames-sent", addressing),
+      changed: (member, path) => {
+        if (path.addressing === "l2") log.event("relay-by-mac", { member, mac: path.mac });
+        else log.event("relay-by-ip", { member, reason: path.reason });
+      },
+    },
+    await openLinks(),
+  );
+}
+
+/** Whether some pair with this member is to relay by MAC address. */
+export function wantsLinkRelay({ relay }: Config): boolean {
+  return [...relay.addressing.values()].includes("l2");
+}
