@@ -514,7 +514,7 @@ class Helper:
                     "version": PROTOCOL_VERSION,
                     "run": self.run_id,
                     "pid": os.getpid(),
-                    "speakerPid": self.speaker.parent,
+                    "speakerProcess": f"{self.speaker.parent} {started_at(self.speaker.parent)}",
                     "speaker": self.version,
                 }
             )
@@ -586,6 +586,16 @@ def parse(line):
     if not isinstance(message, dict):
         raise BadInput("a message that is not an object")
     return message
+
+
+def started_at(pid):
+    """Ticks since the machine was started: process ids are used again, together with these they are not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as stat:
+            # The name in parentheses may hold anything: fields are counted from its end.
+            return stat.read().rpartition(") ")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def listed(words):

@@ -28,6 +28,16 @@ export async function findAccount(user: string | undefined): Promise<Account> {
   return { name, uid, gid, foreign: true };
 }
 
+/** The number of a group, by its name or as it is; our own by default. @throws an error with the name if there is none */
+export async function findGroup(group: string | undefined): Promise<number> {
+  if (group === undefined) return userInfo().gid;
+  if (/^\d{1,10}$/.test(group)) return Number(group);
+  const { stdout = "" } = await execa("getent", ["group", "--", group], { reject: false });
+  const gid = Number(stdout.split(":")[2] || NaN);
+  if (Number.isNaN(gid)) throw new Error(`there is no group ${group} for ExaBGP to be in`);
+  return gid;
+}
+
 /**
  * The words before a command that make it run as that account and die with us. The account changes before the signal is
  * set: the kernel forgets the signal when a process changes its user, as ExaBGP itself would.

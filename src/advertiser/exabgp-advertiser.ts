@@ -1,5 +1,5 @@
 /**
- * Announces by an ExaBGP of our own.
+ * Announces by an ExaBGP, which is our child, or somebody else's beside us.
  *
  *     daemon ── this advertiser ──(execa, dies with us)──▶ ExaBGP ──BGP──▶ routers
  *                    │                                       │ stdin, stdout: text API
@@ -17,7 +17,9 @@ import { memberCommunity } from "./announcers.ts";
 import { parseEvent, printable, routeCommands, type SpeakerEvent } from "./api-dialect.ts";
 import type { Report } from "./helper-channel.ts";
 import { RoutingTable, SETTLE_MS } from "./routing-table.ts";
-import { type SpeakerOptions, SpeakerSupervisor } from "./speaker-supervisor.ts";
+import { SidecarSpeaker } from "./sidecar-speaker.ts";
+import type { Speaker, SpeakerOptions } from "./speaker.ts";
+import { SpeakerSupervisor } from "./speaker-supervisor.ts";
 
 export interface ExabgpAdvertiserOptions extends SpeakerOptions {
   /** Without any BGP session for this long, ExaBGP is started anew. Default 20,000. */
@@ -36,7 +38,7 @@ const WITHDRAWAL_DEADLINE_MS = 1000;
 export class ExabgpAdvertiser implements Advertiser {
   readonly #options: ExabgpAdvertiserOptions;
   readonly #listener: AdvertiserListener;
-  readonly #speaker: SpeakerSupervisor;
+  readonly #speaker: Speaker;
   readonly #neighbors: Map<string, NeighborStatus>;
   readonly #table: RoutingTable;
   readonly #self: Announcer;
@@ -69,7 +71,8 @@ export class ExabgpAdvertiser implements Advertiser {
       members: options.members,
       self: options.self,
     });
-    this.#speaker = new SpeakerSupervisor(options, {
+    const Kind = options.sidecar ? SidecarSpeaker : SpeakerSupervisor;
+    this.#speaker = new Kind(options, {
       joined: () => this.#joined(),
       reported: (report) => this.#reported(report),
       lost: (reason) => this.#lost(reason),

@@ -80,6 +80,16 @@ export class HelperChannel {
     for (const connection of this.#connections) connection.destroy();
   }
 
+  /** As `dismiss`; the joined helper ends its ExaBGP. */
+  end(reason: string): void {
+    const helper = this.#helper;
+    if (helper) {
+      this.#connections.delete(helper);
+      end(helper, reason);
+    }
+    this.dismiss();
+  }
+
   /** To the joined helper; lost if there is none. */
   set(sequence: number, routes: readonly RouteCommands[]): void {
     if (this.#helper) send(this.#helper, { type: "set", sequence, routes });
@@ -124,10 +134,10 @@ export class HelperChannel {
 
   #hello(connection: Socket, hello: Hello): void {
     if (hello.run !== this.#expectedRun) {
-      connection.destroy();
+      end(connection, "it was started for another daemon, or with another configuration");
     } else if (this.#helper) {
-      // ExaBGP starts one helper at a time: the first has died, and what it announced is unknown.
-      this.#leave("the helper was started again");
+      // ExaBGP starts one helper at a time: if the first has died, its connection ends now. Else this one has no business here.
+      connection.destroy();
     } else {
       this.#helper = connection;
       this.#startHeartbeats(connection);
@@ -162,6 +172,11 @@ export class HelperChannel {
     this.dismiss();
     this.#listener.left(reason);
   }
+}
+
+function end(connection: Socket, reason: string): void {
+  send(connection, { type: "end", reason });
+  connection.end();
 }
 
 function send(connection: Socket, message: DaemonMessage): void {

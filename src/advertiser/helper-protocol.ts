@@ -31,9 +31,10 @@ const helperMessage = z.discriminatedUnion("type", [
     version: z.literal(PROTOCOL_VERSION),
     /** Names the start of ExaBGP that this helper belongs to. */
     run: z.string(),
+    /** As it is called where it runs, which may be a container. */
     pid: z.int().positive(),
-    /** Of its ExaBGP. Both as they are called where they run, which may be a container. */
-    speakerPid: z.int().positive(),
+    /** Names the process of its ExaBGP, also after that has ended. */
+    speakerProcess: z.string(),
     /** As ExaBGP answers `version`. */
     speaker: z.string(),
   }),

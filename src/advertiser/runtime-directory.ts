@@ -12,36 +12,53 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Account } from "./account.ts";
 
 /** Two directories up from here lies `exabgp/`, in a checkout (src/advertiser) as in a package (dist/advertiser). */
-const HELPER_SOURCE = fileURLToPath(new URL("../../exabgp/anyhome_exabgp.py", import.meta.url));
+export const HELPER_SOURCE = fileURLToPath(new URL("../../exabgp/anyhome_exabgp.py", import.meta.url));
 
 /** `sun_path` of `sockaddr_un`, without its final NUL. */
 const SOCKET_PATH_BYTES = 107;
 const LEFTOVER_DEADLINE_MS = 2000;
 
+/** Who may look into the directory besides ourselves. */
+export interface Access {
+  /** Owner of the files. Absent: we. */
+  readonly uid?: number;
+  /** Group of directory and files. Absent: our own. */
+  readonly gid?: number;
+  /** All of that group may read the files and use the socket; otherwise the owner alone. */
+  readonly isGroupShared?: boolean;
+}
+
+export function helperPath(directory: string): string {
+  return join(directory, "anyhome_exabgp.py");
+}
+
+export function socketPath(directory: string): string {
+  return join(directory, "helper.sock");
+}
+
 /** The directory that holds what ExaBGP and the daemon share: nobody but these two can look into it. */
 export class RuntimeDirectory {
   readonly path: string;
-  readonly #account: Account;
+  readonly #access: Access;
 
   /** @param path absolute; made if it is not there. The directories above must let ExaBGP's account pass. */
-  constructor(path: string, account: Account) {
+  constructor(path: string, access: Access) {
     this.path = path;
-    this.#account = account;
+    this.#access = access;
     if (Buffer.byteLength(this.socket) > SOCKET_PATH_BYTES) {
       throw new RangeError(`${this.socket} is too long for the path of a socket: ${SOCKET_PATH_BYTES} bytes at most`);
     }
   }
 
   get socket(): string {
-    return join(this.path, "helper.sock");
+    return socketPath(this.path);
   }
 
   /** A copy: the account that ExaBGP runs as may not be able to read our own files. */
   get helper(): string {
-    return join(this.path, "anyhome_exabgp.py");
+    return helperPath(this.path);
   }
 
   get config(): string {
@@ -63,14 +80,14 @@ export class RuntimeDirectory {
     await this.#endLeftoverSpeaker();
     rmSync(this.socket, { force: true });
     chmodSync(this.path, 0o750);
-    if (this.#account.foreign) chownSync(this.path, -1, this.#account.gid);
+    if (this.#access.gid !== undefined) chownSync(this.path, -1, this.#access.gid);
     const copy = `${this.helper}.new`;
     copyFileSync(HELPER_SOURCE, copy);
     this.#handOver(copy, 0o400);
     renameSync(copy, this.helper);
   }
 
-  /** Writes a file that only ExaBGP's account (and root) can read. */
+  /** Writes a file that nobody else can read. */
   write(path: string, text: string): void {
     const draft = `${path}.new`;
     rmSync(draft, { force: true });
@@ -79,9 +96,10 @@ export class RuntimeDirectory {
     renameSync(draft, path);
   }
 
-  /** The socket, once it is there, for ExaBGP's account only. */
+  /** The socket, once it is there. To connect to it takes the right to write. */
   shareSocket(): void {
     this.#handOver(this.socket, 0o600);
+    if (this.#access.isGroupShared) chmodSync(this.socket, 0o660);
   }
 
   /** Remembers the running ExaBGP, for a daemon that finds it left over. */
@@ -97,8 +115,9 @@ export class RuntimeDirectory {
   }
 
   #handOver(path: string, mode: number): void {
-    chmodSync(path, mode);
-    if (this.#account.foreign) chownSync(path, this.#account.uid, this.#account.gid);
+    const { uid, gid, isGroupShared } = this.#access;
+    if (uid !== undefined || gid !== undefined) chownSync(path, uid ?? -1, gid ?? -1);
+    chmodSync(path, isGroupShared ? mode | 0o040 : mode);
   }
 
   /** Normally ExaBGP dies with its daemon; one whose daemon died while it was being started does not. */

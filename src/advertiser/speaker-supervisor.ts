@@ -1,44 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
-import type { EventLog } from "../telemetry/log.ts";
-import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../wire/ipv4.ts";
 import { type Account, confinement, findAccount } from "./account.ts";
 import type { SpeakerState } from "./advertiser.ts";
 import { isKnownVersion, printable } from "./api-dialect.ts";
-import { type BgpOptions, exabgpConfig, exabgpEnvironment } from "./exabgp-config.ts";
-import { HelperChannel, type Report } from "./helper-channel.ts";
+import { exabgpConfig, exabgpEnvironment } from "./exabgp-config.ts";
+import { HelperChannel } from "./helper-channel.ts";
 import type { RouteCommands } from "./helper-protocol.ts";
 import { RestartBackoff } from "./restart-backoff.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
+import { DEFAULT_HELPER_DEADLINE_MS, type Speaker, type SpeakerListener, type SpeakerOptions } from "./speaker.ts";
+import { helperCommand } from "./speaker-files.ts";
 import { SpeakerProcess } from "./speaker-process.ts";
 
-export interface SpeakerOptions {
-  readonly bgp: BgpOptions;
-  /** What routers say of these is of interest. */
-  readonly prefixes: readonly Ipv4Prefix[];
-  /** Absolute path; see `RuntimeDirectory`. */
-  readonly runtimeDirectory: string;
-  /** Default: `exabgp` in the path. */
-  readonly exabgpPath?: string;
-  /** Runs the helper. Default: `python3` in the path. */
-  readonly pythonPath?: string;
-  /** Whom ExaBGP runs as. Default: `exabgp` if we are root, otherwise ourselves. */
-  readonly user?: string;
-  /** After a silence of the daemon of this length, the helper withdraws everything. Default 1000. */
-  readonly helperDeadlineMs?: number;
-  readonly log: EventLog;
-}
-
-export interface SpeakerListener {
-  /** ExaBGP runs, its helper is there, and nothing is announced yet. */
-  joined(): void;
-  reported(report: Report): void;
-  /** ExaBGP is gone, and its routes with it. It is started again unless it was asked to stop. */
-  lost(reason: string): void;
-}
-
-const DEFAULT_HELPER_DEADLINE_MS = 1000;
 const CHECK_TIMEOUT_MS = 10_000;
 /** From the start of ExaBGP until its helper must have joined. */
 const JOIN_DEADLINE_MS = 10_000;
@@ -52,7 +26,7 @@ interface Place {
 }
 
 /** Keeps one ExaBGP with its helper running: starts it, watches it, kills it when it can't be trusted, starts it again. */
-export class SpeakerSupervisor {
+export class SpeakerSupervisor implements Speaker {
   readonly #options: SpeakerOptions;
   readonly #listener: SpeakerListener;
   readonly #channel: HelperChannel;
@@ -154,15 +128,18 @@ export class SpeakerSupervisor {
   /** Claims what belongs to us alone, and tries what can be tried without a session: mistakes are told now, by their cause. */
   async #prepare(): Promise<Place> {
     const account = await findAccount(this.#options.user);
-    const directory = new RuntimeDirectory(this.#options.runtimeDirectory, account);
+    const directory = new RuntimeDirectory(
+      this.#options.runtimeDirectory,
+      account.foreign ? account : { isGroupShared: false },
+    );
     await directory.claim();
     this.#place = { account, directory };
     await this.#channel.listen(directory.socket);
     directory.shareSocket();
     directory.write(directory.environment, exabgpEnvironment(account.name));
-    directory.write(directory.config, exabgpConfig(this.#options.bgp, this.#helperCommand(directory, "check")));
+    directory.write(directory.config, exabgpConfig(this.#options.bgp, helperCommand(this.#options, "check")));
     await attempt(
-      [...confinement(account), ...this.#helperCommand(directory, "check"), "--check"],
+      [...confinement(account), ...helperCommand(this.#options, "check"), "--check"],
       `user ${account.name} can't run the helper (can it pass all directories above ${directory.path}?)`,
     );
     await attempt(
@@ -185,7 +162,7 @@ export class SpeakerSupervisor {
     this.#timer = setTimeout(() => this.restart("the helper did not join in time"), JOIN_DEADLINE_MS);
     this.#channel.expect(run);
     try {
-      directory.write(directory.config, exabgpConfig(this.#options.bgp, this.#helperCommand(directory, run)));
+      directory.write(directory.config, exabgpConfig(this.#options.bgp, helperCommand(this.#options, run)));
       const started = new SpeakerProcess(
         [...confinement(account), ...this.#exabgpCommand(directory)],
         environment(),
@@ -215,15 +192,6 @@ export class SpeakerSupervisor {
 
   #exabgpCommand(directory: RuntimeDirectory): string[] {
     return [this.#options.exabgpPath ?? "exabgp", "--env", directory.environment, directory.config];
-  }
-
-  #helperCommand(directory: RuntimeDirectory, run: string): string[] {
-    const { bgp, prefixes, pythonPath: python = "python3" } = this.#options;
-    const script = [python, "-I", directory.helper, "--socket", directory.socket, "--run", run];
-    const neighbors = ["--neighbors", bgp.neighbors.map(({ address }) => formatIpv4(address)).join(",")];
-    const interest = ["--prefixes", prefixes.map(formatPrefix).join(",")];
-    // A helper that hangs must not survive its ExaBGP.
-    return ["/usr/bin/env", "setpriv", "--pdeathsig=KILL", "--", ...script, ...neighbors, ...interest];
   }
 }
 

@@ -52,6 +52,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "check and show configurations, and their schema",
     load: async () => (await import("./config.ts")).configCommand(),
   },
+  exabgp: {
+    summary: "print the files of an ExaBGP that runs as a sidecar",
+    load: async () => (await import("./exabgp.ts")).exabgpCommand(),
+  },
   mn: {
     summary: "be a mobile node: register, deregister, load",
     load: async () => (await import("./mn.ts")).mnCommand(),

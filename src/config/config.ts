@@ -120,6 +120,10 @@ export type AdvertiserConfig =
   | { readonly type: "none" }
   | {
       readonly type: "exabgp";
+      /** What daemon and ExaBGP share; absolute path. */
+      readonly runtimeDirectory: string;
+      /** Somebody else runs ExaBGP, as a member of this group, or of ours. */
+      readonly sidecar: { readonly group: string | undefined } | undefined;
       /** BGP hold time: 0 (no keepalives) or at least 3. */
       readonly holdTimeSeconds: number;
       /** The helper inside ExaBGP withdraws after this long without a sign of life from the daemon. */

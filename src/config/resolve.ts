@@ -1,3 +1,5 @@
+import { dirname, join } from "node:path";
+import type { MemberId } from "../registration/binding.ts";
 import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
 import { type Checked, resolvePath } from "./check.ts";
 import type { AdvertiserConfig, BgpConfig, Config, Member, RelayAddressing } from "./config.ts";
@@ -50,7 +52,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     },
     mobileAssociations: associations.mobiles,
     foreignAgentAssociations: associations.foreignAgents,
-    advertiser: resolveAdvertiser(sections.advertiser),
+    advertiser: resolveAdvertiser(source, sections, self.id),
     bfd: {
       transmitIntervalMs: sections.bfd["transmit-interval"],
       receiveIntervalMs: sections.bfd["receive-interval"],
@@ -130,10 +132,19 @@ function resolveAnnounce(sections: ConfigFile): Config["announce"] {
   return [first, ...others];
 }
 
-function resolveAdvertiser(advertiser: ConfigFile["advertiser"]): AdvertiserConfig {
+function resolveAdvertiser(
+  source: Checked["source"],
+  { advertiser, "control-socket": controlSocket }: ConfigFile,
+  node: MemberId,
+): AdvertiserConfig {
   if (advertiser.type === "none") return { type: "none" };
+  // Beside the control socket: one place for what lives as long as the daemon.
+  const beside = join(dirname(resolvePath(source, controlSocket, node)), `exabgp-${node}`);
+  const directory = advertiser["runtime-directory"];
   return {
     type: "exabgp",
+    runtimeDirectory: directory === undefined ? beside : resolvePath(source, directory, node),
+    sidecar: advertiser.mode === "sidecar" ? { group: advertiser.group } : undefined,
     holdTimeSeconds: advertiser["hold-time"] / 1000,
     heartbeatTimeoutMs: advertiser["heartbeat-timeout"],
   };

@@ -245,6 +245,22 @@ const advertiser = z.discriminatedUnion(
     section({ type: z.literal("none").describe("Announce nothing; something else routes to this home agent.") }),
     section({
       type: z.literal("exabgp").describe("Announce by BGP, with an ExaBGP that the daemon starts and watches."),
+      mode: z
+        .enum(["managed", "sidecar"])
+        .default("managed")
+        .describe(
+          "`managed`: the daemon starts ExaBGP. `sidecar`: something else does, in the same network namespace, by `exabgp/sidecar.sh`.",
+        ),
+      "runtime-directory": field
+        .path()
+        .optional()
+        .describe(
+          "What daemon and ExaBGP share: socket and configuration. `{node}` stands for the member's id. Default: `exabgp-{node}` beside the control socket.",
+        ),
+      group: field
+        .text("the name or number of a group", 32, /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/)
+        .optional()
+        .describe("Who runs the sidecar's ExaBGP is in this group, and may join. Default: the daemon's own."),
       "hold-time": field
         .duration({ from: "3s", to: "65535s", also: "0s", example: "9s", wholeSeconds: true })
         .prefault("9s")

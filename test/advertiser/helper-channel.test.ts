@@ -14,7 +14,7 @@ const HELLO = {
   version: 1,
   run: RUN,
   pid: 2,
-  speakerPid: 1,
+  speakerProcess: "1 1",
   speaker: "exabgp 4.2.21",
 } satisfies HelperMessage;
 
@@ -159,12 +159,25 @@ test.each(["nonsense\n", '{"type":"alive"}\n', `${"x".repeat(9 << 20)}\n`])(
   },
 );
 
-test("parts from both when a second helper joins: the first must have died", async () => {
+test("lets no second helper in while the first is there", async () => {
   const first = await joined();
   const second = helper();
   second.send(HELLO);
-  await until("the end", () => log.includes("left: the helper was started again"));
-  await until("the end of the connections", () => first.ended && second.ended);
+  await until("the end of its connection", () => second.ended);
+  expect(first.ended).toBe(false);
+  channel.set(1, []);
+  await until("the set", () => first.received.some(({ type }) => type === "set"));
+});
+
+test("tells a helper that belongs to another start of ExaBGP to end that, and so the joined one when asked to", async () => {
+  const first = await joined();
+  const stranger = helper();
+  stranger.send({ ...HELLO, run: "another-run" });
+  await until("the end of its connection", () => stranger.ended);
+  expect(stranger.received.at(-1)).toMatchObject({ type: "end" });
+  channel.end("enough");
+  await until("the end of the connection", () => first.ended);
+  expect(first.received.at(-1)).toEqual({ type: "end", reason: "enough" });
 });
 
 test("parts from a helper that answers no probe, and not from one that does", async () => {

@@ -75,7 +75,7 @@ describe.skipIf(skipped)("what it does for the daemon", () => {
         version: 1,
         run: "this-run",
         pid: expect.any(Number),
-        speakerPid: expect.any(Number),
+        speakerProcess: expect.stringMatching(/^\d+ \d+$/),
         speaker: "exabgp 4.2.21",
       },
     ]);
@@ -169,6 +169,15 @@ describe.skipIf(skipped)("what it does for the daemon", () => {
     expect(second.received.slice(1)).toEqual(
       ["192.0.2.1", "192.0.2.2"].map((peer) => ({ type: "event", line: state(peer, "up") })),
     );
+  });
+});
+
+describe.skipIf(skipped)("asked by the daemon to end ExaBGP", () => {
+  test("it kills it, and ends with it", async () => {
+    const connection = await announcing();
+    connection.send({ type: "end", reason: "another configuration" });
+    expect(await stage.exabgp.exited).toBe("SIGKILL");
+    expect(stage.exabgp.complaints).toContain("the daemon asked for it (another configuration)");
   });
 });
 

@@ -8,7 +8,7 @@ import { parsePrefix } from "../../src/wire/ipv4.ts";
 
 describe("messages of the helper", () => {
   test.each([
-    { type: "hello", version: 1, run: "r", pid: 7, speakerPid: 6, speaker: "exabgp 4.2.21" },
+    { type: "hello", version: 1, run: "r", pid: 7, speakerProcess: "6 123", speaker: "exabgp 4.2.21" },
     { type: "applied", sequence: 0 },
     { type: "refused", command: "announce route" },
     { type: "lapsed", silentMs: 1000 },

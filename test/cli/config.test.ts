@@ -117,3 +117,28 @@ describe.concurrent("run", () => {
     expect(stderr).toContain(`${file}:12:46: error: security-associations.mobiles[0].spi`);
   });
 });
+
+describe.concurrent("exabgp", () => {
+  const bgp = "bgp: { as: 65011, router-id: 10.9.9.9, neighbors: [{ address: 10.1.0.1, as: 65001, med: 7 }] }";
+  const yaml = (mode: string) =>
+    `${minimal.replace("10.1.0.11", `10.1.0.11\n    ${bgp}`)}advertiser: { type: exabgp, mode: ${mode}, runtime-directory: /run/shared }\n`;
+
+  test("prints the files of a sidecar", async () => {
+    using directory = new ConfigDirectory();
+    const file = directory.write("anyhome.yaml", yaml("sidecar"));
+    const config = await anyhome(["exabgp", "config", "-c", file, "--node", "ha1"]);
+    expect(config).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(config.stdout).toContain('"/run/shared/anyhome_exabgp.py" "--socket" "/run/shared/helper.sock"');
+    expect(config.stdout).toContain("\nneighbor 10.1.0.1 {\n");
+    const environment = await anyhome(["exabgp", "environment", "-c", file, "--node", "ha1"]);
+    expect(environment.stdout).toContain("[exabgp.api]\nack = true\n");
+  });
+
+  test("of a daemon that starts its own are none to be printed", async () => {
+    using directory = new ConfigDirectory();
+    const file = directory.write("anyhome.yaml", yaml("managed"));
+    const { exitCode, stdout, stderr } = await anyhome(["exabgp", "config", "-c", file, "--node", "ha1"]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toContain("the advertiser isn't an ExaBGP with mode: sidecar");
+  });
+});

@@ -169,7 +169,25 @@ test("BGP of a member", () => {
       },
     ],
   });
-  expect(config.advertiser).toEqual({ type: "exabgp", holdTimeSeconds: 0, heartbeatTimeoutMs: 1000 });
+  expect(config.advertiser).toEqual({
+    type: "exabgp",
+    runtimeDirectory: "/run/anyhome/exabgp-ha1",
+    sidecar: undefined,
+    holdTimeSeconds: 0,
+    heartbeatTimeoutMs: 1000,
+  });
+});
+
+test("ExaBGP as a sidecar", () => {
+  using directory = new ConfigDirectory();
+  const bgp = "bgp: { as: 65011, router-id: 10.9.9.9, neighbors: [{ address: 10.1.0.1, as: 65001 }] }";
+  const sidecar = 'mode: sidecar, runtime-directory: "shared/{node}", group: bgp';
+  const yaml = `${minimal.replace("10.1.0.11", `10.1.0.11\n    ${bgp}`)}advertiser: { type: exabgp, ${sidecar} }\n`;
+  const { config } = loadConfig(directory.write("anyhome.yaml", yaml), { node: "ha1" });
+  expect(config.advertiser).toMatchObject({
+    runtimeDirectory: join(directory.path, "shared/ha1"),
+    sidecar: { group: "bgp" },
+  });
 });
 
 test("what is announced: the network first, the address as a /32, other prefixes", () => {

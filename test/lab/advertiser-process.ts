@@ -16,6 +16,7 @@ export interface StandInOptions {
   readonly localAs: number;
   readonly neighbors: readonly ({ readonly address: string } & Omit<NeighborOptions, "address">)[];
   readonly sessionPatienceMs?: number;
+  readonly sidecar?: { readonly group?: string };
 }
 
 /** As `Advertisement`, with the prefix as text. */

@@ -2,7 +2,7 @@
  * One FRR router and one host beside it, each in its own network namespace, with a process on the host that holds an
  * advertiser. What is asserted is what the router's kernel has.
  */
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -40,6 +40,7 @@ const TOPOLOGY: Topology = {
   ],
 };
 
+const SIDECAR = fileURLToPath(new URL("../../exabgp/sidecar.sh", import.meta.url));
 const PROCESS = fileURLToPath(new URL("./advertiser-process.ts", import.meta.url));
 
 export type Part = "exabgp" | "helper";
@@ -49,6 +50,7 @@ export class AdvertiserRig {
   readonly #router = this.#place.namespace("r1");
   readonly #host = this.#place.namespace(LINK);
   readonly #standIns = new Set<StandIn>();
+  #supervisor: ChildProcess | undefined;
   #monitor: ChildProcessWithoutNullStreams | undefined;
   /** When the router's kernel got (true) or lost (false) a route to the prefix; epoch ms. */
   readonly #changes: { readonly atMs: number; readonly present: boolean }[] = [];
@@ -116,10 +118,29 @@ export class AdvertiserRig {
     return standIn;
   }
 
+  /** ExaBGP for a daemon with `sidecar`, started again whenever it ends. */
+  startSidecar(): void {
+    const directory = join(this.#place.node(LINK).directory, "exabgp-65011");
+    const supervisor = 'while :; do sh "$1" "$2"; sleep 0.1; done';
+    const [file, ...args] = enter(this.#host, ["sh", "-c", supervisor, "supervisor", SIDECAR, directory]);
+    this.#supervisor = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
+    // An ExaBGP whose output nobody reads would block.
+    for (const output of [this.#supervisor.stdout, this.#supervisor.stderr]) output?.resume();
+  }
+
+  async stopSidecar(): Promise<void> {
+    this.#supervisor?.kill("SIGKILL");
+    this.#supervisor = undefined;
+    for (const { pid, command } of await processesIn(this.#host)) {
+      if (command.some((word) => word.endsWith("sidecar.sh") || word.endsWith("/exabgp"))) kill(pid, "SIGKILL");
+    }
+  }
+
   /** Ends what a test has left running on the host, and waits until the router has forgotten it. */
   async clear(): Promise<void> {
     for (const standIn of this.#standIns) standIn.signal("SIGKILL");
     this.#standIns.clear();
+    await this.stopSidecar();
     await waitFor(async () => (await processesIn(this.#host)).length === 0, {
       deadlineMs: 10_000,
       what: "an empty host",
