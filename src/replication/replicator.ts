@@ -80,17 +80,20 @@ export class Replicator {
   /** Peers that this member is not yet level with: it must not take over from them, nor be announced, before it is. */
   get catchingUpWith(): MemberId[] {
     return [...this.#links]
-      .filter(
-        ([peer, link]) =>
-          this.#options.membership.isAlive(peer) && !(link.isUp && link.peerSynchronized && link.peerChecked),
-      )
+      .filter(([peer, link]) => this.#options.membership.isAlive(peer) && !isLevel(link))
       .map(([peer]) => peer);
   }
 
   /** False from a stall until all peers that are alive have confirmed what we own, or have had the time to. */
   isConfirmed(now: Now): boolean {
-    if (this.#unconfirmedUntilMs > now.monotonicMs && this.catchingUpWith.length === 0) this.#unconfirmedUntilMs = 0;
-    return this.#unconfirmedUntilMs <= now.monotonicMs;
+    if (this.#unconfirmedUntilMs <= now.monotonicMs) return true;
+    for (const [peer, link] of this.#links) {
+      const state = this.#options.membership.get(peer)?.state;
+      // Whoever doesn't hear us had taken us for dead: it lives, and we can't relay to it yet.
+      if (state === "one-way" || (state === "alive" && !isLevel(link))) return false;
+    }
+    this.#unconfirmedUntilMs = 0;
+    return true;
   }
 
   /** Has every peer check again what we believe to own. */
@@ -411,6 +414,11 @@ export class Replicator {
     if (row?.ownership.owner === owner && canForget(row, now.wallMs + FORGET_MARGIN_MS))
       this.#options.table.delete(mobile);
   }
+}
+
+/** Both have told each other all that the other must know. */
+function isLevel(link: Link): boolean {
+  return link.isUp && link.peerSynchronized && link.peerChecked;
 }
 
 function isNewer(a: Binding, b: Binding): boolean {

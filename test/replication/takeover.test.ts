@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { decodeBindingRow } from "../../src/registration/binding-row.ts";
 import { formatIpv4, ipv4 } from "../../src/wire/ipv4.ts";
 import { ReplyCode } from "../../src/wire/reply-code.ts";
 import { TestCluster } from "../cluster/test-cluster.ts";
@@ -38,6 +39,31 @@ describe("a registration", () => {
       cluster.agent(id).findBinding(identity(homeAddress)),
     );
     expect(held).toEqual(["ha2", "ha3", "ha4"]);
+  });
+
+  it("is on a backup's disk with all that the ingress's permanent binding has (M13)", () => {
+    const cluster = new TestCluster(3);
+    const nai = cluster.naiRanked("ha2", "ha3");
+    const sent = cluster.register("ha1", { nai, homeAddress: "0.0.0.0", lifetime: 900 });
+    const permanent = cluster.agent("ha1").findLocation({ homeAddress: ipv4("0.0.0.0"), nai });
+    expect(permanent).toMatchObject({ homeAddress: sent?.reply.homeAddress, owner: "ha2" });
+    const row = decodeBindingRow(cluster.diskRows("ha3").get(`binding nai:${nai}`) ?? "");
+    expect(row).toMatchObject({
+      nai,
+      homeAddress: permanent?.homeAddress,
+      ownership: { owner: "ha2" },
+      registration: {
+        careOfAddresses: [
+          {
+            foreignAgent: permanent?.ingress?.foreignAgent,
+            careOfAddress: permanent?.ingress?.careOfAddress,
+            lifetimeSeconds: 900,
+            expiresAtMs: permanent?.ingress?.expiresAtMs,
+            ingress: "ha1",
+          },
+        ],
+      },
+    });
   });
 
   it("is granted a short lifetime where no backup is in reach, and says so to nobody but the reply", () => {
@@ -233,5 +259,22 @@ describe("rebalancing", () => {
     cluster.passTime(1500);
     expect(cluster.agent("ha1").counts.owned).toBe(5);
     for (const homeAddress of homeAddresses) expect(cluster.register("ha5", { homeAddress })?.reply.code).toBe(0);
+  });
+});
+
+describe("a member that stood still", () => {
+  it("takes no request before the others hear it again: they may have taken its mobiles over", () => {
+    const cluster = new TestCluster(3);
+    const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3");
+    cluster.register("ha1", { homeAddress });
+    cluster.loses = (from) => from === "ha1";
+    cluster.passTime(2500);
+    cluster.input("ha1", { type: "stalled" });
+    expect(cluster.register("ha1", { homeAddress })).toBeUndefined();
+    expect(cluster.count("ha1", "datagrams-dropped unconfirmed")).toBe(1);
+    cluster.loses = () => false;
+    cluster.passTime(500);
+    expect(cluster.register("ha1", { homeAddress })?.reply.code).toBe(0);
+    expect(cluster.agent("ha1").counts.owned).toBe(0);
   });
 });
