@@ -76,14 +76,19 @@ export class ByteReader {
     return Array.from({ length: this.u8() }, () => this.shortText());
   }
 
+  bytes(length: number): Uint8Array {
+    const start = this.#advance(length);
+    return this.#buffer.subarray(start, start + length);
+  }
+
   rest(): Uint8Array {
     return this.#buffer.subarray(this.#offset);
   }
 
   #utf8(length: number): string {
-    const start = this.#advance(length);
+    const bytes = this.bytes(length);
     try {
-      return text.decode(this.#buffer.subarray(start, start + length));
+      return text.decode(bytes);
     } catch {
       throw new FrameFormatError("a text that is not UTF-8");
     }

@@ -72,13 +72,21 @@ export class Heartbeats {
       .map(({ id }) => id);
   }
 
-  /** Answers the peer's state if it has changed. */
-  received(sender: MemberId, bootCount: number, heartbeat: Heartbeat, now: Now): PeerStatus["state"] | undefined {
+  /** Answers the peer's state if it has changed, and whether its daemon has started anew since it was heard. */
+  received(
+    sender: MemberId,
+    bootCount: number,
+    heartbeat: Heartbeat,
+    now: Now,
+  ): { readonly state: PeerStatus["state"] | undefined; readonly restarted: boolean } {
     const before = this.#membership.get(sender);
     this.#membership.heard(sender, bootCount, heartbeat, now);
     const after = this.#membership.get(sender);
     this.#report(before, after);
-    return before?.state === after?.state ? undefined : after?.state;
+    return {
+      state: before?.state === after?.state ? undefined : after?.state,
+      restarted: before !== undefined && before.bootCount !== 0 && before.bootCount !== bootCount,
+    };
   }
 
   /** Answers the peers that have fallen silent. */

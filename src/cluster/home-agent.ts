@@ -34,7 +34,7 @@ import { LoadMeter } from "./load-meter.ts";
 import type { Location } from "./location.ts";
 import { LocationTable } from "./location-table.ts";
 import { Membership, type PeerStatus } from "./membership.ts";
-import type { HealthState, Load, Message } from "./message.ts";
+import type { HealthState, Load, Message, RelayReply } from "./message.ts";
 import { type Answer, Owner, type ServedRequest } from "./owner.ts";
 import { Placement, type PlacementMember } from "./placement.ts";
 import type { TemporaryBinding } from "./temporary-bindings.ts";
@@ -122,6 +122,12 @@ export class HomeAgent {
       ...parts,
       peers,
       settings: settings.replication,
+      // As long as an ingress waits for the reply, and its death takes to be noticed by everybody.
+      temporaryCopies: {
+        maximum: settings.maximumPending,
+        lifetimeMs: settings.relayTimeoutMs + 2 * settings.peerTimeoutMs,
+      },
+      adopt: (copy, now) => this.#ingress.adopt(copy, now),
       send: (to, message) => emit({ type: "stream", to, message }),
     });
     this.#owner = new Owner({
@@ -203,6 +209,7 @@ export class HomeAgent {
         break;
       case "stalled":
         this.#owner.stalled();
+        this.#ingress.stalled();
         this.#replication.stalled(now);
         break;
       case "tick":
@@ -384,7 +391,8 @@ export class HomeAgent {
     this.#observer.countBy("frames-received", message.type);
     switch (message.type) {
       case "heartbeat": {
-        const state = this.#heartbeats.received(sender, bootCount, message, now);
+        const { state, restarted } = this.#heartbeats.received(sender, bootCount, message, now);
+        if (restarted) this.#replication.peerRestarted(sender);
         if (state !== undefined) this.#replication.peerChanged(sender, state, now);
         break;
       }
@@ -411,7 +419,7 @@ export class HomeAgent {
       this.#outputs.push({ type: "reply", payload: reply, source: destination, destination: source });
       return;
     }
-    this.#ingress.answerRelayed(served, {
+    const message: RelayReply = {
       type: "relay-reply",
       requestId,
       generation: binding?.ownership.generation ?? 0,
@@ -419,7 +427,8 @@ export class HomeAgent {
       knownUntilMs: binding?.registration.retainUntilMs ?? 0,
       destination: this.#settings.virtualEndpoint,
       reply: reply ?? new Uint8Array(),
-    });
+    };
+    this.#ingress.answerRelayed(served, message, now);
   }
 
   #send(to: MemberId, message: Message): void {

@@ -6,6 +6,7 @@
 import type { MobileIdentity } from "../auth/association-table.ts";
 import type { MemberId, Ownership } from "../registration/binding.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
+import type { TemporaryCopy } from "../replication/message.ts";
 import type { Replication } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import {
@@ -178,7 +179,7 @@ export class Ingress {
 
   /** The owner's answer: the temporary binding becomes a permanent one, and the reply goes to the foreign agent that it names. */
   replied(sender: MemberId, message: RelayReply, now: Now): void {
-    const temporary = this.#temporary.take(message.requestId);
+    const temporary = this.#end(message.requestId, now);
     if (temporary === undefined) {
       this.#observer.count("replies-unmatched");
       return;
@@ -208,21 +209,41 @@ export class Ingress {
   }
 
   /** The owner's answer to a request that came by another member goes back there. */
-  answerRelayed({ ingress }: ServedRequest, message: RelayReply): void {
-    if (ingress === this.#settings.self) this.#answered(message);
+  answerRelayed({ ingress }: ServedRequest, message: RelayReply, now: Now): void {
+    if (ingress === this.#settings.self) this.#answered(message, now);
     else this.#send(ingress, message);
   }
 
   /** This member has become the owner of what it had relayed: its request came back. */
-  #answered({ requestId, reply }: RelayReply): void {
-    const temporary = this.#temporary.take(requestId);
+  #answered({ requestId, reply }: RelayReply, now: Now): void {
+    const temporary = this.#end(requestId, now);
     if (temporary === undefined || reply.length === 0) return;
     this.#observer.countBy("replies-sent", String(reply[1]));
     this.#emit({ type: "reply", payload: reply, source: temporary.destination, destination: temporary.foreignAgent });
   }
 
+  /** A request whose ingress has died after it had relayed it: the same owner gives the same reply, which goes out here. */
+  adopt({ request, foreignAgent, destination, owner, minimumGeneration }: TemporaryCopy, now: Now): void {
+    const decoded = decodeRegistrationRequest(request);
+    if (!decoded.ok) {
+      this.#drop(decoded.fault.reason, foreignAgent);
+      return;
+    }
+    const arrival: Arrival = { request: decoded.message, source: foreignAgent, destination };
+    // What the dead ingress knew counts where this member knows nothing; it may be the owner itself by now.
+    const isKnown = this.#known(identityOf(decoded.message)) !== undefined;
+    if (isKnown || !this.#membership.isAlive(owner)) this.#forward(arrival, now);
+    else this.#relay(arrival, { owner, generation: minimumGeneration }, now);
+  }
+
+  /** This member did not run: if others took it for dead, its requests are answered by its backup. */
+  stalled(): void {
+    this.#temporary.clear();
+  }
+
   passTime(now: Now): void {
-    for (const { owner } of this.#temporary.takeExpired(now.monotonicMs)) {
+    for (const { owner, requestId } of this.#temporary.takeExpired(now.monotonicMs)) {
+      this.#replication.temporaryEnded(requestId, now);
       this.#observer.countBy("relay-timeouts", owner);
       this.#observer.event("relay-timeout", { owner });
     }
@@ -328,16 +349,16 @@ export class Ingress {
       return;
     }
     this.#observer.countBy("requests-relayed", route.owner);
-    this.#send(route.owner, {
-      type: "relay-request",
-      requestId: temporary.requestId,
-      ingress: self,
-      hopLimit,
-      minimumGeneration: route.generation,
-      source,
-      destination,
-      request: request.bytes,
-    });
+    const { requestId, owner } = temporary;
+    const relayed = { requestId, minimumGeneration: route.generation, destination, request: request.bytes };
+    this.#send(owner, { type: "relay-request", ...relayed, ingress: self, hopLimit, source });
+    this.#replication.temporaryMade({ ...relayed, owner, foreignAgent: source });
+  }
+
+  #end(requestId: number, now: Now): TemporaryBinding | undefined {
+    const temporary = this.#temporary.take(requestId);
+    if (temporary !== undefined) this.#replication.temporaryEnded(requestId, now);
+    return temporary;
   }
 
   #refuseRelay(message: RelayRequest, reason: string): void {

@@ -82,12 +82,15 @@ export type CoreCounter =
   | "bindings-expired"
   | "binding-conflicts"
   | "digests-differing"
-  | "registrations-degraded";
+  | "registrations-degraded"
+  | "requests-adopted";
 
 export type CoreLabeledCounter =
   | "requests-relayed"
   | "replies-sent"
   | "relay-timeouts"
+  | "temporaries-copied"
+  | "temporaries-not-copied"
   | "datagrams-dropped"
   | "frames-received"
   | "frames-rejected";
@@ -99,6 +102,7 @@ export type CoreEvent =
   | "datagram-dropped"
   | "relay-timeout"
   | "relay-refused"
+  | "requests-adopted"
   | "binding-conflict"
   | "frame-rejected"
   | "member-alive"

@@ -44,6 +44,10 @@ export class TemporaryBindings {
     return binding;
   }
 
+  clear(): void {
+    this.#byRequestId.clear();
+  }
+
   takeExpired(monotonicMs: number): TemporaryBinding[] {
     const expired: TemporaryBinding[] = [];
     for (const binding of this.#byRequestId.values()) {

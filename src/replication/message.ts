@@ -11,6 +11,19 @@ export interface RegistrationVersion {
   readonly acceptedAtMs: number;
 }
 
+/** Of a temporary binding, what another member needs to become the ingress in place of the one that made it. */
+export interface TemporaryCopy {
+  /** The ingress's. */
+  readonly requestId: number;
+  /** Whom the ingress relayed to, and with which Minimum Generation. */
+  readonly owner: MemberId;
+  readonly minimumGeneration: number;
+  readonly foreignAgent: Endpoint;
+  readonly destination: Endpoint;
+  /** The untouched Registration Request. The mobile's identifier and the Identification are in it. */
+  readonly request: Uint8Array;
+}
+
 export type StreamMessage =
   /** Rows as in the store. The sender wants to hear once they are on the receiver's disk; it counts what it wants to hear of. */
   | { readonly type: "rows"; readonly number: number; readonly rows: readonly string[] }
@@ -56,13 +69,10 @@ export type StreamMessage =
   | { readonly type: "handover"; readonly rows: readonly string[] }
   /** The owner has forgotten these mobiles. */
   | { readonly type: "forget"; readonly mobiles: readonly MobileKey[] }
-  /** A temporary binding, so that a reply finds its foreign agent though its ingress died (mission M13). */
-  | {
-      readonly type: "temporary";
-      readonly requestId: number;
-      readonly foreignAgent: Endpoint;
-      readonly destination: Endpoint;
-      readonly identification: bigint;
-    };
+  /**
+   * Temporary bindings of the sender, so that a reply finds its foreign agent though its ingress died (mission M13), and the
+   * Request Ids of those that have ended.
+   */
+  | { readonly type: "temporary"; readonly made: readonly TemporaryCopy[]; readonly ended: readonly number[] };
 
 export const DIGEST_BUCKETS = 1024;

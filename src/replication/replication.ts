@@ -10,9 +10,10 @@ import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
 import { type DesignationSettings, decider, designateBackups, leastLoaded, takers } from "./designation.ts";
 import { Digests } from "./digests.ts";
 import type { LinkState } from "./link.ts";
-import type { StreamMessage } from "./message.ts";
+import type { StreamMessage, TemporaryCopy } from "./message.ts";
 import { Replicator } from "./replicator.ts";
 import { Takeover } from "./takeover.ts";
+import { TemporaryCopies } from "./temporary-copies.ts";
 import { Whereabouts } from "./whereabouts.ts";
 
 export interface ReplicationSettings extends DesignationSettings {
@@ -24,10 +25,17 @@ export interface ReplicationSettings extends DesignationSettings {
   readonly digestIntervalMs: number;
 }
 
+/** How many temporary bindings of others to keep at most, and for how long. */
+export interface TemporaryCopySettings {
+  readonly maximum: number;
+  readonly lifetimeMs: number;
+}
+
 export interface ReplicationOptions {
   readonly self: MemberId;
   readonly peers: readonly MemberId[];
   readonly settings: ReplicationSettings;
+  readonly temporaryCopies: TemporaryCopySettings;
   readonly table: BindingTable;
   readonly locations: LocationTable;
   readonly journal: Journal;
@@ -36,6 +44,8 @@ export interface ReplicationOptions {
   readonly observer: Observer;
   readonly candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
   readonly send: (to: MemberId, message: StreamMessage) => void;
+  /** The ingress of a request has died: this member takes its place. */
+  readonly adopt: (copy: TemporaryCopy, now: Now) => void;
 }
 
 /** Rows whose backups are reviewed in one go, so that registrations are not held up. */
@@ -49,6 +59,7 @@ export class Replication implements Safety {
   readonly #replicator: Replicator;
   readonly #takeover: Takeover;
   readonly #whereabouts: Whereabouts;
+  readonly #copies: TemporaryCopies;
   /** Rows of ours that are still to be reviewed, after these members have come or gone. */
   #review: Iterator<MobileKey> | undefined;
   readonly #changed = new Set<MemberId>();
@@ -71,6 +82,12 @@ export class Replication implements Safety {
       replicator: this.#replicator,
       designate: (row) => this.designate(row, []),
       tookOver: (row) => this.#whereabouts.tellAll(row),
+    });
+    this.#copies = new TemporaryCopies({
+      ...options,
+      ...options.temporaryCopies,
+      designated: options.settings.designated.get(options.self) ?? [],
+      isAvailable: (member) => this.#replicator.isAvailable(member),
     });
   }
 
@@ -138,6 +155,14 @@ export class Replication implements Safety {
     return this.#takeover.isCollecting(owner);
   }
 
+  temporaryMade(copy: TemporaryCopy): void {
+    this.#copies.made(copy);
+  }
+
+  temporaryEnded(requestId: number, now: Now): void {
+    this.#copies.ended(requestId, now);
+  }
+
   // Inputs
 
   opened(peer: MemberId): void {
@@ -150,6 +175,7 @@ export class Replication implements Safety {
   }
 
   receive(from: MemberId, message: StreamMessage, now: Now): void {
+    if (message.type === "temporary") this.#copies.receive(from, message, now);
     this.#replicator.receive(from, message, now);
     this.#takeover.receive(from, message, now);
   }
@@ -159,14 +185,23 @@ export class Replication implements Safety {
   }
 
   peerChanged(member: MemberId, state: PeerStatus["state"], now: Now): void {
-    if (state === "dead") this.#takeover.died(member, now);
+    if (state === "dead") {
+      this.#copies.lost(member);
+      this.#takeover.died(member, now);
+    }
     if (state === "alive") this.#takeover.revived(member);
     if (state === "dead" || state === "alive") this.#startReview(member);
+  }
+
+  /** It was gone for so short a time that nobody has noticed: what it was about to do, it doesn't know any more. */
+  peerRestarted(member: MemberId): void {
+    this.#copies.lost(member);
   }
 
   /** We may have been taken for dead: nothing is ours until the others have confirmed it. */
   stalled(now: Now): void {
     this.#replicator.recheck(now);
+    this.#copies.stalled();
   }
 
   rebalance(): void {
@@ -175,6 +210,7 @@ export class Replication implements Safety {
 
   passTime(now: Now): void {
     this.#replicator.passTime(now);
+    this.#copies.passTime(now);
   }
 
   /** One piece of whatever there is to be done to many bindings. */
@@ -183,9 +219,11 @@ export class Replication implements Safety {
     this.#reviewSome();
     this.#moveSome(now);
     this.#replicator.work(now);
+    this.#copies.work(now);
   }
 
   flush(now: Now): void {
+    this.#copies.flush(now);
     this.#replicator.flush(now);
   }
 
@@ -193,7 +231,7 @@ export class Replication implements Safety {
   get nextDueMs(): number {
     if (this.#review !== undefined || this.#replicator.hasBacklog) return Number.NEGATIVE_INFINITY;
     const nextMoveMs = this.draining || this.#rebalancing ? this.#nextMoveMs : Number.POSITIVE_INFINITY;
-    return Math.min(this.#takeover.nextDeadlineMs, nextMoveMs);
+    return Math.min(this.#takeover.nextDeadlineMs, this.#copies.nextDueMs, nextMoveMs);
   }
 
   // Views

@@ -96,8 +96,12 @@
  * Temporary (type 14)
  *
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                          Request Id                           |
+ *   |                      Number of Bindings                       |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                 Request Id (of each binding)                  |
  *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                      Minimum Generation                       |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                     Foreign Agent Address                     |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -105,14 +109,20 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  ... Destination Address      |       Destination Port        |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                        Identification                         |
+ *   | Owner Length  |  Owner ...    |        Request Length         |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  Registration Request ...                                     |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                        Number of Ended                        |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |               Request Id (of each that has ended)             |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
 import { ByteReader, ByteWriter, FrameFormatError } from "../cluster/byte-cursor.ts";
 import type { MemberId, MobileKey } from "../registration/binding.ts";
 import { parseIpv4 } from "../wire/ipv4.ts";
-import { DIGEST_BUCKETS, type StreamMessage } from "./message.ts";
+import { DIGEST_BUCKETS, type StreamMessage, type TemporaryCopy } from "./message.ts";
 
 /** Bytes that are no message. */
 export class StreamMessageError extends Error {
@@ -194,8 +204,8 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       writeList(writer, message.mobiles, writeMobile);
       break;
     case "temporary":
-      writer.u64(message.requestId).endpoint(message.foreignAgent).endpoint(message.destination);
-      writer.u64(message.identification);
+      writeList(writer, message.made, writeTemporary);
+      writeList(writer, message.ended, (requestId) => writer.u64(requestId));
       break;
   }
   return writer.written();
@@ -244,13 +254,7 @@ function decode(reader: ByteReader): StreamMessage {
     case "forget":
       return { type, mobiles: readList(reader, readMobile) };
     case "temporary":
-      return {
-        type,
-        requestId: readInteger(reader),
-        foreignAgent: reader.endpoint(),
-        destination: reader.endpoint(),
-        identification: reader.bigU64(),
-      };
+      return { type, made: readList(reader, readTemporary), ended: readList(reader, readInteger) };
     default:
       throw new StreamMessageError(`unknown message type ${typeNumber}`);
   }
@@ -286,6 +290,22 @@ function readVersion(reader: ByteReader) {
   const counter = readInteger(reader);
   const acceptedAtMs = readInteger(reader);
   return { mobile: readMobile(reader), signedTime, counter, acceptedAtMs };
+}
+
+function writeTemporary(copy: TemporaryCopy, writer: ByteWriter): void {
+  writer.u64(copy.requestId).u32(copy.minimumGeneration).endpoint(copy.foreignAgent).endpoint(copy.destination);
+  writer.shortText(copy.owner).u16(copy.request.length).bytes(copy.request);
+}
+
+function readTemporary(reader: ByteReader): TemporaryCopy {
+  const requestId = readInteger(reader);
+  const minimumGeneration = reader.u32();
+  const foreignAgent = reader.endpoint();
+  const destination = reader.endpoint();
+  const owner = readMember(reader);
+  // Its own bytes: it is kept, and the piece of the stream that it came in would be kept with it.
+  const request = Uint8Array.from(reader.bytes(reader.u16()));
+  return { requestId, minimumGeneration, foreignAgent, destination, owner, request };
 }
 
 function readBuckets(reader: ByteReader): number[] {
@@ -376,6 +396,11 @@ function expectedBytes(message: StreamMessage): number {
       return EXPECTED_BYTES + EXPECTED_ENTRY_BYTES * message.entries.length;
     case "holding":
       return EXPECTED_BYTES + EXPECTED_ENTRY_BYTES * message.versions.length;
+    case "temporary":
+      return message.made.reduce(
+        (bytes, { request }) => bytes + EXPECTED_ENTRY_BYTES + request.length,
+        EXPECTED_BYTES + 8 * message.ended.length,
+      );
     default:
       return EXPECTED_BYTES;
   }

@@ -10,6 +10,12 @@ const counterDefinitions = {
     help: "relayed requests and replies to members with `l2` addressing, by how they went",
   },
   "relay-timeouts": { label: "owner", help: "temporary bindings whose owner did not reply in time" },
+  "temporaries-copied": { label: "backup", help: "temporary bindings sent to the backup of this ingress" },
+  "temporaries-not-copied": {
+    label: "reason",
+    help: "temporary bindings that no backup has, or that found no room here",
+  },
+  "requests-adopted": { help: "requests relayed again in place of an ingress that had died" },
   "datagrams-dropped": { label: "reason", help: "datagrams dropped without an answer" },
   "receive-overflows": {
     label: "channel",

@@ -167,6 +167,12 @@ export const events = {
     explanation:
       "This home agent has decided about `bindings` bindings of the dead `member`: its own from now on, or another backup's.",
   },
+  "requests-adopted": {
+    level: "warn",
+    message: "requests of a dead ingress adopted",
+    explanation:
+      "`member` died, or started anew, while it waited for replies to `requests` requests that it had relayed. This home agent has copies of its temporary bindings, relays them again in its place, and sends the replies to the foreign agents.",
+  },
   "backup-lagging": {
     level: "warn",
     message: "backup is too slow",

@@ -46,13 +46,7 @@ test("every message stands beside its number", () => {
     { type: "sent", of: "ha1" },
     { type: "handover", rows: [] },
     { type: "forget", mobiles: [] },
-    {
-      type: "temporary",
-      requestId: 1,
-      foreignAgent: { address: UNSPECIFIED, port: 0 },
-      destination: { address: UNSPECIFIED, port: 0 },
-      identification: 0n,
-    },
+    { type: "temporary", made: [], ended: [] },
   ];
   expect(named).toEqual(samples.map((message) => [encodeStreamMessage(message)[0], message.type]));
   const next = samples.length + 1;

@@ -70,9 +70,16 @@ export const anyStreamMessage = fc.oneof(
   fc.record({ type: fc.constant("forget" as const), mobiles }),
   fc.record({
     type: fc.constant("temporary" as const),
-    requestId: integer,
-    foreignAgent: endpoint,
-    destination: endpoint,
-    identification: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    made: fc.array(
+      fc.record({
+        requestId: integer,
+        minimumGeneration: u32,
+        foreignAgent: endpoint,
+        destination: endpoint,
+        owner: member,
+        request: fc.uint8Array({ maxLength: 300 }),
+      }),
+    ),
+    ended: fc.array(integer),
   }),
 ) satisfies fc.Arbitrary<StreamMessage>;

@@ -68,12 +68,19 @@ describe("a stream message", () => {
     [
       {
         type: "temporary",
-        requestId: 9,
-        foreignAgent: { address: ipv4("192.0.2.1"), port: 434 },
-        destination: { address: ipv4("10.64.0.1"), port: 434 },
-        identification: 0xeeae4567dcd51000n,
+        made: [
+          {
+            requestId: 9,
+            minimumGeneration: 3,
+            foreignAgent: { address: ipv4("192.0.2.1"), port: 435 },
+            destination: { address: ipv4("10.64.0.1"), port: 434 },
+            owner: "ha2",
+            request: fromHex("0100"),
+          },
+        ],
+        ended: [7, 8],
       },
-      "0e 0000000000000009 c0000201 01b2 0a400001 01b2 eeae4567dcd51000",
+      "0e 00000001 0000000000000009 00000003 c0000201 01b3 0a400001 01b2 03 686132 0002 0100 00000002 0000000000000007 0000000000000008",
     ],
   ])("has the drawn layout: $type", (message, layout) => {
     expect(hex(encodeStreamMessage(message))).toBe(hex(fromHex(layout)));
@@ -99,6 +106,12 @@ describe("a stream message", () => {
     ["with a home address that is none as its key", "0d 00000001 0006 69703a312e31"],
     ["of an empty member", "0b 00"],
     ["with an empty backup", "08 00000003 0000000000000001 0a000001 0005 6e61693a61 0000 0161 01 00"],
+    ["with a temporary binding of no owner", `0e 00000001 ${"00".repeat(8 + 4 + 6 + 6)} 00 0000 00000000`],
+    [
+      "with a registration request longer than the message",
+      `0e 00000001 ${"00".repeat(8 + 4 + 6 + 6)} 01 61 0003 0100`,
+    ],
+    ["with a Request Id beyond 2^53", "0e 00000000 00000001 0020000000000000"],
     ["with a flag that is neither yes nor no", "06 02 00000000"],
   ])("%s is refused", (_, body) => {
     expect(() => decodeStreamMessage(fromHex(body))).toThrow(StreamMessageError);
