@@ -7,6 +7,8 @@ import type { World } from "./world.ts";
 export const FAULT_KINDS = [
   /** SIGKILL or loss of power; the disk keeps what was committed. */
   "kill",
+  /** The same, in the moment after it has relayed a request as its ingress. */
+  "kill-ingress",
   /** The same, and the disk is lost. */
   "wipe",
   /** Nothing of the process runs: SIGSTOP, a suspended machine. */
@@ -102,6 +104,14 @@ function begin(world: World, { kind, members }: Fault): () => void {
   switch (kind) {
     case "kill":
       return each(struck, (node) => killed(world, node));
+    case "kill-ingress":
+      return each(struck, (node) => {
+        world.doomed.add(node);
+        return () => {
+          world.doomed.delete(node);
+          node.start();
+        };
+      });
     case "wipe":
       return each(struck, (node) => {
         world.kill(node);

@@ -22,6 +22,9 @@ export interface Attempt {
   sentMs: number;
   datagrams: number;
   replies: number;
+  /** The member that the last datagram went to, and those that replies came from. */
+  ingress: string | undefined;
+  readonly repliers: Set<string>;
   /** The first reply that accepted it. */
   accepted: { readonly atMs: number; readonly reply: RegistrationReply; readonly bytes: string } | undefined;
 }
@@ -30,6 +33,8 @@ export interface Mobile {
   readonly name: string;
   readonly nai: string | undefined;
   homeAddress: Ipv4Address;
+  /** It sends nothing before. */
+  silentUntilMs: number;
   /** In the order in which the mobile made them. */
   readonly attempts: Attempt[];
 }
@@ -56,7 +61,7 @@ export class Mobiles {
     this.mobiles = Array.from({ length: count }, (_, index) => {
       const nai = index % 4 === 3 ? `user${index}@example.com` : undefined;
       const homeAddress = nai === undefined ? ipv4(`10.64.${1 + (index >> 8)}.${index & 255}`) : UNSPECIFIED;
-      return { name: nai ?? formatIpv4(homeAddress), nai, homeAddress, attempts: [] };
+      return { name: nai ?? formatIpv4(homeAddress), nai, homeAddress, silentUntilMs: 0, attempts: [] };
     });
     world.onReply = (reply) => this.#replied(reply);
   }
@@ -84,8 +89,18 @@ export class Mobiles {
     return mobile.attempts.slice(mobile.attempts.findLastIndex(({ accepted }) => accepted !== undefined) + 1);
   }
 
+  /** The newest requests of mobiles that have been sent once, there, and not been answered. */
+  waitingFor(ingress: string): { readonly mobile: Mobile; readonly attempt: Attempt }[] {
+    return this.mobiles.flatMap((mobile) => {
+      const attempt = mobile.attempts.at(-1);
+      const waits = attempt?.ingress === ingress && attempt.datagrams === 1 && attempt.replies === 0;
+      return waits ? [{ mobile, attempt }] : [];
+    });
+  }
+
   #act(mobile: Mobile): void {
-    const { random } = this.#world;
+    const { random, queue } = this.#world;
+    if (queue.nowMs < mobile.silentUntilMs) return;
     const last = mobile.attempts.at(-1);
     if (last !== undefined && last.replies === 0 && random.chance(0.5)) this.#send(mobile, last);
     else if (random.chance(0.04)) this.#replay(mobile);
@@ -109,6 +124,8 @@ export class Mobiles {
       sentMs: queue.nowMs,
       datagrams: 0,
       replies: 0,
+      ingress: undefined,
+      repliers: new Set(),
       accepted: undefined,
     };
     mobile.attempts.push(attempt);
@@ -120,7 +137,9 @@ export class Mobiles {
     if (announced.length === 0) return;
     this.#pending.set(pendingKey(attempt.source, attempt.identification), { mobile, attempt });
     attempt.datagrams++;
-    this.#world.datagram(random.pick(announced), attempt.payload, attempt.source);
+    const ingress = random.pick(announced);
+    attempt.ingress = ingress.id;
+    this.#world.datagram(ingress, attempt.payload, attempt.source);
   }
 
   /** An attacker sends an accepted request again that was not the last one: it must not be accepted. */
@@ -134,7 +153,15 @@ export class Mobiles {
     const source: Endpoint = { address: ipv4("198.51.100.66"), port: 6666 };
     this.#pending.set(pendingKey(source, attempt.identification), {
       mobile,
-      attempt: { ...attempt, source, datagrams: 1, replies: 0, accepted: undefined, requestedSeconds: -1 },
+      attempt: {
+        ...attempt,
+        source,
+        datagrams: 1,
+        replies: 0,
+        repliers: new Set(),
+        accepted: undefined,
+        requestedSeconds: -1,
+      },
     });
     this.#world.datagram(random.pick(announced), attempt.payload, source);
   }
@@ -155,7 +182,9 @@ export class Mobiles {
     attempt.replies++;
     const where = `${mobile.name} at ${attempt.sentMs.toFixed(0)} ms`;
     // The network may double a frame, but a home agent answers each datagram once.
-    if (attempt.replies > attempt.datagrams) this.violations.push(`${where}: more replies than requests`);
+    if (attempt.replies > attempt.datagrams && !this.#mayRepeat(attempt, from))
+      this.violations.push(`${where}: more replies than requests`);
+    attempt.repliers.add(from);
     if (!isAccepted(reply.code)) return;
     if (attempt.requestedSeconds < 0) {
       this.violations.push(`${where}: a replayed request was accepted by ${from}`);
@@ -173,6 +202,13 @@ export class Mobiles {
     attempt.accepted = { atMs: this.#world.queue.nowMs, reply, bytes };
     if (mobile.nai !== undefined) mobile.homeAddress = reply.homeAddress;
     this.onAccepted(mobile, attempt);
+  }
+
+  /** The backup of an ingress that seemed dead can't know whether its last replies have left. */
+  #mayRepeat({ repliers, sentMs }: Attempt, from: string): boolean {
+    const { queue } = this.#world;
+    if (!this.#world.wasWholeSince(sentMs)) return true;
+    return [...repliers].some((id) => id !== from && !this.#world.node(id).hasBeenServingFor(queue.nowMs - sentMs));
   }
 }
 

@@ -3,6 +3,7 @@ import { FAULT_KINDS, type Fault, type FaultKind, planFaults, schedule } from ".
 import { check } from "./invariants.ts";
 import { Mobiles } from "./mobiles.ts";
 import { Monitor } from "./monitor.ts";
+import { Orphans } from "./orphans.ts";
 import { Random } from "./random.ts";
 import { World, type WorldOptions } from "./world.ts";
 
@@ -35,6 +36,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const world = new World({ ...options, acknowledgements: options.acknowledgements ?? atOnce });
   const mobiles = new Mobiles(world, options.mobiles);
   const monitor = new Monitor(world, mobiles);
+  const orphans = new Orphans(world, mobiles, plan);
   world.runFor(3000);
   mobiles.liveUntil(durationMs);
   for (const fault of plan) schedule(world, fault);
@@ -45,7 +47,12 @@ export function simulate(options: SimulationOptions): SimulationResult {
   return {
     seed,
     plan,
-    violations: [...monitor.violations, ...mobiles.violations, ...check(world, mobiles, { lostDisks })],
+    violations: [
+      ...monitor.violations,
+      ...orphans.violations,
+      ...mobiles.violations,
+      ...check(world, mobiles, { lostDisks }),
+    ],
     requests: attempts.length,
     accepted: attempts.filter(({ accepted }) => accepted !== undefined).length,
     counts: world.counts,

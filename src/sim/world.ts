@@ -84,6 +84,11 @@ export class World {
   onEvent: (reported: Reported) => void = () => undefined;
   /** The network never carries a request further than the hop limit, or this is told. */
   onViolation: (violation: string) => void = () => undefined;
+  /** A member has relayed a request that it took in itself. */
+  onRelayed: (ingress: SimulatedNode, request: Uint8Array) => void = () => undefined;
+  onFrameLost: (frame: Uint8Array) => void = () => undefined;
+  /** Members that die when they have relayed a request (sim/orphans.ts). */
+  readonly doomed = new Set<SimulatedNode>();
   storms = 0;
   /** When a disk was last emptied. */
   wipedAtMs = Number.NEGATIVE_INFINITY;
@@ -186,6 +191,11 @@ export class World {
     for (const id of this.#ids) if (id !== node.id) this.#close(node.id, id, 5);
   }
 
+  /** Nothing that the member has said on its streams is still under way. */
+  hasArrived({ id }: SimulatedNode): boolean {
+    return this.#ids.every((peer) => (this.#lastDelivery.get(`${id} ${peer}`) ?? 0) < this.queue.nowMs);
+  }
+
   runFor(ms: number): void {
     this.queue.runUntil(this.queue.nowMs + ms);
   }
@@ -196,7 +206,7 @@ export class World {
     } else if (output.type === "frame") {
       const { payload, to } = output;
       if (payload[FRAME_TYPE_OFFSET] !== HEARTBEAT) this.#count("relay-frames");
-      if (payload[FRAME_TYPE_OFFSET] === RELAY_REQUEST) this.#countHop(payload);
+      if (payload[FRAME_TYPE_OFFSET] === RELAY_REQUEST) this.#relayed(node, payload);
       this.#datagramTo(node.id, to, { type: "frame", payload, source: { address: UNSPECIFIED, port: 4340 } });
     } else if (output.type === "stream") {
       const route = `${node.id} ${output.to}`;
@@ -222,7 +232,7 @@ export class World {
     return this.storms > 0 ? STORM : FAIR;
   }
 
-  #countHop(frame: Uint8Array): void {
+  #relayed(node: SimulatedNode, frame: Uint8Array): void {
     const reader = new ByteReader(frame.subarray(FRAME_FIXED_LENGTH));
     reader.shortText();
     const message = decodeMessage(RELAY_REQUEST, reader);
@@ -231,6 +241,7 @@ export class World {
     const hops = (this.#hops.get(request) ?? 0) + 1;
     this.#hops.set(request, hops);
     if (hops === 1) this.#count("relayed-requests");
+    if (message.ingress === node.id) this.onRelayed(node, message.request);
     if (hops > HOP_LIMIT) this.onViolation(`request ${request} was relayed ${hops} times`);
   }
 
@@ -241,7 +252,10 @@ export class World {
   #datagramTo(from: string, to: string, input: Input): void {
     if (this.#cut.has(`${from} ${to}`)) return;
     const { loss, duplication, late, latenessMs } = this.#weather;
-    if (this.random.chance(loss)) return;
+    if (this.random.chance(loss)) {
+      if (input.type === "frame") this.onFrameLost(input.payload);
+      return;
+    }
     const copies = this.random.chance(duplication) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const delayMs = this.random.chance(late) ? this.random.between(5, latenessMs) : this.random.between(0.1, 2);

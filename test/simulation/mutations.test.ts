@@ -68,6 +68,19 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /lives on|replayed request|identical requests got different/,
   },
   {
+    name: "temporary bindings are replicated",
+    faults: ["kill-ingress"],
+    mock: () =>
+      vi.doMock("../../src/replication/temporary-copies.ts", async (original) => {
+        const copies = await original<typeof import("../../src/replication/temporary-copies.ts")>();
+        class Keeping extends copies.TemporaryCopies {
+          override made(): void {}
+        }
+        return { ...copies, TemporaryCopies: Keeping };
+      }),
+    finds: /died alone, and nobody answered/,
+  },
+  {
     name: "an Identification is accepted once",
     faults: [],
     mock: () =>
@@ -91,6 +104,7 @@ afterEach(() => {
   vi.doUnmock("../../src/registration/merge.ts");
   vi.doUnmock("../../src/registration/mobility-bindings.ts");
   vi.doUnmock("../../src/registration/replay-protection.ts");
+  vi.doUnmock("../../src/replication/temporary-copies.ts");
   vi.resetModules();
 });
 
