@@ -58,6 +58,11 @@ export class BindingTable {
     return this.#byOwner.get(owner)?.mobiles ?? new Set();
   }
 
+  /** Whoever owns a row that is held here. */
+  get owners(): MemberId[] {
+    return [...this.#byOwner].filter(([, { mobiles }]) => mobiles.size > 0).map(([owner]) => owner);
+  }
+
   /** Rows of `owner` with a care-of address. */
   liveCount(owner: MemberId): number {
     const owned = this.#byOwner.get(owner);

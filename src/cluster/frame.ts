@@ -58,7 +58,10 @@ interface Peer {
 export class FrameCodec {
   readonly #self: MemberId;
   readonly #bootCount: number;
-  readonly #peers = new Map<MemberId, Peer>();
+  readonly #deriveKey: (sender: MemberId, receiver: MemberId) => KeyObject;
+  /** Former members as well: one that comes back finds sequence numbers and window where it left them. */
+  readonly #known = new Map<MemberId, Peer>();
+  #peers: ReadonlySet<MemberId> = new Set();
 
   constructor(options: {
     readonly cluster: string;
@@ -70,10 +73,17 @@ export class FrameCodec {
     const { cluster, secret, self } = options;
     this.#self = self;
     this.#bootCount = options.bootCount;
-    for (const peer of options.peers) {
-      this.#peers.set(peer, {
-        sendKey: deriveFrameKey(secret, cluster, self, peer),
-        receiveKey: deriveFrameKey(secret, cluster, peer, self),
+    this.#deriveKey = (sender, receiver) => deriveFrameKey(secret, cluster, sender, receiver);
+    this.setPeers(options.peers);
+  }
+
+  setPeers(peers: readonly MemberId[]): void {
+    this.#peers = new Set(peers);
+    for (const peer of peers) {
+      if (this.#known.has(peer)) continue;
+      this.#known.set(peer, {
+        sendKey: this.#deriveKey(this.#self, peer),
+        receiveKey: this.#deriveKey(peer, this.#self),
         window: new ReplayWindow(),
         nextSequence: 1,
       });
@@ -82,7 +92,7 @@ export class FrameCodec {
 
   /** `undefined` if the receiver is no member, or the message too large for a datagram. */
   seal(receiver: MemberId, message: Message): Uint8Array | undefined {
-    const peer = this.#peers.get(receiver);
+    const peer = this.#peer(receiver);
     if (peer === undefined) return undefined;
     const { type, body } = encodeMessage(message);
     const length = FIXED_LENGTH + this.#self.length * 3 + body.length;
@@ -111,7 +121,7 @@ export class FrameCodec {
       const bootCount = reader.u32();
       const sequence = reader.u64();
       const sender = reader.shortText();
-      const peer = this.#peers.get(sender);
+      const peer = this.#peer(sender);
       if (peer === undefined) return refuse("unknown-sender");
       if (!verifyFrame(peer.receiveKey, covered, frame.subarray(covered.length))) return refuse("bad-authenticator");
       if (!peer.window.accept(bootCount, sequence)) return refuse("replayed");
@@ -120,6 +130,10 @@ export class FrameCodec {
       if (error instanceof FrameFormatError) return refuse("malformed-body");
       throw error;
     }
+  }
+
+  #peer(id: MemberId): Peer | undefined {
+    return this.#peers.has(id) ? this.#known.get(id) : undefined;
   }
 }
 

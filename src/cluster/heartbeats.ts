@@ -10,12 +10,12 @@ const TAKERS: readonly HealthState[] = ["ready", "degraded", "guarding"];
 
 export class Heartbeats {
   readonly #self: MemberId;
-  readonly #weights: ReadonlyMap<MemberId, number>;
+  #weights: ReadonlyMap<MemberId, number> = new Map();
   readonly #membership: Membership;
   readonly #observer: Observer;
   readonly #send: (to: MemberId, message: Message) => void;
   readonly #load: (now: Now) => Load;
-  readonly #intervalMs: number;
+  #intervalMs = 0;
   #health: HealthState = "starting";
   #announced = false;
   #unfitCount = 0;
@@ -32,12 +32,18 @@ export class Heartbeats {
     readonly load: (now: Now) => Load;
   }) {
     this.#self = options.self;
-    this.#weights = new Map(options.members.map(({ id, weight }) => [id, weight]));
     this.#membership = options.membership;
     this.#observer = options.observer;
-    this.#intervalMs = options.intervalMs;
     this.#send = options.send;
     this.#load = options.load;
+    this.configure(options);
+  }
+
+  /** Whoever is new is told at once. */
+  configure(options: { readonly members: readonly PlacementMember[]; readonly intervalMs: number }): void {
+    this.#weights = new Map(options.members.map(({ id, weight }) => [id, weight]));
+    this.#intervalMs = options.intervalMs;
+    this.#nextMs = Number.NEGATIVE_INFINITY;
   }
 
   get health(): HealthState {

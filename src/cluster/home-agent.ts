@@ -35,7 +35,7 @@ import type { Location } from "./location.ts";
 import { LocationTable } from "./location-table.ts";
 import { Membership, type PeerStatus } from "./membership.ts";
 import type { HealthState, Load, Message, RelayReply } from "./message.ts";
-import { type Answer, Owner, type ServedRequest } from "./owner.ts";
+import { type Answer, Owner, type SafetySettings, type ServedRequest } from "./owner.ts";
 import { Placement, type PlacementMember } from "./placement.ts";
 import type { TemporaryBinding } from "./temporary-bindings.ts";
 
@@ -62,13 +62,20 @@ export interface HomeAgentSettings {
   readonly associations: AssociationTable;
 }
 
+/** Of the settings, those that can change while the member runs. */
+export type Reconfiguration = Pick<
+  HomeAgentSettings,
+  "members" | "heartbeatIntervalMs" | "peerTimeoutMs" | "loadFactor" | "replication" | "policy" | "associations"
+>;
+
 export class HomeAgent {
-  readonly #settings: HomeAgentSettings;
+  #settings: HomeAgentSettings;
   readonly #observer: Observer;
   readonly #journal: Journal;
   readonly #table: BindingTable;
   readonly #frames: FrameCodec;
   readonly #membership: Membership;
+  readonly #placement: Placement;
   readonly #locations: LocationTable;
   readonly #owner: Owner;
   readonly #ingress: Ingress;
@@ -84,7 +91,7 @@ export class HomeAgent {
 
   constructor(settings: HomeAgentSettings, observer: Observer) {
     const { cluster, secret, self, bootCount, members } = settings;
-    const peers = members.map(({ id }) => id).filter((id) => id !== self);
+    const peers = peersOf(settings);
     const emit: Emit = (output) => this.#outputs.push(output);
     const send = (to: MemberId, message: Message) => this.#send(to, message);
     this.#settings = settings;
@@ -92,12 +99,9 @@ export class HomeAgent {
     this.#journal = new Journal(emit);
     this.#table = new BindingTable(this.#journal);
     this.#frames = new FrameCodec({ cluster, secret, self, peers, bootCount });
-    this.#membership = new Membership({
-      peers,
-      ownBootCount: bootCount,
-      peerTimeoutMs: settings.peerTimeoutMs,
-      heartbeatIntervalMs: settings.heartbeatIntervalMs,
-    });
+    const { peerTimeoutMs, heartbeatIntervalMs } = settings;
+    this.#membership = new Membership({ peers, ownBootCount: bootCount, peerTimeoutMs, heartbeatIntervalMs });
+    this.#placement = new Placement(derivePlacementKey(secret, cluster), members);
     this.#locations = new LocationTable(this.#journal);
     this.#heartbeats = new Heartbeats({
       self,
@@ -114,7 +118,7 @@ export class HomeAgent {
       locations: this.#locations,
       journal: this.#journal,
       membership: this.#membership,
-      placement: new Placement(derivePlacementKey(secret, cluster), members),
+      placement: this.#placement,
       observer,
       candidates: (now: Now) => this.#heartbeats.candidates(now),
     };
@@ -132,17 +136,9 @@ export class HomeAgent {
     });
     this.#owner = new Owner({
       ...parts,
-      engine: new RegistrationEngine({
-        policy: settings.policy,
-        associations: settings.associations,
-        nonceKey: deriveNonceKey(secret, cluster),
-      }),
+      engine: makeEngine(settings),
       safety: this.#replication,
-      settings: {
-        acknowledgements: Math.min(settings.replication.acknowledgements, peers.length),
-        degradedLifetimeSeconds: settings.replication.degradedLifetimeSeconds,
-        timeoutMs: settings.relayTimeoutMs,
-      },
+      settings: safetySettings(settings),
       maximumUncommitted: settings.maximumPending,
       answer: (served, answer, now) => this.#answer(served, answer, now),
     });
@@ -176,6 +172,7 @@ export class HomeAgent {
         this.#receiveFrame(input.payload, input.source, now);
         break;
       case "stream":
+        if (this.#membership.get(input.peer) === undefined) break;
         this.#membership.lives(input.peer, now.monotonicMs);
         this.#replication.receive(input.peer, input.message, now);
         break;
@@ -244,6 +241,24 @@ export class HomeAgent {
       this.#replication.nextDueMs,
       now.monotonicMs + Math.max(onWallClock - now.wallMs, 0),
     );
+  }
+
+  /** Goes on with other members, timers, rules or associations. What was refused before may be accepted from now on. */
+  reconfigure(changes: Reconfiguration, now: Now): Output[] {
+    const before = this.#settings;
+    const settings = { ...before, ...changes };
+    const peers = peersOf(settings);
+    const { members, peerTimeoutMs, heartbeatIntervalMs, policy, associations } = settings;
+    this.#settings = settings;
+    this.#frames.setPeers(peers);
+    this.#membership.configure({ peers, peerTimeoutMs, heartbeatIntervalMs });
+    this.#placement.setMembers(members);
+    this.#heartbeats.configure({ members, intervalMs: heartbeatIntervalMs });
+    this.#owner.configure(safetySettings(settings));
+    if (policy !== before.policy || associations !== before.associations) this.#owner.setEngine(makeEngine(settings));
+    this.#ingress.configure(settings);
+    this.#replication.configure({ peers, settings: settings.replication }, now);
+    return this.handle({ type: "tick" }, now);
   }
 
   /**
@@ -443,6 +458,22 @@ export class HomeAgent {
     this.#outputs = [];
     return outputs;
   }
+}
+
+function peersOf({ members, self }: HomeAgentSettings): MemberId[] {
+  return members.map(({ id }) => id).filter((id) => id !== self);
+}
+
+function makeEngine({ policy, associations, secret, cluster }: HomeAgentSettings): RegistrationEngine {
+  return new RegistrationEngine({ policy, associations, nonceKey: deriveNonceKey(secret, cluster) });
+}
+
+function safetySettings({ replication, relayTimeoutMs, members }: HomeAgentSettings): SafetySettings {
+  return {
+    acknowledgements: Math.min(replication.acknowledgements, members.length - 1),
+    degradedLifetimeSeconds: replication.degradedLifetimeSeconds,
+    timeoutMs: relayTimeoutMs,
+  };
 }
 
 /** After which inputs an answer that waits may be sent, or given up: looking through them all after every datagram would cost too much. */

@@ -64,7 +64,7 @@ export interface IngressSettings {
 }
 
 export class Ingress {
-  readonly #settings: IngressSettings;
+  #settings: IngressSettings;
   readonly #owner: Owner;
   readonly #locations: LocationTable;
   readonly #membership: Membership;
@@ -107,6 +107,10 @@ export class Ingress {
     this.#table = options.table;
     this.#nextRequestId = options.settings.bootCount * REQUEST_IDS_PER_BOOT_COUNT + 1;
     this.#temporary = new TemporaryBindings(options.settings.maximumPending);
+  }
+
+  configure({ loadFactor }: Pick<IngressSettings, "loadFactor">): void {
+    this.#settings = { ...this.#settings, loadFactor };
   }
 
   get temporaryBindings(): Iterable<TemporaryBinding> {

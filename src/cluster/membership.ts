@@ -37,11 +37,12 @@ const NO_LOAD: Load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDe
 export class Membership {
   readonly #peers = new Map<MemberId, PeerStatus>();
   readonly #ownBootCount: number;
-  readonly #peerTimeoutMs: number;
-  readonly #goneTimeoutMs: number;
+  #peerTimeoutMs = 0;
+  #goneTimeoutMs = 0;
   /** Whom routers had a route to, and whether they still do. */
   readonly #routed = new Map<MemberId, "present" | "gone">();
-  #startedMs: number | undefined;
+  /** Since when each could have been heard; monotonic ms. */
+  readonly #awaitedSinceMs = new Map<MemberId, number>();
   /** Of the last `expire`, monotonic ms. */
   #lookedAtMs = Number.POSITIVE_INFINITY;
   /** Since when this member has been listening without a break, monotonic ms. */
@@ -54,11 +55,31 @@ export class Membership {
     readonly heartbeatIntervalMs: number;
   }) {
     this.#ownBootCount = options.ownBootCount;
-    this.#peerTimeoutMs = options.peerTimeoutMs;
+    this.configure(options);
+  }
+
+  /** What is known of those who stay is kept. */
+  configure({
+    peers,
+    peerTimeoutMs,
+    heartbeatIntervalMs,
+  }: {
+    readonly peers: readonly MemberId[];
+    readonly peerTimeoutMs: number;
+    readonly heartbeatIntervalMs: number;
+  }): void {
+    this.#peerTimeoutMs = peerTimeoutMs;
     // A member that stands still for half of the timeout demotes itself when it goes on; it may have been about to send a
     // heartbeat. Whoever is silent for longer than both together has either done so, or is dead.
-    this.#goneTimeoutMs = Math.min(options.peerTimeoutMs / 2 + options.heartbeatIntervalMs, options.peerTimeoutMs);
-    for (const id of options.peers) {
+    this.#goneTimeoutMs = Math.min(peerTimeoutMs / 2 + heartbeatIntervalMs, peerTimeoutMs);
+    for (const id of [...this.#peers.keys()]) {
+      if (peers.includes(id)) continue;
+      this.#peers.delete(id);
+      this.#awaitedSinceMs.delete(id);
+      this.#routed.delete(id);
+    }
+    for (const id of peers) {
+      if (this.#peers.has(id)) continue;
       this.#peers.set(id, {
         id,
         state: "unknown",
@@ -124,14 +145,15 @@ export class Membership {
    */
   expire(monotonicMs: number): PeerStatus[] {
     const changed: PeerStatus[] = [];
-    this.#startedMs ??= monotonicMs;
     if (monotonicMs - this.#lookedAtMs > this.#peerTimeoutMs / 2) this.#listeningSinceMs = monotonicMs;
     this.#lookedAtMs = monotonicMs;
     for (const peer of [...this.#peers.values()]) {
+      const awaitedSinceMs = this.#awaitedSinceMs.get(peer.id) ?? monotonicMs;
+      this.#awaitedSinceMs.set(peer.id, awaitedSinceMs);
       // Whom we never heard may just be starting, as we are: after a power cut nobody should take over from the slower ones.
       const silentMs =
         peer.state === "unknown"
-          ? (monotonicMs - this.#startedMs) / START_PATIENCE
+          ? (monotonicMs - awaitedSinceMs) / START_PATIENCE
           : monotonicMs - Math.max(peer.lastHeardMs, this.#listeningSinceMs);
       if (peer.state === "suspect" || peer.state === "dead" || silentMs <= this.#timeoutMs(peer)) continue;
       changed.push(peer);

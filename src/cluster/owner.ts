@@ -82,13 +82,13 @@ const OWNERLESS_GRACE_MS = 600_000;
 
 export class Owner {
   readonly #self: MemberId;
-  readonly #engine: RegistrationEngine;
+  #engine: RegistrationEngine;
   readonly #table: BindingTable;
   readonly #locations: LocationTable;
   readonly #journal: Journal;
   readonly #observer: Observer;
   readonly #safety: Safety;
-  readonly #settings: SafetySettings;
+  #settings: SafetySettings;
   readonly #answer: (served: ServedRequest, answer: Answer, now: Now) => void;
   readonly #maximumUncommitted: number;
   /** In the order of positions. */
@@ -116,7 +116,17 @@ export class Owner {
     this.#settings = options.settings;
     this.#maximumUncommitted = options.maximumUncommitted;
     this.#answer = options.answer;
-    options.table.listen((before, after) => options.engine.rowChanged(before, after));
+    options.table.listen((before, after) => this.#engine.rowChanged(before, after));
+  }
+
+  configure(settings: SafetySettings): void {
+    this.#settings = settings;
+  }
+
+  /** The engine learns which addresses are taken. */
+  setEngine(engine: RegistrationEngine): void {
+    this.#engine = engine;
+    for (const row of this.#table.values()) engine.rowChanged(undefined, row);
   }
 
   /** The mobile's row if this member owns it; tombstones included. */

@@ -31,12 +31,17 @@ interface Scored {
 
 export class Placement {
   readonly #key: KeyObject;
-  readonly #members: readonly { readonly member: PlacementMember; readonly high: number; readonly low: number }[];
+  #members: readonly { readonly member: PlacementMember; readonly high: number; readonly low: number }[] = [];
   /** Those asked for last, in the order in which they were worked out. */
   readonly #remembered = new Map<MobileKey, readonly MemberId[]>();
 
   constructor(key: KeyObject, members: readonly PlacementMember[]) {
     this.#key = key;
+    this.setMembers(members);
+  }
+
+  setMembers(members: readonly PlacementMember[]): void {
+    this.#remembered.clear();
     this.#members = members.map((member) => ({ member, ...this.#hash(`member ${member.id}`) }));
   }
 

@@ -55,7 +55,7 @@ const MOVE_INTERVAL_MS = 50;
 
 export class Replication implements Safety {
   draining = false;
-  readonly #options: ReplicationOptions;
+  #options: ReplicationOptions;
   readonly #replicator: Replicator;
   readonly #takeover: Takeover;
   readonly #whereabouts: Whereabouts;
@@ -89,6 +89,19 @@ export class Replication implements Safety {
       designated: options.settings.designated.get(options.self) ?? [],
       isAvailable: (member) => this.#replicator.isAvailable(member),
     });
+  }
+
+  /**
+   * The members, their weights or the settings have changed. Who is no member any more is dead, whether it runs or not; every
+   * mobile of ours may have got another home.
+   */
+  configure({ peers, settings }: Pick<ReplicationOptions, "peers" | "settings">, now: Now): void {
+    const { self } = this.#options;
+    const removed = this.#options.peers.filter((peer) => !peers.includes(peer));
+    this.#options = { ...this.#options, peers, settings };
+    this.#replicator.configure({ peers, digestIntervalMs: settings.digestIntervalMs });
+    for (const member of removed) this.#takeover.died(member, now);
+    this.#startReview(self, ...peers, ...removed);
   }
 
   /** The store writes again, and what it had lost was handed to it once more. */
@@ -261,8 +274,8 @@ export class Replication implements Safety {
   }
 
   /** The member has come or gone, or can be told what it missed. */
-  #startReview(changed: MemberId): void {
-    this.#changed.add(changed);
+  #startReview(...changed: readonly MemberId[]): void {
+    for (const member of changed) this.#changed.add(member);
     this.#review = this.#options.table.ownedBy(this.#options.self).values();
   }
 

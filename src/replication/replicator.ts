@@ -38,8 +38,8 @@ export interface ReplicatorOptions {
 }
 
 export class Replicator {
-  readonly #options: ReplicatorOptions;
-  readonly #links: ReadonlyMap<MemberId, Link>;
+  #options: ReplicatorOptions;
+  readonly #links = new Map<MemberId, Link>();
   /**
    * Rows held here that are no business of ours any more, but newer than what their owners are known to have. Kept until the
    * owner has acknowledged what was sent to it under the number.
@@ -50,7 +50,13 @@ export class Replicator {
 
   constructor(options: ReplicatorOptions) {
     this.#options = options;
-    this.#links = new Map(options.peers.map((peer) => [peer, new Link()]));
+    this.configure(options);
+  }
+
+  configure({ peers, digestIntervalMs }: Pick<ReplicatorOptions, "peers" | "digestIntervalMs">): void {
+    this.#options = { ...this.#options, peers, digestIntervalMs };
+    for (const peer of [...this.#links.keys()]) if (!peers.includes(peer)) this.#links.delete(peer);
+    for (const peer of peers) if (!this.#links.has(peer)) this.#links.set(peer, new Link());
   }
 
   linkState(peer: MemberId): LinkState {

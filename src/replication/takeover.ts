@@ -180,12 +180,14 @@ export class Takeover {
 
   /** Copies of a dead member's bindings may turn up after it was dealt with, from a survivor that was slow. */
   #review(now: Now): void {
-    const { membership, table } = this.#options;
-    for (const { id, state } of membership.values()) {
-      if (state !== "dead" || this.#collections.has(id)) continue;
-      for (const mobile of table.ownedBy(id)) {
+    const { self, membership, table } = this.#options;
+    for (const owner of table.owners) {
+      // Or no member at all, any more.
+      const isDead = owner !== self && (membership.get(owner)?.state ?? "dead") === "dead";
+      if (!isDead || this.#collections.has(owner)) continue;
+      for (const mobile of table.ownedBy(owner)) {
         if (!this.#decidesOn(mobile)) continue;
-        this.#collect(id, now);
+        this.#collect(owner, now);
         break;
       }
     }

@@ -4,7 +4,7 @@ import type { MobileAssociation } from "../../src/auth/association.ts";
 import { AssociationTable } from "../../src/auth/association-table.ts";
 import { computeAuthenticator } from "../../src/auth/authenticator.ts";
 import { derivePlacementKey } from "../../src/auth/cluster-key.ts";
-import { HomeAgent } from "../../src/cluster/home-agent.ts";
+import { HomeAgent, type HomeAgentSettings } from "../../src/cluster/home-agent.ts";
 import type { Input, Observer, Output } from "../../src/cluster/io.ts";
 import { decodeLocationRow } from "../../src/cluster/location-row.ts";
 import { Placement, type PlacementMember } from "../../src/cluster/placement.ts";
@@ -35,9 +35,14 @@ const association: MobileAssociation = {
 };
 const roaming: MobileAssociation = { ...association, spi: 257, mobiles: { by: "realm", realm: "example.com" } };
 
-/** The pool slice of member `index`. */
-function slice(index: number): Ipv4Range {
+/** A member's slice of the dynamic home addresses, by the number in its name. */
+function sliceOf(id: string): Ipv4Range {
+  const index = id.slice(2);
   return { first: ipv4(`10.79.${index}.0`), last: ipv4(`10.79.${index}.255`) };
+}
+
+function membersOf(ids: readonly string[]): PlacementMember[] {
+  return ids.map((id) => ({ id, weight: 100, pool: [sliceOf(id)] }));
 }
 
 export interface SentReply {
@@ -50,6 +55,8 @@ export interface SentReply {
 
 interface Node {
   agent: HomeAgent;
+  /** In its configuration. */
+  members: readonly string[];
   bootCount: number;
   readonly disk: Map<string, string>;
   written: LoggedChange[];
@@ -72,30 +79,41 @@ export class TestCluster {
   readonly #streams = new Set<string>();
   readonly #separated = new Set<string>();
   readonly #inFlight: { to: string; input: Input; stream?: string }[] = [];
-  readonly #ids: readonly string[];
+  readonly #ids: string[];
   readonly #options: { readonly maximumPending?: number; readonly copies?: number };
 
   constructor(count: number, options: { readonly maximumPending?: number; readonly copies?: number } = {}) {
     this.#ids = Array.from({ length: count }, (_, index) => `ha${index + 1}`);
     this.#options = options;
-    for (const id of this.#ids) {
-      const counts = new Map<string, number>();
-      const node: Node = {
-        agent: this.#makeAgent(id, 1, counts),
-        bootCount: 1,
-        disk: new Map(),
-        written: [],
-        running: true,
-        diskWorks: true,
-        counts,
-      };
-      this.#nodes.set(id, node);
-    }
+    for (const id of this.#ids) this.#makeNode(id);
     this.passTime(400);
     for (const id of this.#ids) this.#connect(id);
     for (const id of this.#ids)
       this.input(id, { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(400);
+  }
+
+  /** A member that only it knows of, besides those it is told of. */
+  add(id: string, members: readonly string[]): void {
+    this.#ids.push(id);
+    this.#makeNode(id).members = members;
+    this.restart(id);
+  }
+
+  /** Its configuration names other members from now on. */
+  reload(id: string, members: readonly string[]): void {
+    const node = this.#node(id);
+    node.members = members;
+    this.#perform(id, node.agent.reconfigure(this.#settings(id, members, node.bootCount), this));
+    this.#deliver();
+    for (const peer of this.#ids) if (!this.#areMembers(id, peer)) this.#close(id, peer);
+    this.#connect(id);
+  }
+
+  /** While it is down, it is given a configuration without a member. */
+  forget(id: string, member: string): void {
+    const node = this.#node(id);
+    node.members = node.members.filter((other) => other !== member);
   }
 
   agent(id: string): HomeAgent {
@@ -177,7 +195,7 @@ export class TestCluster {
     node.bootCount++;
     node.running = true;
     node.diskWorks = true;
-    node.agent = this.#makeAgent(id, node.bootCount, node.counts);
+    node.agent = this.#makeAgent(id, node);
     const rows = (table: string) =>
       [...node.disk].filter(([name]) => name.startsWith(`${table} `)).map(([, row]) => row);
     for (const row of rows("location")) node.agent.restoreLocation(decodeLocationRow(row));
@@ -270,7 +288,7 @@ export class TestCluster {
     make: (number: number) => string,
     keyOf: (name: string) => MobileKey,
   ): string[] {
-    const placement = new Placement(derivePlacementKey(secret, "test"), this.#members());
+    const placement = new Placement(derivePlacementKey(secret, "test"), membersOf(this.#ids));
     const names: string[] = [];
     for (let number = 1; number < 10_000 && names.length < count; number++) {
       const found = placement.rank(keyOf(make(number)));
@@ -280,8 +298,23 @@ export class TestCluster {
     return names;
   }
 
-  #members(): PlacementMember[] {
-    return this.#ids.map((id, index) => ({ id, weight: 100, pool: [slice(index + 1)] }));
+  #makeNode(id: string): Node {
+    const node: Omit<Node, "agent"> = {
+      members: [...this.#ids],
+      bootCount: 1,
+      disk: new Map(),
+      written: [],
+      running: true,
+      diskWorks: true,
+      counts: new Map(),
+    };
+    const made = Object.assign(node, { agent: this.#makeAgent(id, node) });
+    this.#nodes.set(id, made);
+    return made;
+  }
+
+  #areMembers(one: string, other: string): boolean {
+    return this.#node(one).members.includes(other) && this.#node(other).members.includes(one);
   }
 
   #node(id: string): Node {
@@ -335,7 +368,7 @@ export class TestCluster {
   /** Streams to everybody who runs. */
   #connect(id: string): void {
     for (const peer of this.#ids) {
-      if (peer === id || !this.#node(peer).running) continue;
+      if (peer === id || !this.#node(peer).running || !this.#areMembers(id, peer)) continue;
       if (this.#streams.has(`${id} ${peer}`) || this.#separated.has(`${id} ${peer}`)) continue;
       this.#streams.add(`${id} ${peer}`).add(`${peer} ${id}`);
       this.#perform(id, this.#node(id).agent.handle({ type: "stream-opened", peer }, this));
@@ -345,14 +378,17 @@ export class TestCluster {
   }
 
   #disconnect(id: string): void {
-    for (const peer of this.#ids) {
-      if (!this.#streams.delete(`${id} ${peer}`)) continue;
-      this.#streams.delete(`${peer} ${id}`);
-      this.input(peer, { type: "stream-closed", peer: id });
-    }
+    for (const peer of this.#ids) this.#close(id, peer);
   }
 
-  #makeAgent(id: string, bootCount: number, counts: Map<string, number>): HomeAgent {
+  #close(one: string, other: string): void {
+    if (!this.#streams.delete(`${one} ${other}`)) return;
+    this.#streams.delete(`${other} ${one}`);
+    this.input(one, { type: "stream-closed", peer: other });
+    this.input(other, { type: "stream-closed", peer: one });
+  }
+
+  #makeAgent(id: string, { members, bootCount, counts }: Omit<Node, "agent">): HomeAgent {
     const add = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
     const observer: Observer = {
       count: add,
@@ -362,46 +398,47 @@ export class TestCluster {
         this.events.push({ on: id, event, ...fields });
       },
     };
-    const self = this.#ids.indexOf(id) + 1;
-    return new HomeAgent(
-      {
-        cluster: "test",
-        secret,
-        self: id,
-        members: this.#members(),
-        bootCount,
-        virtualEndpoint,
-        heartbeatIntervalMs: 200,
-        peerTimeoutMs: 800,
-        relayTimeoutMs: 2000,
-        hopLimit: 3,
-        maximumPending: this.#options.maximumPending ?? 100,
-        loadFactor: 1.25,
-        replication: {
-          copies: this.#options.copies ?? 2,
-          acknowledgements: Math.min(this.#options.copies ?? 1, 1),
-          degradedLifetimeSeconds: 300,
-          digestIntervalMs: 10_000,
-          designated: new Map(),
-        },
-        policy: {
-          virtualAddress: virtualEndpoint.address,
-          homeNetworks: [{ address: ipv4("10.64.0.0"), length: 12 }],
-          maximumLifetimeSeconds: 1800,
-          maximumSimultaneousBindings: 4,
-          minimalEncapsulation: true,
-          greEncapsulation: true,
-          reverseTunneling: "allowed",
-          prohibitedCareOfNetworks: [],
-          authenticationFailureRepliesPerSecond: 10,
-          pool: [slice(self)],
-          otherPools: this.#ids.flatMap((_, index) => (index + 1 === self ? [] : [slice(index + 1)])),
-          poolStickinessMs: 3_600_000,
-        },
-        associations: new AssociationTable([association, roaming], []),
+    return new HomeAgent(this.#settings(id, members, bootCount), observer);
+  }
+
+  #settings(id: string, ids: readonly string[], bootCount: number): HomeAgentSettings {
+    const others = ids.filter((other) => other !== id);
+    return {
+      cluster: "test",
+      secret,
+      self: id,
+      members: membersOf(ids),
+      bootCount,
+      virtualEndpoint,
+      heartbeatIntervalMs: 200,
+      peerTimeoutMs: 800,
+      relayTimeoutMs: 2000,
+      hopLimit: 3,
+      maximumPending: this.#options.maximumPending ?? 100,
+      loadFactor: 1.25,
+      replication: {
+        copies: this.#options.copies ?? 2,
+        acknowledgements: Math.min(this.#options.copies ?? 1, 1),
+        degradedLifetimeSeconds: 300,
+        digestIntervalMs: 10_000,
+        designated: new Map(),
       },
-      observer,
-    );
+      policy: {
+        virtualAddress: virtualEndpoint.address,
+        homeNetworks: [{ address: ipv4("10.64.0.0"), length: 12 }],
+        maximumLifetimeSeconds: 1800,
+        maximumSimultaneousBindings: 4,
+        minimalEncapsulation: true,
+        greEncapsulation: true,
+        reverseTunneling: "allowed",
+        prohibitedCareOfNetworks: [],
+        authenticationFailureRepliesPerSecond: 10,
+        pool: [sliceOf(id)],
+        otherPools: others.map(sliceOf),
+        poolStickinessMs: 3_600_000,
+      },
+      associations: new AssociationTable([association, roaming], []),
+    };
   }
 }
 
