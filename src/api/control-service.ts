@@ -6,6 +6,7 @@ import type {
   CountersView,
   PeerView,
   ReadinessView,
+  ReloadView,
   RoutesView,
   StatusView,
 } from "./schema.ts";
@@ -24,6 +25,8 @@ export interface ControlService {
   drain(wanted: boolean): void;
   /** Gives bindings to the members that their ranking places them on. */
   rebalance(): void;
+  /** Reads the configuration file anew and takes it over, if it can; or only says what would become of it. */
+  reload(checkOnly: boolean): Promise<ReloadView>;
   peers(): PeerView[];
   routes(): RoutesView;
   counters(): CountersView;

@@ -57,6 +57,38 @@ export const bindingPage = z.object({
   next: z.string().nullable(),
 });
 
+/** What became of a configuration file that was read anew. */
+const reloadOutcome = z.enum([
+  /** In force. */
+  "applied",
+  /** It says what is in force already. */
+  "unchanged",
+  /** It changes what only a restart can change: nothing was taken over. */
+  "refused",
+  /** It can't be used: nothing was taken over. */
+  "invalid",
+]);
+
+export const reloadView = z.object({
+  /** With `check=true`: what would become of it; nothing was taken over. */
+  checked: z.boolean(),
+  outcome: reloadOutcome,
+  changes: z.array(
+    z.object({
+      /** Of the key, as in `members[ha1].weight`. */
+      path: z.string(),
+      from: z.string().nullable(),
+      to: z.string().nullable(),
+      /** It can be taken over without a restart. */
+      live: z.boolean(),
+    }),
+  ),
+  /** Errors and warnings of the file, as `anyhome config check` prints them. */
+  problems: z.array(z.string()),
+});
+
+export const reloadQuery = z.object({ check: z.enum(["true", "false"]).default("false") });
+
 export const statusView = z.object({
   node: z.string(),
   cluster: z.string(),
@@ -67,6 +99,8 @@ export const statusView = z.object({
   ready: z.boolean(),
   /** Why it isn't ready. */
   reasons: z.array(z.string()),
+  /** The last time that the configuration file was read anew; `null` if that was at the start. */
+  lastReload: z.object({ at: time, outcome: reloadOutcome, problem: z.string().nullable() }).nullable(),
   virtualAddress: address,
   virtualNetwork: z.string(),
   bindings: z.object({ owned: count, backup: count, ingress: count, temporary: count, tombstones: count }),
@@ -203,3 +237,4 @@ export type PeerView = z.infer<typeof peerView>;
 export type RoutesView = z.infer<typeof routesView>;
 export type CountersView = z.infer<typeof countersView>;
 export type ReadinessView = z.infer<typeof readinessView>;
+export type ReloadView = z.infer<typeof reloadView>;

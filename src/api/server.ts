@@ -19,6 +19,8 @@ import {
   countersView,
   peersView,
   readinessView,
+  reloadQuery,
+  reloadView,
   routesView,
   statusView,
 } from "./schema.ts";
@@ -124,6 +126,11 @@ function addRoutes(app: FastifyInstance, service: ControlService, log: EventLog)
     service.rebalance();
     return service.status();
   });
+  app.post<{ Querystring: z.output<typeof reloadQuery> }>(
+    "/v1/reload",
+    { schema: { querystring: reloadQuery, response: { 200: reloadView } } },
+    ({ query: { check } }) => service.reload(check === "true"),
+  );
   app.get("/livez", () => ({ alive: true }));
   app.get("/readyz", { schema: { response: { "2xx": readinessView, 503: readinessView } } }, (_, reply) => {
     const readiness = service.readiness();

@@ -1,6 +1,6 @@
 /** What the commands that read a configuration file have in common. */
 import { Option } from "commander";
-import type { Config } from "../config/config.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { CliError, ExitCode } from "./exit.ts";
 
 /** `-c, --config`; the command finds it as `config` among its options. */
@@ -16,15 +16,15 @@ export function nodeOption(): Option {
 }
 
 /** Loads a configuration. Prints warnings on stderr, or turns what is wrong into a CliError. */
-export async function loadOrExplain(file: string, node: string | undefined): Promise<Config> {
+export async function loadOrExplain(file: string, node: string | undefined): Promise<LoadedConfig> {
   const [{ loadConfig }, { ConfigError, formatProblem }] = await Promise.all([
     import("../config/load.ts"),
     import("../config/problem.ts"),
   ]);
   try {
-    const { config, warnings } = loadConfig(file, { node });
-    for (const warning of warnings) process.stderr.write(`${formatProblem(warning)}\n`);
-    return config;
+    const loaded = loadConfig(file, { node });
+    for (const warning of loaded.warnings) process.stderr.write(`${formatProblem(warning)}\n`);
+    return loaded;
   } catch (error) {
     if (error instanceof ConfigError)
       throw new CliError(`the configuration can't be used\n${error.message}`, ExitCode.usage);

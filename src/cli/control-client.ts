@@ -23,8 +23,9 @@ export async function ask<Schema extends z.ZodType>(
   method: "GET" | "POST" | "DELETE",
   path: string,
   schema: Schema,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<z.output<Schema>> {
-  const { status, text } = await exchange(socket, method, path);
+  const { status, text } = await exchange(socket, method, path, timeoutMs);
   const body = parseJson(text);
   if (status !== 200) {
     const { data } = errorView.safeParse(body);
@@ -45,7 +46,12 @@ function parseJson(text: string): unknown {
 }
 
 /** Node's own client: for one request on a Unix socket it starts faster than any library. */
-function exchange(socketPath: string, method: string, path: string): Promise<{ status: number; text: string }> {
+function exchange(
+  socketPath: string,
+  method: string,
+  path: string,
+  timeoutMs: number,
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const unreachable = (error: NodeJS.ErrnoException) =>
       reject(new CliError(explain(socketPath, error), ExitCode.unreachable));
@@ -55,8 +61,8 @@ function exchange(socketPath: string, method: string, path: string): Promise<{ s
       response.on("error", unreachable);
       response.on("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
     };
-    const asking = request({ socketPath, method, path, agent: false, timeout: TIMEOUT_MS }, receive);
-    asking.on("timeout", () => asking.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    const asking = request({ socketPath, method, path, agent: false, timeout: timeoutMs }, receive);
+    asking.on("timeout", () => asking.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     asking.on("error", unreachable);
     asking.end();
   });

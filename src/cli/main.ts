@@ -48,6 +48,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "give bindings to the members that their ranking places them on",
     load: async () => (await import("./cluster.ts")).rebalanceCommand(),
   },
+  reload: {
+    summary: "have the daemon read its configuration file anew",
+    load: async () => (await import("./reload.ts")).reloadCommand(),
+  },
   config: {
     summary: "check and show configurations, and their schema",
     load: async () => (await import("./config.ts")).configCommand(),

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { LoadedConfig } from "../config/load.ts";
 import { configOption, loadOrExplain, nodeOption } from "./config-file.ts";
 import { CliError } from "./exit.ts";
 
@@ -9,12 +10,16 @@ export function runCommand(): Command {
     .addOption(nodeOption())
     .addHelpText(
       "after",
-      "\nSIGTERM and SIGINT withdraw the routes first, and then stop it.\n\nExample:\n  anyhome run -c /etc/anyhome/anyhome.yaml --node ha1",
+      "\nSIGTERM and SIGINT withdraw the routes first, and then stop it. SIGHUP has it read its configuration anew.\n\nExample:\n  anyhome run -c /etc/anyhome/anyhome.yaml --node ha1",
     )
     .action(async ({ config: file, node }: { config: string; node?: string }) => {
-      const config = await loadOrExplain(file, node);
-      const { runDaemon } = await import("../daemon/daemon.ts");
-      await runDaemon(config).catch((error: Error) => {
+      const loaded = await loadOrExplain(file, node);
+      const [{ runDaemon }, { loadInBackground }] = await Promise.all([
+        import("../daemon/daemon.ts"),
+        import("../config/background-load.ts"),
+      ]);
+      const load = (running: LoadedConfig) => loadInBackground(file, { node }, running);
+      await runDaemon(loaded, load).catch((error: Error) => {
         // Where it comes from is in the log.
         throw new CliError(`the daemon can't run: ${error.message}`);
       });

@@ -20,10 +20,16 @@ export function statusCommand(): Command {
 }
 
 function describe(status: StatusView): string {
-  const { bindings, store, alarms } = status;
+  const { bindings, store, alarms, lastReload } = status;
   return fields([
     ["Node", `${status.node} of cluster ${status.cluster}, version ${status.version}`],
     ["Running for", formatSeconds(status.uptimeSeconds)],
+    [
+      "Configuration",
+      lastReload === null
+        ? "as it was at the start"
+        : `${lastReload.outcome} ${lastReload.at}${lastReload.problem === null ? "" : `: ${lastReload.problem}`}`,
+    ],
     ["Ready", status.ready ? "yes" : `no: ${status.reasons.join("; ")}`],
     ["Health", status.health],
     ["Virtual address", `${status.virtualAddress} in ${status.virtualNetwork}`],

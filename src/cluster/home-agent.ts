@@ -243,8 +243,8 @@ export class HomeAgent {
     );
   }
 
-  /** Goes on with other members, timers, rules or associations. What was refused before may be accepted from now on. */
-  reconfigure(changes: Reconfiguration, now: Now): Output[] {
+  /** Goes on with other members, timers, rules or associations. A tick is to follow. */
+  reconfigure(changes: Reconfiguration, now: Now): void {
     const before = this.#settings;
     const settings = { ...before, ...changes };
     const peers = peersOf(settings);
@@ -258,7 +258,6 @@ export class HomeAgent {
     if (policy !== before.policy || associations !== before.associations) this.#owner.setEngine(makeEngine(settings));
     this.#ingress.configure(settings);
     this.#replication.configure({ peers, settings: settings.replication }, now);
-    return this.handle({ type: "tick" }, now);
   }
 
   /**

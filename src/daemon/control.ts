@@ -8,6 +8,7 @@ import type {
   CountersView,
   PeerView,
   ReadinessView,
+  ReloadView,
   RoutesView,
   StatusView,
 } from "../api/schema.ts";
@@ -16,7 +17,6 @@ import type { BfdNeighborStatus } from "../bfd/speaker.ts";
 import type { HomeAgent } from "../cluster/home-agent.ts";
 import type { Output } from "../cluster/io.ts";
 import type { PeerStatus } from "../cluster/membership.ts";
-import type { Config } from "../config/config.ts";
 import type { Readiness } from "../health/readiness.ts";
 import type { MemberId } from "../registration/binding.ts";
 import type { LinkPath } from "../relay/link-relay.ts";
@@ -25,12 +25,13 @@ import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIE
 import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
 import { Listings } from "./listings.ts";
+import type { LiveConfig } from "./live-config.ts";
 
 /** Rows looked at for one page, so that a filter that matches nothing doesn't hold up registrations. */
 const MAXIMUM_ROWS_PER_PAGE = 20_000;
 
 export interface ControlSources {
-  readonly config: Config;
+  readonly configuration: LiveConfig;
   readonly version: string;
   readonly agent: HomeAgent;
   readonly store: Store;
@@ -59,7 +60,8 @@ export class DaemonControl implements ControlService {
   }
 
   status(): StatusView {
-    const { config, version, agent, store, startedAtMs, alarms } = this.#sources;
+    const { configuration, version, agent, store, startedAtMs, alarms } = this.#sources;
+    const config = configuration.current;
     const { owned, backup, tombstones, temporary, ingress } = agent.counts;
     const { ready, reasons, health } = this.#sources.readiness();
     const now = currentTime();
@@ -72,6 +74,7 @@ export class DaemonControl implements ControlService {
       health,
       ready,
       reasons: [...reasons],
+      lastReload: configuration.lastReload,
       virtualAddress: formatIpv4(config.virtualAddress),
       virtualNetwork: formatPrefix(config.virtualNetwork),
       bindings: { owned, backup, ingress, temporary, tombstones },
@@ -118,8 +121,8 @@ export class DaemonControl implements ControlService {
   async deleteBinding(mobile: MobileName): Promise<BindingView | undefined> {
     const view = this.binding(mobile);
     if (view === undefined) return undefined;
-    const { agent, config, perform, durable } = this.#sources;
-    if (view.owner !== config.node) {
+    const { agent, configuration, perform, durable } = this.#sources;
+    if (view.owner !== configuration.current.node) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
     }
     const deletion = agent.deleteBinding(identityOf(mobile), currentTime());
@@ -132,10 +135,10 @@ export class DaemonControl implements ControlService {
   }
 
   peers(): PeerView[] {
-    const { config, agent, store } = this.#sources;
+    const { configuration, agent, store } = this.#sources;
     const now = currentTime();
     const statuses = new Map([...agent.peers].map((peer) => [peer.id, peer]));
-    return config.members.map(({ id, address, port }) => {
+    return configuration.current.members.map(({ id, address, port }) => {
       const common = { id, address: formatIpv4(address), port };
       const status = statuses.get(id);
       if (status !== undefined) {
@@ -202,6 +205,10 @@ export class DaemonControl implements ControlService {
     this.#sources.drain(wanted);
   }
 
+  reload(checkOnly: boolean): Promise<ReloadView> {
+    return this.#sources.configuration.reload(checkOnly);
+  }
+
   rebalance(): void {
     this.#sources.agent.rebalance();
   }
@@ -217,9 +224,10 @@ export class DaemonControl implements ControlService {
 
   /** Temporary bindings first: they are gone soonest. */
   *#allViews(): Generator<() => BindingView | undefined> {
-    const { agent, config } = this.#sources;
+    const { agent, configuration } = this.#sources;
+    const { relayTimeoutMs } = configuration.current.timers;
     for (const temporary of agent.temporaryBindings) {
-      yield () => viewOfTemporary(temporary, config.timers.relayTimeoutMs, this.#addressOf);
+      yield () => viewOfTemporary(temporary, relayTimeoutMs, this.#addressOf);
     }
     for (const binding of agent.bindings) yield () => this.#viewOfBinding(binding);
     for (const location of agent.locations) {
@@ -229,21 +237,22 @@ export class DaemonControl implements ControlService {
   }
 
   #temporaryView(identity: MobileIdentity): BindingView | undefined {
-    const { agent, config } = this.#sources;
+    const { agent, configuration } = this.#sources;
+    const { relayTimeoutMs } = configuration.current.timers;
     for (const temporary of agent.temporaryBindings) {
       const isIt =
         identity.nai === undefined ? temporary.homeAddress === identity.homeAddress : temporary.nai === identity.nai;
-      if (isIt) return viewOfTemporary(temporary, config.timers.relayTimeoutMs, this.#addressOf);
+      if (isIt) return viewOfTemporary(temporary, relayTimeoutMs, this.#addressOf);
     }
     return undefined;
   }
 
   #viewOfBinding(binding: Parameters<typeof viewOfBinding>[0]): BindingView | undefined {
-    return viewOfBinding(binding, this.#sources.config.node, this.#addressOf);
+    return viewOfBinding(binding, this.#sources.configuration.current.node, this.#addressOf);
   }
 
   readonly #addressOf = (member: string): Ipv4Address =>
-    this.#sources.config.members.find(({ id }) => id === member)?.address ?? UNSPECIFIED;
+    this.#sources.configuration.current.members.find(({ id }) => id === member)?.address ?? UNSPECIFIED;
 }
 
 function identityOf(name: MobileName): MobileIdentity {

@@ -22,6 +22,7 @@ import { type ControlApi, serveControlApi } from "../api/server.ts";
 import { HomeAgent } from "../cluster/home-agent.ts";
 import { decodeLocationRow } from "../cluster/location-row.ts";
 import type { Config } from "../config/config.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { decodeBindingRow } from "../registration/binding-row.ts";
 import { storePaths } from "../store/directory.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
@@ -34,6 +35,7 @@ import { DaemonControl } from "./control.ts";
 import { Driver } from "./driver.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { homeAgentSettings } from "./home-agent-settings.ts";
+import { LiveConfig } from "./live-config.ts";
 import { makeAdvertiser } from "./make-advertiser.ts";
 import { makeBfd } from "./make-bfd.ts";
 import { makeLinkRelay } from "./make-link-relay.ts";
@@ -44,8 +46,12 @@ import { StoreWatch } from "./store-watch.ts";
 /** After the withdrawal is confirmed, routers may still send for a moment: what they send is served. */
 const LAST_REQUESTS_MS = 300;
 
-/** Runs the home agent until SIGTERM or SIGINT. Rejects if it can't be started. */
-export async function runDaemon(config: Config): Promise<void> {
+/** Runs the home agent until SIGTERM or SIGINT; on SIGHUP it reads its configuration anew. Rejects if it can't be started. */
+export async function runDaemon(
+  loaded: LoadedConfig,
+  load: (running: LoadedConfig) => Promise<LoadedConfig>,
+): Promise<void> {
+  const { config } = loaded;
   const log = createLog({ level: config.log.level, node: config.node });
   // From the beginning: who is told to stop while it starts shall leave nothing behind either.
   const stopSignal = Promise.race(
@@ -54,8 +60,12 @@ export async function runDaemon(config: Config): Promise<void> {
       return name;
     }),
   );
+  const counters = new Counters();
+  const configuration = new LiveConfig({ loaded, load, log, counters });
+  // From the beginning: without somebody who listens, the signal ends the process.
+  process.on("SIGHUP", () => void configuration.reload());
   try {
-    const daemon = await startDaemon(config, log).catch((error) => {
+    const daemon = await startDaemon(configuration, counters, log).catch((error) => {
       log.event("daemon-failed", { err: error });
       throw error;
     });
@@ -72,7 +82,8 @@ interface Daemon {
   stop(): Promise<void>;
 }
 
-async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemon> {
+async function startDaemon(configuration: LiveConfig, counters: Counters, log: ClosableEventLog): Promise<Daemon> {
+  const config = configuration.current;
   const watch = new StoreWatch(log);
   const store = await openSqliteStore({
     directory: config.dataDirectory,
@@ -81,7 +92,7 @@ async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemo
     listener: watch,
   });
   try {
-    return await startOn(store, watch, config, log);
+    return await startOn(store, watch, configuration, counters, log);
   } catch (error) {
     // Its workers would keep the process from ending.
     await store.close();
@@ -89,18 +100,25 @@ async function startDaemon(config: Config, log: ClosableEventLog): Promise<Daemo
   }
 }
 
-async function startOn(store: Store, watch: StoreWatch, config: Config, log: ClosableEventLog): Promise<Daemon> {
+async function startOn(
+  store: Store,
+  watch: StoreWatch,
+  configuration: LiveConfig,
+  counters: Counters,
+  log: ClosableEventLog,
+): Promise<Daemon> {
   const startedAtMs = Date.now();
-  const counters = new Counters();
-  const agent = new HomeAgent(homeAgentSettings(config, store.bootCount), observeInto(counters, log));
+  const config = configuration.current;
+  let running = { config, settings: homeAgentSettings(config, store.bootCount) };
+  const agent = new HomeAgent(running.settings, observeInto(counters, log));
   restore(agent, store, config, log);
 
-  const endpointOf = (member: string) => config.members.find(({ id }) => id === member);
+  const endpointOf = (member: string) => configuration.current.members.find(({ id }) => id === member);
   const driver = new Driver({
     agent,
     endpointOf,
     // Half the timeout: before the others can have given us up, or we them.
-    stallMs: config.timers.peerTimeoutMs / 2,
+    stallMs: () => configuration.current.timers.peerTimeoutMs / 2,
     append: (changes) => store.append(changes),
     inputFailed: (err, input) => {
       counters.addLabeled("inputs-failed", input);
@@ -111,10 +129,27 @@ async function startOn(store: Store, watch: StoreWatch, config: Config, log: Clo
   const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => health.reassess());
   const advertiser = makeAdvertiser(config, log, reportRoutes(config, driver));
   const bfd = makeBfd(config, log, counters);
-  const health = new HealthWatch({ config, agent, driver, store, storeWatch: watch, sockets, advertiser, bfd, log });
+  const health = new HealthWatch({
+    configuration,
+    agent,
+    driver,
+    store,
+    storeWatch: watch,
+    sockets,
+    advertiser,
+    bfd,
+    log,
+  });
+  configuration.apply = (changed) => {
+    running = { config: changed, settings: homeAgentSettings(changed, store.bootCount, running) };
+    driver.reconfigure(running.settings);
+    sockets.setMembers(changed.members);
+    log.setLevel(changed.log.level);
+    health.reassess();
+  };
 
   const control = new DaemonControl({
-    config,
+    configuration,
     version: packageVersion,
     agent,
     store,

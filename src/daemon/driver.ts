@@ -1,7 +1,7 @@
 /**
  * Drives the sans-IO core: turns datagrams, timers and news from the store into inputs, and carries its outputs out.
  */
-import type { HomeAgent } from "../cluster/home-agent.ts";
+import type { HomeAgent, Reconfiguration } from "../cluster/home-agent.ts";
 import type { Input, Now, Output } from "../cluster/io.ts";
 import type { MemberId } from "../registration/binding.ts";
 import type { LinkRelay } from "../relay/link-relay.ts";
@@ -18,7 +18,7 @@ export interface DriverOptions {
   readonly endpointOf: (member: MemberId) => Endpoint | undefined;
   readonly append: (changes: readonly LoggedChange[]) => void;
   /** How long the process may not run before others may have taken it for dead. */
-  readonly stallMs: number;
+  readonly stallMs: () => number;
   /** An input that made the core throw: a bug, which must not take the service down. */
   readonly inputFailed: (error: unknown, input: Input["type"]) => void;
 }
@@ -53,7 +53,7 @@ export class Driver {
     const inputs = this.#inputs;
     this.#inputs = [];
     const now = currentTime();
-    if (now.monotonicMs - this.#lastInputMs > this.#options.stallMs) this.#take({ type: "stalled" }, now);
+    if (now.monotonicMs - this.#lastInputMs > this.#options.stallMs()) this.#take({ type: "stalled" }, now);
     this.#lastInputMs = now.monotonicMs;
     for (const input of inputs) this.#take(input, now);
     try {
@@ -70,6 +70,12 @@ export class Driver {
     } catch (error) {
       this.#options.inputFailed(error, input.type);
     }
+  }
+
+  /** The core goes on with other settings. */
+  reconfigure(changes: Reconfiguration): void {
+    this.#options.agent.reconfigure(changes, currentTime());
+    this.input({ type: "tick" });
   }
 
   perform(outputs: readonly Output[]): void {

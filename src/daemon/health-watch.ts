@@ -12,6 +12,7 @@ import { assess, type Readiness } from "../health/readiness.ts";
 import type { Store } from "../store/store.ts";
 import type { EventLog } from "../telemetry/log.ts";
 import type { Driver } from "./driver.ts";
+import type { LiveConfig } from "./live-config.ts";
 import type { Sockets } from "./sockets.ts";
 import type { StoreWatch } from "./store-watch.ts";
 
@@ -21,7 +22,7 @@ const ASSESSMENT_INTERVAL_MS = 500;
 const STALL_MS = 250;
 
 export interface HealthSources {
-  readonly config: Config;
+  readonly configuration: LiveConfig;
   readonly agent: HomeAgent;
   readonly driver: Driver;
   readonly store: Store;
@@ -74,7 +75,7 @@ export class HealthWatch {
   }
 
   alarms(): readonly Alarm[] {
-    const { agent, advertiser, bfd, storeWatch, sockets } = this.#sources;
+    const { agent, configuration, advertiser, bfd, storeWatch, sockets } = this.#sources;
     return this.#alarms.update(
       {
         peers: agent.peers,
@@ -83,6 +84,7 @@ export class HealthWatch {
         isDegraded: agent.isDegraded,
         storeFailure: storeWatch.failure,
         registrationSocketFailure: sockets.registrationFailure,
+        configurationProblem: configuration.lastReload?.problem ?? undefined,
       },
       Date.now(),
     );
@@ -90,7 +92,8 @@ export class HealthWatch {
 
   /** To be called when something has changed that it looks at. */
   reassess(): void {
-    const { config, agent, driver, store, storeWatch, sockets, advertiser, log } = this.#sources;
+    const { configuration, agent, driver, store, storeWatch, sockets, advertiser, log } = this.#sources;
+    const config = configuration.current;
     const { queuedChanges, oldestQueuedMs } = store.statistics();
     const before = this.readiness;
     this.readiness = assess({

@@ -1,9 +1,15 @@
+import { isDeepStrictEqual } from "node:util";
 import { AssociationTable } from "../auth/association-table.ts";
 import type { HomeAgentSettings } from "../cluster/home-agent.ts";
 import type { Config } from "../config/config.ts";
 
-/** What the core needs of the configuration. */
-export function homeAgentSettings(config: Config, bootCount: number): HomeAgentSettings {
+interface Running {
+  readonly config: Config;
+  readonly settings: HomeAgentSettings;
+}
+
+/** What the core needs of the configuration. Of those that run, what takes long to exchange is kept where it is the same. */
+export function homeAgentSettings(config: Config, bootCount: number, running?: Running): HomeAgentSettings {
   return {
     cluster: config.cluster,
     secret: config.secret,
@@ -18,7 +24,19 @@ export function homeAgentSettings(config: Config, bootCount: number): HomeAgentS
     maximumPending: config.relay.maximumPending,
     loadFactor: config.placement.loadFactor,
     replication: config.replication,
-    policy: config.registration,
-    associations: new AssociationTable(config.mobileAssociations, config.foreignAgentAssociations),
+    policy: isDeepStrictEqual(running?.config.registration, config.registration)
+      ? (running?.settings.policy ?? config.registration)
+      : config.registration,
+    associations: hasSameAssociations(config, running)
+      ? running.settings.associations
+      : new AssociationTable(config.mobileAssociations, config.foreignAgentAssociations),
   };
+}
+
+/** A reload that finds them as they were leaves the lists. */
+function hasSameAssociations(config: Config, running: Running | undefined): running is Running {
+  return (
+    running?.config.mobileAssociations === config.mobileAssociations &&
+    running.config.foreignAgentAssociations === config.foreignAgentAssociations
+  );
 }

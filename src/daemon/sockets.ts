@@ -25,6 +25,7 @@ export class Sockets {
   readonly #counters: Counters;
   readonly #log: EventLog;
   readonly #changed: () => void;
+  #members: Config["members"];
   #timer: NodeJS.Timeout | undefined;
   #hasAddedAddress = false;
   #closed = false;
@@ -38,6 +39,7 @@ export class Sockets {
     changed: () => void,
   ) {
     this.#config = config;
+    this.#members = config.members;
     this.#bootCount = bootCount;
     this.#driver = driver;
     this.#counters = counters;
@@ -64,6 +66,12 @@ export class Sockets {
     if (this.#hasAddedAddress) await this.#manageAddress(removeVirtualAddress);
   }
 
+  /** Others may have come, gone or moved; this one stays where it is. */
+  setMembers(members: Config["members"]): void {
+    this.#members = members;
+    this.#driver.streams?.setMembers(members);
+  }
+
   /** Brings the counter up to date. */
   countOverflows(): void {
     const { registrationSocket, clusterSocket } = this.#driver;
@@ -73,13 +81,13 @@ export class Sockets {
   }
 
   async #openStreams(): Promise<void> {
-    const { cluster, secret, node, members } = this.#config;
+    const { cluster, secret, node } = this.#config;
     const driver = this.#driver;
     driver.streams = await StreamChannels.open({
       cluster,
       secret,
       self: node,
-      members,
+      members: this.#members,
       bootCount: this.#bootCount,
       listener: {
         opened: (peer) => driver.input({ type: "stream-opened", peer }),

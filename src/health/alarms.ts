@@ -19,6 +19,8 @@ export interface AlarmSources {
   readonly isDegraded: boolean;
   readonly storeFailure: string | undefined;
   readonly registrationSocketFailure: string | undefined;
+  /** Why the configuration file, as it is now, was not taken over. */
+  readonly configurationProblem: string | undefined;
 }
 
 /** Lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second is a lot. */
@@ -45,6 +47,7 @@ function findings({
   bfdNeighbors,
   storeFailure,
   registrationSocketFailure,
+  configurationProblem,
 }: AlarmSources): [string, string][] {
   const found: [string, string][] = [];
   if (isDegraded)
@@ -53,6 +56,8 @@ function findings({
   if (registrationSocketFailure !== undefined) {
     found.push(["registrations", `registrations can't be received: ${registrationSocketFailure}`]);
   }
+  if (configurationProblem !== undefined)
+    found.push(["configuration", `the configuration file was not taken over: ${configurationProblem}`]);
   for (const { id, state, clockSkewMs } of peers) {
     if (state === "dead")
       found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);

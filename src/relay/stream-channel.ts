@@ -60,6 +60,8 @@ interface Peer {
   /** Of the stream between the two of us, whichever way. */
   readonly key: Uint8Array;
   readonly weDial: boolean;
+  /** Where we dial. */
+  dialer: StreamDialer | undefined;
   /** Secured; its hello is still to come. */
   greeting: StreamConnection | undefined;
   stream: StreamConnection | undefined;
@@ -70,10 +72,9 @@ interface Peer {
 export class StreamChannels {
   readonly #options: StreamChannelsOptions;
   readonly #local: Endpoint;
-  readonly #peers: ReadonlyMap<MemberId, Peer>;
+  readonly #peers: Map<MemberId, Peer>;
   readonly #explained = new Set<string>();
   #listener: StreamListener | undefined;
-  #dialers: StreamDialer[] = [];
   #closed = false;
 
   private constructor(options: StreamChannelsOptions) {
@@ -98,16 +99,36 @@ export class StreamChannels {
     this.#peers.get(peer)?.stream?.send(encodeStreamMessage(message));
   }
 
+  /** Other members, or others' addresses. Streams to those who stay where they are go on. */
+  setMembers(members: readonly StreamMember[]): void {
+    const others = new Map(members.filter(({ id }) => id !== this.#options.self).map((member) => [member.id, member]));
+    for (const peer of [...this.#peers.values()]) {
+      const member = others.get(peer.id);
+      if (member !== undefined && formatEndpoint(member) === formatEndpoint(peer.endpoint)) continue;
+      this.#peers.delete(peer.id);
+      peer.dialer?.close();
+      peer.greeting?.close("removed");
+      const { stream } = peer;
+      if (stream !== undefined) this.#end(peer, "removed");
+      stream?.close("removed");
+    }
+    for (const member of others.values()) {
+      if (this.#peers.has(member.id)) continue;
+      const peer = makePeer(member, this.#options);
+      this.#peers.set(member.id, peer);
+      this.#dial(peer);
+    }
+  }
+
   /** What has been sent still leaves, if the peers are quick. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const dialer of this.#dialers) dialer.close();
+    for (const { dialer } of this.#peers.values()) dialer?.close();
     const ends = [...this.#peers.values()].flatMap(({ greeting, stream }) => [greeting?.end(), stream?.end()]);
     await Promise.all([...ends, this.#listener?.close()]);
   }
 
   async #start(): Promise<void> {
-    const { cluster, self } = this.#options;
     this.#listener = await StreamListener.open({
       local: this.#local,
       keyOf: (identity) => this.#keyOf(identity),
@@ -115,19 +136,20 @@ export class StreamChannels {
       rejected: (source, reason) => this.#reject(source, reason),
       failed: (error) => this.#reject(formatEndpoint(this.#local), "failed", error),
     });
-    this.#dialers = [...this.#peers.values()]
-      .filter(({ weDial }) => weDial)
-      .map(
-        (peer) =>
-          new StreamDialer({
-            localAddress: this.#local.address,
-            remote: peer.endpoint,
-            identity: formatIdentity(self, cluster),
-            key: peer.key,
-            secured: (socket) => this.#secured(socket, peer),
-            rejected: (reason) => this.#reject(formatIpv4(peer.endpoint.address), reason),
-          }),
-      );
+    for (const peer of this.#peers.values()) this.#dial(peer);
+  }
+
+  #dial(peer: Peer): void {
+    if (!peer.weDial) return;
+    const { cluster, self } = this.#options;
+    peer.dialer = new StreamDialer({
+      localAddress: this.#local.address,
+      remote: peer.endpoint,
+      identity: formatIdentity(self, cluster),
+      key: peer.key,
+      secured: (socket) => this.#secured(socket, peer),
+      rejected: (reason) => this.#reject(formatIpv4(peer.endpoint.address), reason),
+    });
   }
 
   #keyOf(identity: string): Uint8Array | StreamFault {
@@ -241,6 +263,7 @@ function makePeer({ id, address, port }: StreamMember, { secret, cluster, self }
     endpoint: { address, port },
     key: weDial ? deriveStreamKey(secret, cluster, self, id) : deriveStreamKey(secret, cluster, id, self),
     weDial,
+    dialer: undefined,
     greeting: undefined,
     stream: undefined,
     bootCount: 0,

@@ -28,6 +28,8 @@ export type StreamFault =
   | "silent"
   /** The peer reads too slowly. */
   | "unsent-bytes"
+  /** The peer is no member any more, or has moved to another address: by a new configuration. */
+  | "removed"
   /** By a newer connection of the same peer. */
   | "replaced"
   /** By the peer. */

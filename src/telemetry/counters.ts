@@ -25,6 +25,7 @@ const counterDefinitions = {
   "frames-rejected": { label: "reason", help: "cluster frames that were not authentic, fresh or well-formed" },
   "bfd-packets-dropped": { label: "reason", help: "BFD packets that were not for any session, or not well-formed" },
   "bfd-sessions-lost": { label: "neighbor", help: "BFD sessions that were up and went down" },
+  reloads: { label: "outcome", help: "configurations read anew: applied, unchanged, refused or invalid" },
   "inputs-failed": { label: "input", help: "inputs dropped because of an error in the daemon" },
   "streams-ended": { label: "reason", help: "replication streams that ended or were rejected" },
   "send-errors": { label: "channel", help: "datagrams the system refused to send" },

@@ -37,6 +37,18 @@ export const events = {
     explanation:
       "Something kept the daemon from starting (`err`): another one that has the store, a damaged store, a port that is taken, an ExaBGP that can't be run. What had been started was stopped again, and the process ends.",
   },
+  "configuration-reloaded": {
+    level: "info",
+    message: "configuration reloaded",
+    explanation:
+      "The configuration file was read anew, on SIGHUP or `anyhome reload`, and is in force: `changes` names the keys that are different now.",
+  },
+  "configuration-refused": {
+    level: "error",
+    message: "configuration not taken over",
+    explanation:
+      "The configuration file was read anew and can't be used (`outcome` `invalid`), or changes what needs a restart (`refused`). All of it stays as it was; `problems` says what is wrong, as `anyhome config check` does, or which keys need a restart. Mend the file and reload, or restart the daemon.",
+  },
   "health-changed": {
     level: "info",
     message: "health changed",

@@ -12,6 +12,7 @@ export interface EventLog {
 }
 
 export interface ClosableEventLog extends EventLog {
+  setLevel(level: EventLevel): void;
   /** Writes what is buffered, and the counts of suppressed lines. Last call. */
   close(): void;
 }
@@ -61,6 +62,9 @@ export function createLog(options: LogOptions): ClosableEventLog {
       } else {
         write(id, suppressed > 0 ? { ...fields, suppressed } : fields);
       }
+    },
+    setLevel(level) {
+      logger.level = level;
     },
     close() {
       reportSuppressed();

@@ -4,7 +4,7 @@ import {
   type ControlService,
   type MobileName,
 } from "../../src/api/control-service.ts";
-import type { BindingView, PeerView, RoutesView, StatusView } from "../../src/api/schema.ts";
+import type { BindingView, PeerView, ReloadView, RoutesView, StatusView } from "../../src/api/schema.ts";
 import { formatIpv4, type Ipv4Address, ipv4 } from "../../src/wire/ipv4.ts";
 
 export const status: StatusView = {
@@ -16,12 +16,23 @@ export const status: StatusView = {
   health: "ready",
   ready: true,
   reasons: [],
+  lastReload: null,
   virtualAddress: "10.64.0.1",
   virtualNetwork: "10.64.0.0/12",
   bindings: { owned: 12, backup: 5, ingress: 5, temporary: 1, tombstones: 2 },
   registrationsPerSecond: 3.25,
   store: { queuedChanges: 0, unfoldedChanges: 17, lastCommitMs: 0.4, freeBytes: 13_207_024_435 },
   alarms: [{ id: "clock-skew", since: "2026-01-02T03:04:05.000Z", message: "the clock of ha3 differs by 2.5 s" }],
+};
+
+export const reloaded: ReloadView = {
+  checked: false,
+  outcome: "applied",
+  changes: [
+    { path: "members[ha2].weight", from: "100", to: "50", live: true },
+    { path: "members[ha4].address", from: null, to: "10.1.0.14", live: true },
+  ],
+  problems: [],
 };
 
 export const peers: PeerView[] = [
@@ -202,6 +213,10 @@ export class FakeService implements ControlService {
   };
   rebalance = (): void => {
     this.orders.push("rebalance");
+  };
+  reload = async (checkOnly: boolean): Promise<ReloadView> => {
+    this.orders.push(checkOnly ? "reload --check" : "reload");
+    return { ...reloaded, checked: checkOnly };
   };
   counters = (): ReturnType<ControlService["counters"]> => counters;
   readiness = (): ReturnType<ControlService["readiness"]> => ({ ready: true, reasons: [] });

@@ -104,8 +104,8 @@ export class TestCluster {
   reload(id: string, members: readonly string[]): void {
     const node = this.#node(id);
     node.members = members;
-    this.#perform(id, node.agent.reconfigure(this.#settings(id, members, node.bootCount), this));
-    this.#deliver();
+    node.agent.reconfigure(this.#settings(id, members, node.bootCount), this);
+    this.input(id, { type: "tick" });
     for (const peer of this.#ids) if (!this.#areMembers(id, peer)) this.#close(id, peer);
     this.#connect(id);
   }

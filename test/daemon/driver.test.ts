@@ -19,7 +19,7 @@ function driverOf(take: (input: Input) => void, wakeInMs = Number.POSITIVE_INFIN
   const driver = new Driver({
     agent,
     endpointOf: () => undefined,
-    stallMs: 60_000,
+    stallMs: () => 60_000,
     append: () => undefined,
     inputFailed: (error, input) => failures.push([error, input]),
   });

@@ -48,6 +48,11 @@ export class LoneDaemon implements AsyncDisposable {
     return join(this.directory, name);
   }
 
+  get members(): readonly Readonly<Record<string, unknown>>[] {
+    const listen = `127.0.0.1:${this.registrations.port}`;
+    return [{ id: "ha1", address: "127.0.0.1", port: this.cluster.port, listen }];
+  }
+
   /** Writes a configuration that differs from the daemon's in the top-level keys of `changes`. */
   configure(file: string, changes: Readonly<Record<string, unknown>>): void {
     const config = {
@@ -59,14 +64,7 @@ export class LoneDaemon implements AsyncDisposable {
       "manage-address": false,
       "data-directory": "data",
       "control-socket": "control.sock",
-      members: [
-        {
-          id: "ha1",
-          address: "127.0.0.1",
-          port: this.cluster.port,
-          listen: `127.0.0.1:${this.registrations.port}`,
-        },
-      ],
+      members: this.members,
       "security-associations": { mobiles: [{ range: "10.64.1.0-10.79.255.254", spi: 256, key: KEY }] },
       ...changes,
     };
@@ -88,6 +86,10 @@ export class LoneDaemon implements AsyncDisposable {
     this.#process = undefined;
     running?.kill(signal);
     return (await running)?.exitCode;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
   }
 
   /** Runs another daemon with a configuration of this directory, to its end. */

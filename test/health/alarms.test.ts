@@ -36,6 +36,7 @@ const quiet: AlarmSources = {
   isDegraded: false,
   storeFailure: undefined,
   registrationSocketFailure: undefined,
+  configurationProblem: undefined,
 };
 
 describe("alarms", () => {
@@ -47,6 +48,7 @@ describe("alarms", () => {
     ["degraded", { isDegraded: true }],
     ["store", { storeFailure: "disk full" }],
     ["registrations", { registrationSocketFailure: "EADDRINUSE" }],
+    ["configuration", { configurationProblem: "only a restart can change cluster" }],
     ["member ha2", { peers: [{ ...peer, state: "dead" }] }],
     ["member ha2", { peers: [{ ...peer, state: "one-way" }] }],
     ["clock ha2", { peers: [{ ...peer, clockSkewMs: -1500 }] }],

@@ -88,6 +88,33 @@ describe("streams between members", () => {
     expect(ha1.story).toEqual(["opened ha2"]);
   });
 
+  it("follow the members: one that is added gets a stream, one that is removed loses it, whoever of the two dials", async () => {
+    const pair = members.slice(0, 2);
+    const started = [await openMember("ha2", { members: pair }), await openMember("ha1", { members: pair })];
+    const ha3 = await openMember("ha3");
+    await until(() => started.every(({ story }) => story.length === 1));
+    for (const { streams } of started) streams.setMembers(members);
+    await until(() => started.every(({ story }) => story.length === 2) && ha3.story.length === 2);
+    for (const { streams } of started) streams.setMembers(pair);
+    for (const { story } of started) expect(story.slice(1)).toEqual(["opened ha3", "closed ha3 removed"]);
+    await until(() => ha3.story.length === 4);
+    await until(() => (started[0]?.counts.get("unknown-member") ?? 0) + (ha3.counts.get("ended") ?? 0) > 0);
+    expect(started.every(({ story }) => story.length === 3)).toBe(true);
+  });
+
+  it("go on to members that stay where they are, and anew to one that has moved", async () => {
+    const ha2 = await openMember("ha2", { members: members.slice(0, 2) });
+    const before = members.map((member) => (member.id === "ha2" ? { ...member, port: 4999 } : member));
+    const ha1 = await openMember("ha1", { members: before });
+    const ha3 = await openMember("ha3");
+    await until(() => ha1.story.length === 1);
+    ha1.streams.setMembers(members);
+    await until(() => ha1.story.length === 2);
+    expect(ha1.story).toEqual(["opened ha3", "opened ha2"]);
+    expect(ha2.story).toEqual(["opened ha1"]);
+    expect(ha3.story.filter((line) => line.endsWith("ha1"))).toEqual(["opened ha1"]);
+  });
+
   it("can't be had where the port is taken", async () => {
     await openMember("ha1");
     await expect(openMember("ha1")).rejects.toMatchObject({ code: "EADDRINUSE" });
