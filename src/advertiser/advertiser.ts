@@ -1,5 +1,6 @@
 /** The declarative interface to routing: "this is the set of prefixes with these attributes; make it so". */
 import type { Ipv4Prefix } from "../wire/ipv4.ts";
+import type { Announcer } from "./announcers.ts";
 import type { RoutingView } from "./routing-view.ts";
 
 export interface Advertisement {
@@ -44,6 +45,8 @@ export interface Advertiser {
   /** Replaces the whole set. Returns at once; `status().applied` follows. The last call wins over restarts of the speaker. */
   set(advertisements: readonly Advertisement[]): void;
   status(): AdvertiserStatus;
+  /** Whose announcements there may be in what routers say. */
+  setMembers(members: readonly Announcer[]): void;
   /** Withdraws everything, waits until the speaker has confirmed it (bounded), then stops the speaker. The last call. */
   stop(): Promise<void>;
 }

@@ -91,6 +91,11 @@ export class ExabgpAdvertiser implements Advertiser {
     this.#changed();
   }
 
+  setMembers(members: readonly Announcer[]): void {
+    this.#table.setMembers(members);
+    this.#changed();
+  }
+
   status(): AdvertiserStatus {
     const { pid, lastError, state, restarts } = this.#speaker;
     return {

@@ -21,6 +21,8 @@ export class NoneAdvertiser implements Advertiser {
     this.#changed();
   }
 
+  setMembers(): void {}
+
   status(): AdvertiserStatus {
     return {
       type: "none",

@@ -28,7 +28,7 @@ interface Session {
 
 export class RoutingTable {
   readonly #self: MemberId;
-  readonly #members: readonly Announcer[];
+  #members: readonly Announcer[];
   readonly #sessions: ReadonlyMap<string, Session>;
   #paths: readonly SeenPath[] | undefined;
 
@@ -79,17 +79,28 @@ export class RoutingTable {
       session.isBroken = true;
       return false;
     }
-    const announcer = findAnnouncer(attributes, this.#members);
-    session.paths.set(key, {
-      prefix,
-      neighbor,
-      ...(pathId === null ? {} : { pathId }),
-      nextHop,
-      attributes,
-      ...(announcer === undefined ? {} : { announcer: announcer.id }),
-      isEcho: announcer?.id === this.#self && isDirect(attributes, session.as, announcer),
-    });
+    const path = { prefix, neighbor, ...(pathId === null ? {} : { pathId }), nextHop, attributes };
+    session.paths.set(key, this.#attributed(path, session));
     return true;
+  }
+
+  /** Others announce from now on; what routers have said of them is told from it. */
+  setMembers(members: readonly Announcer[]): void {
+    this.#members = members;
+    this.#paths = undefined;
+    for (const session of this.#sessions.values()) {
+      for (const [key, { announcer: _, ...path }] of session.paths)
+        session.paths.set(key, this.#attributed(path, session));
+    }
+  }
+
+  #attributed(path: Omit<SeenPath, "announcer" | "isEcho">, { as }: Session): SeenPath {
+    const announcer = findAnnouncer(path.attributes, this.#members);
+    return {
+      ...path,
+      ...(announcer === undefined ? {} : { announcer: announcer.id }),
+      isEcho: announcer?.id === this.#self && isDirect(path.attributes, as, announcer),
+    };
   }
 
   /** Something that a router said did not come through. */

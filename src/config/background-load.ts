@@ -2,7 +2,6 @@
  * Loads a configuration on a thread of its own: with a hundred thousand security associations it takes seconds, in which the
  * daemon must not stand still. They come over in portions, and only if they aren't those that are known already.
  */
-import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { ForeignAgentAssociation, MobileAssociation } from "../auth/association.ts";
 import type { Overrides } from "./check.ts";
@@ -25,7 +24,8 @@ export type LoadReport =
   | { readonly type: "loaded"; readonly loaded: LoadedConfig; readonly known: boolean }
   | { readonly type: "page"; readonly page: AssociationPage; readonly last: boolean };
 
-const ENTRY = new URL(`./load-worker${extname(import.meta.filename)}`, import.meta.url);
+const ENTRY = new URL("./load-worker.ts", import.meta.url);
+if (import.meta.url.endsWith(".js")) ENTRY.pathname = ENTRY.pathname.replace(/\.ts$/, ".js");
 
 /** Rejects with a ConfigError that has everything that is wrong. */
 export function loadInBackground(file: string, overrides: Overrides, running: LoadedConfig): Promise<LoadedConfig> {

@@ -169,7 +169,7 @@ export class DaemonControl implements ControlService {
   }
 
   routes(): RoutesView {
-    const { config } = this.#sources;
+    const { announce } = this.#sources.configuration.current;
     const status = this.#sources.advertiser();
     return {
       type: status.type,
@@ -189,7 +189,7 @@ export class DaemonControl implements ControlService {
           status.applied.map(({ prefix }) => [formatPrefix(prefix), isAccepted(status.view, address, prefix) ?? null]),
         ),
       })),
-      view: (status.type === "none" ? [] : config.announce).map((prefix) => viewOfPrefix(status.view, prefix)),
+      view: (status.type === "none" ? [] : announce).map((prefix) => viewOfPrefix(status.view, prefix)),
       bfd: this.#sources.bfdNeighbors().map((neighbor) => ({
         address: neighbor.address,
         state: neighbor.state,

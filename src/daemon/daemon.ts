@@ -36,7 +36,7 @@ import { Driver } from "./driver.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { homeAgentSettings } from "./home-agent-settings.ts";
 import { LiveConfig } from "./live-config.ts";
-import { makeAdvertiser } from "./make-advertiser.ts";
+import { configuredAnnouncers, makeAdvertiser } from "./make-advertiser.ts";
 import { makeBfd } from "./make-bfd.ts";
 import { makeLinkRelay } from "./make-link-relay.ts";
 import { observeInto } from "./observer.ts";
@@ -144,6 +144,7 @@ async function startOn(
     running = { config: changed, settings: homeAgentSettings(changed, store.bootCount, running) };
     driver.reconfigure(running.settings);
     sockets.setMembers(changed.members);
+    advertiser.setMembers(configuredAnnouncers(changed));
     log.setLevel(changed.log.level);
     health.reassess();
   };

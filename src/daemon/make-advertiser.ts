@@ -1,4 +1,5 @@
 import type { Advertiser, AdvertiserListener } from "../advertiser/advertiser.ts";
+import type { Announcer } from "../advertiser/announcers.ts";
 import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../advertiser/exabgp-advertiser.ts";
 import { NoneAdvertiser } from "../advertiser/none-advertiser.ts";
 import type { Config } from "../config/config.ts";
@@ -25,10 +26,15 @@ export function exabgpOptions(config: Config): Omit<ExabgpAdvertiserOptions, "lo
       neighbors: bgp.neighbors,
     },
     prefixes: config.announce,
-    members: config.members.flatMap(({ id, address, bgp }) => (bgp ? [{ id, address, as: bgp.as }] : [])),
+    members: configuredAnnouncers(config),
     self: config.node,
     runtimeDirectory: advertiser.runtimeDirectory,
     sidecar: advertiser.sidecar,
     helperDeadlineMs: advertiser.heartbeatTimeoutMs,
   };
+}
+
+/** All members that announce. */
+export function configuredAnnouncers({ members }: Config): Announcer[] {
+  return members.flatMap(({ id, address, bgp }) => (bgp ? [{ id, address, as: bgp.as }] : []));
 }

@@ -47,7 +47,7 @@ export const events = {
     level: "error",
     message: "configuration not taken over",
     explanation:
-      "The configuration file was read anew and can't be used (`outcome` `invalid`), or changes what needs a restart (`refused`). All of it stays as it was; `problems` says what is wrong, as `anyhome config check` does, or which keys need a restart. Mend the file and reload, or restart the daemon.",
+      "The configuration file was read anew and can't be used, or changes what needs a restart (`outcome`). All of it stays as it was; `problems` says what is wrong, as `anyhome config check` does, or which keys need a restart. Mend the file and reload, or restart the daemon.",
   },
   "health-changed": {
     level: "info",

@@ -71,6 +71,15 @@ describe("who announces", () => {
     expect(table.view(LATER_MS).paths.map(({ announcer }) => announcer)).toEqual(["ha2", undefined]);
   });
 
+  test("is told anew of what routers have said already, when members come or go", () => {
+    table.told(path("0.0.0.1", [65001, 65014]));
+    expect(announcers()).toEqual([]);
+    table.setMembers([...MEMBERS, { id: "ha4", as: 65014, address: ipv4("10.1.0.14") }]);
+    expect(announcers()).toEqual(["ha4"]);
+    table.setMembers(MEMBERS);
+    expect(announcers()).toEqual([]);
+  });
+
   test("is nobody of the cluster, where neither fits", () => {
     table.told(path("0.0.0.1", [65001, 64999], { marks: marked(64999, "10.1.0.12") }));
     expect(announcers()).toEqual([]);

@@ -25,7 +25,7 @@ export const status: StatusView = {
   alarms: [{ id: "clock-skew", since: "2026-01-02T03:04:05.000Z", message: "the clock of ha3 differs by 2.5 s" }],
 };
 
-export const reloaded: ReloadView = {
+const reloaded: ReloadView = {
   checked: false,
   outcome: "applied",
   changes: [

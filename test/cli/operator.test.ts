@@ -80,6 +80,7 @@ describe.concurrent("tables, for people", () => {
       [
         "Node:             ha1 of cluster lab, version 0.1.0",
         "Running for:      1d 2h",
+        "Configuration:    as it was at the start",
         "Ready:            yes",
         "Health:           ready",
         "Virtual address:  10.64.0.1 in 10.64.0.0/12",
@@ -144,6 +145,16 @@ describe.concurrent("tables, for people", () => {
     await using daemon = await fakeDaemon();
     expect((await daemon.run(order)).stdout).toBe("ha1 is ready; it owns 12 bindings\n");
     expect(daemon.service.orders).toEqual([order]);
+  });
+
+  test("reload: what changes, and whether it is in force", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await daemon.run("reload");
+    expect(stdout).toMatch(/^members\[ha2\]\.weight +100 +50 +at once$/m);
+    expect(stdout).toMatch(/^members\[ha4\]\.address +- +10\.1\.0\.14 +at once$/m);
+    expect(stdout).toMatch(/^the configuration: it is in force$/m);
+    expect((await daemon.run("reload", "--check")).stdout).toMatch(/^the configuration: all of it can be taken over$/m);
+    expect(daemon.service.orders).toEqual(["reload", "reload --check"]);
   });
 
   test("routes", async () => {
