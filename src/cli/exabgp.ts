@@ -27,7 +27,7 @@ async function render(
   which: "config" | "environment",
   { config: file, node }: { config: string; node?: string },
 ): Promise<string> {
-  const options = exabgpOptions(await loadOrExplain(file, node));
+  const options = exabgpOptions((await loadOrExplain(file, node)).config);
   if (!options?.sidecar) throw new CliError("the advertiser isn't an ExaBGP with mode: sidecar", ExitCode.usage);
   return sidecarFiles(options)[which];
 }

@@ -38,7 +38,7 @@ import { homeAgentSettings } from "./home-agent-settings.ts";
 import { LiveConfig } from "./live-config.ts";
 import { configuredAnnouncers, makeAdvertiser } from "./make-advertiser.ts";
 import { makeBfd } from "./make-bfd.ts";
-import { makeLinkRelay } from "./make-link-relay.ts";
+import { linkPeers, makeLinkRelay } from "./make-link-relay.ts";
 import { observeInto } from "./observer.ts";
 import { Sockets } from "./sockets.ts";
 import { StoreWatch } from "./store-watch.ts";
@@ -144,6 +144,7 @@ async function startOn(
     running = { config: changed, settings: homeAgentSettings(changed, store.bootCount, running) };
     driver.reconfigure(running.settings);
     sockets.setMembers(changed.members);
+    driver.linkRelay?.setPeers(linkPeers(changed));
     advertiser.setMembers(configuredAnnouncers(changed));
     log.setLevel(changed.log.level);
     health.reassess();

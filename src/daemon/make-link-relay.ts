@@ -1,5 +1,6 @@
 import type { HomeAgent } from "../cluster/home-agent.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, Member } from "../config/config.ts";
+import type { MemberId } from "../registration/binding.ts";
 import { LinkRelay, openLinks } from "../relay/link-relay.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
@@ -12,12 +13,11 @@ export async function makeLinkRelay(
   log: EventLog,
 ): Promise<LinkRelay | undefined> {
   if (!wantsLinkRelay(config)) return undefined;
-  const peers = config.members.filter(({ id }) => config.relay.addressing.get(id) === "l2");
   return new LinkRelay(
     {
       self: config.self,
       virtualAddress: config.virtualAddress,
-      peers: new Map(peers.map((member) => [member.id, member])),
+      peers: linkPeers(config),
       isTaking: (member) => agent.peer(member)?.takesLinkRelay ?? false,
       sent: (addressing) => counters.addLabeled("relay-frames-sent", addressing),
       changed: (member, path) => {
@@ -32,4 +32,10 @@ export async function makeLinkRelay(
 /** Whether some pair with this member is to relay by MAC address. */
 export function wantsLinkRelay({ relay }: Config): boolean {
   return [...relay.addressing.values()].includes("l2");
+}
+
+/** Members to relay to by MAC address. */
+export function linkPeers({ members, relay }: Config): ReadonlyMap<MemberId, Member> {
+  const peers = members.filter(({ id }) => relay.addressing.get(id) === "l2");
+  return new Map(peers.map((member) => [member.id, member]));
 }

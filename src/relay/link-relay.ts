@@ -49,7 +49,7 @@ interface Link {
 const LOOK_HOLDS_MS = 1000;
 
 export class LinkRelay {
-  readonly #options: LinkRelayOptions;
+  #options: LinkRelayOptions;
   readonly #access: LinkAccess | string;
   readonly #links = new Map<string, Link | string>();
   /** Of each member that something was sent to. */
@@ -60,6 +60,12 @@ export class LinkRelay {
   constructor(options: LinkRelayOptions, access: LinkAccess | string) {
     this.#options = options;
     this.#access = access;
+  }
+
+  /** Other members, or others' addresses. */
+  setPeers(peers: LinkRelayOptions["peers"]): void {
+    this.#options = { ...this.#options, peers };
+    this.#lookedAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Whether it was sent; if not, it is to be sent to the member's own address. */
