@@ -91,7 +91,10 @@ function describe({ runs, requests, accepted, failed, capacity }: Report): strin
       ["Owned bindings", describeSpread(capacity.ownedBindings)],
       ["Backup bindings", describeSpread(capacity.backupBindings)],
       ["Registrations/s", describeSpread(capacity.registrationsPerSecond)],
-      ["Relaying one", `${capacity.framesPerRelayedRegistration} frames`],
+      [
+        "Relaying one",
+        `${capacity.framesPerRelayedRegistration} frames, ${capacity.messagesPerRelayedRegistration} messages`,
+      ],
       [
         "Replicating one",
         `${capacity.messagesPerRegistration} messages, ${capacity.rowsPerRegistration} rows, ${capacity.replicatedBytesPerRegistration} bytes of rows`,

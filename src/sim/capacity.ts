@@ -1,6 +1,7 @@
 /** What a cluster of this size does with its load, and how fast it takes over: measured in two runs, in simulated time. */
 import type { MobileKey } from "../registration/binding.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
+import { isTombstone } from "../registration/mobility-bindings.ts";
 import type { Attempt, Mobile } from "./mobiles.ts";
 import { Mobiles } from "./mobiles.ts";
 import type { SimulatedNode } from "./node.ts";
@@ -19,7 +20,9 @@ export interface Capacity {
   readonly registrationsPerSecond: Spread;
   /** A request that comes in at its owner needs none, which with few members is frequent: hence of those that are relayed. */
   readonly framesPerRelayedRegistration: number;
-  /** On streams: rows, their acknowledgements, locations. Without what time causes: heartbeats, comparisons of digests. */
+  /** On streams: copies of temporary bindings, and word of their end. */
+  readonly messagesPerRelayedRegistration: number;
+  /** On streams as well: rows, their acknowledgements, locations. Without what time causes: heartbeats, comparisons of digests. */
   readonly messagesPerRegistration: number;
   readonly rowsPerRegistration: number;
   /** Of rows, as text. */
@@ -61,6 +64,7 @@ export function measureLoad(options: CapacityOptions): Omit<Capacity, "takeover"
     backupBindings: spread(world.nodes, ({ agent }) => agent.counts.backup),
     registrationsPerSecond: spread(world.nodes, ({ agent, now }) => agent.load(now).registrationsPerSecond),
     framesPerRelayedRegistration: per(counted("relay-frames"), counted("relayed-requests")),
+    messagesPerRelayedRegistration: per(counted("stream-messages temporary"), counted("relayed-requests")),
     messagesPerRegistration: per(
       messages.reduce((sum, count) => sum + count, 0),
       registrations,
@@ -76,7 +80,8 @@ function measureTakeover(options: CapacityOptions): Capacity["takeover"] {
   world.runFor(LOAD_MS);
   const [dead] = world.nodes.toSorted((a, b) => b.agent.counts.owned - a.agent.counts.owned);
   if (dead === undefined || world.nodes.length === 1) return { bindings: 0, claimedMs: undefined, servedMs: undefined };
-  const orphans = new Set([...dead.agent.bindings].filter(isOwnedBy(dead)).map(({ mobile }) => mobile));
+  const owned = [...dead.agent.bindings].filter(isOwnedBy(dead));
+  const orphans = new Set(owned.filter((row) => !isTombstone(row)).map(({ mobile }) => mobile));
   const diedAtMs = world.queue.nowMs;
   const acceptedBefore = accepted.length;
   world.kill(dead);
