@@ -22,7 +22,7 @@ export interface Candidate {
 }
 
 /** Rankings at hand; a request asks for its mobile's several times, on its way there and back. */
-const MAXIMUM_REMEMBERED = 4096;
+const MAXIMUM_REMEMBERED = 65_536;
 
 interface Scored {
   readonly id: MemberId;

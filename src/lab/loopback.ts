@@ -30,6 +30,14 @@ export class LoopbackCluster {
     return `127.0.0.1:${this.#registrationPorts.get(homeAgent)}`;
   }
 
+  dataDirectory(homeAgent: string): string {
+    return join(this.#directory, homeAgent);
+  }
+
+  controlSocket(homeAgent: string): string {
+    return join(this.#directory, `${homeAgent}.sock`);
+  }
+
   /** Of the daemons that run. */
   get processIds(): number[] {
     return [...this.#daemons.values()].flatMap(({ pid }) => pid ?? []);
@@ -49,14 +57,18 @@ export class LoopbackCluster {
         const log = join(this.#directory, `${name}.log`);
         const daemon = startDaemon(config, name, log);
         this.#daemons.set(name, daemon);
-        return untilReady({ name, pid: daemon.pid ?? 0, controlSocket: this.#socket(name), log }, READY_MS, signal);
+        return untilReady(
+          { name, pid: daemon.pid ?? 0, controlSocket: this.controlSocket(name), log },
+          READY_MS,
+          signal,
+        );
       }),
     );
   }
 
   /** Runs an `anyhome` command that speaks to one home agent. */
   async anyhome(homeAgent: string, args: readonly string[]): Promise<RunResult> {
-    const env = { ANYHOME_SOCKET: this.#socket(homeAgent) };
+    const env = { ANYHOME_SOCKET: this.controlSocket(homeAgent) };
     const ended = await execa(process.execPath, [ANYHOME_MAIN, ...args], { env, reject: false });
     const { stdout, stderr, exitCode } = ended;
     return { stdout, stderr, exitCode };
@@ -94,10 +106,6 @@ export class LoopbackCluster {
       },
       advertiser: { type: "none" },
     };
-  }
-
-  #socket(homeAgent: string): string {
-    return join(this.#directory, `${homeAgent}.sock`);
   }
 }
 
