@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, vi } from "vitest";
 import { Lab, type UpOptions } from "../../src/lab/lab.ts";
 import { labObstacle } from "../../src/lab/obstacle.ts";
 import { labNames } from "../../src/lab/place.ts";
+import type { Topology } from "../../src/lab/topology.ts";
 
 export { waitFor } from "../../src/lab/wait.ts";
 
@@ -25,9 +26,13 @@ export function whereLabsRun(title: string, define: () => void): void {
 }
 
 /** A block of tests in which one lab is up: built before the first of them, removed after the last, whatever happens. */
-export function withLab(title: string, define: (lab: Lab) => void, variant: UpOptions = {}): void {
+export function withLab(
+  title: string,
+  define: (lab: Lab) => void,
+  { topology, ...variant }: UpOptions & { readonly topology?: Topology } = {},
+): void {
   whereLabsRun(title, () => {
-    const lab = new Lab(newLabName());
+    const lab = new Lab(newLabName(), topology);
     beforeAll(() => lab.up(variant));
     afterAll(() => lab.down());
     beforeEach(({ onTestFailed }) => {
