@@ -99,22 +99,27 @@ export class BindingTable {
 
   delete(mobile: MobileKey): void {
     this.#replace(this.#rows.get(mobile), undefined);
-    this.#positions.delete(mobile);
     this.#journal.append({ table: "binding", key: mobile, row: null });
+    if (this.#journal.writable) this.#positions.delete(mobile);
+    else this.#positions.set(mobile, Number.POSITIVE_INFINITY);
   }
 
-  /** Takes back, in memory, a change that did not reach the disk. */
+  /** Takes back, in memory, a change of which a failed store doesn't tell whether it has it: both may be on disk, or neither. */
   undo(mobile: MobileKey, before: Binding | undefined): void {
     this.#replace(this.#rows.get(mobile), before);
-    this.#positions.delete(mobile);
+    this.#positions.set(mobile, Number.POSITIVE_INFINITY);
   }
 
-  /** Writes again what a failed store has lost of the rows that are still here. */
+  /** Writes again what a failed store may have lost, and deletes what it may have kept. */
   rewrite(): void {
     for (const [mobile, position] of this.#positions) {
+      if (this.#journal.isDurable(position)) continue;
       const row = this.#rows.get(mobile);
-      if (row !== undefined && !this.#journal.isDurable(position))
-        this.#positions.set(mobile, this.#journal.append(changeTo(row)));
+      if (row !== undefined) this.#positions.set(mobile, this.#journal.append(changeTo(row)));
+      else {
+        this.#journal.append({ table: "binding", key: mobile, row: null });
+        this.#positions.delete(mobile);
+      }
     }
   }
 

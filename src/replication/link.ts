@@ -6,6 +6,7 @@
  */
 import type { MobileKey } from "../registration/binding.ts";
 import type { StreamMessage } from "./message.ts";
+import { PagedList } from "./paged-list.ts";
 
 /** Rows sent and not acknowledged. Beyond it the peer is catching up: it gets no live rows until it has drained. */
 export const WINDOW_ROWS = 16_384;
@@ -15,6 +16,16 @@ export const ACKNOWLEDGEMENT_TIMEOUT_MS = 1000;
 export const PAGE_ROWS = 256;
 
 export type LinkState = "down" | "catching-up" | "streaming";
+
+/** Many rows, sent page by page as there is room for them. Rows are looked up when their turn comes: meanwhile they change. */
+interface Backlog {
+  /** `copies`: of what the peer owns. `owned`: of ours, what differs there. `strays`: what the peer may not know yet. */
+  readonly kind: "copies" | "owned" | "strays";
+  readonly mobiles: readonly MobileKey[];
+  next: number;
+  /** What is to be said once all of them are sent. */
+  readonly end: () => StreamMessage | undefined;
+}
 
 export class Link {
   #up = false;
@@ -37,13 +48,14 @@ export class Link {
   #unacknowledgedRows = 0;
   /** Rows to go out with the next flush. */
   #queue: string[] = [];
-  /** Keys of rows that a synchronization has yet to send. */
-  #backlog: MobileKey[] = [];
+  /** What is too much to be queued at once, in the order in which it is to be sent. */
+  #backlog: Backlog[] = [];
   /** Theirs is on our disk once ours is. */
   #owedAcknowledgements: { readonly theirs: number; readonly ours: number }[] = [];
-  /** The peer has told all that it owns and we back up, and has checked all that we own. */
+  /** The peer has told all that it owns and we back up. */
   peerSynchronized = false;
-  peerChecked = false;
+  /** What we own, told to the peer page by page; it answers each that it has checked. */
+  readonly check = new PagedList<MobileKey>();
 
   get state(): LinkState {
     if (!this.#up) return "down";
@@ -74,7 +86,7 @@ export class Link {
 
   /** The same, and what a synchronization has yet to send. */
   get unacknowledgedRows(): number {
-    return this.rowsUnderWay + this.#backlog.length;
+    return this.#backlog.reduce((sum, { mobiles, next }) => sum + mobiles.length - next, this.rowsUnderWay);
   }
 
   opened(position: number): void {
@@ -97,7 +109,7 @@ export class Link {
     this.#backlog = [];
     this.#owedAcknowledgements = [];
     this.peerSynchronized = false;
-    this.peerChecked = false;
+    this.check.stop();
   }
 
   /** The peer has, on its disk, the row whose last change is at `position`. */
@@ -126,14 +138,23 @@ export class Link {
     return this.#unansweredDigests === 0;
   }
 
-  startBacklog(mobiles: readonly MobileKey[]): void {
-    this.#backlog = [...mobiles];
+  /** One of each kind at a time: answers what the former one had to say at its end, if it is superseded. */
+  startBacklog(kind: Backlog["kind"], mobiles: readonly MobileKey[], end: Backlog["end"]): StreamMessage | undefined {
+    const superseded = this.#backlog.find((backlog) => backlog.kind === kind);
+    this.#backlog = this.#backlog.filter((backlog) => backlog !== superseded);
+    this.#backlog.push({ kind, mobiles, next: 0, end });
+    return superseded?.end();
   }
 
-  /** The next page of the backlog, if there is one and room for it. */
-  takeBacklog(): readonly MobileKey[] {
-    if (this.#unacknowledgedRows + this.#queue.length > WINDOW_ROWS / 2) return [];
-    return this.#backlog.splice(0, PAGE_ROWS);
+  /** The next page of the backlog, if there is one and room for it; `end` where it is the last. */
+  takeBacklog(): (Pick<Backlog, "kind" | "mobiles"> & { readonly end: Backlog["end"] | undefined }) | undefined {
+    const [first] = this.#backlog;
+    if (first === undefined || this.rowsUnderWay > WINDOW_ROWS / 2) return undefined;
+    const { kind, next } = first;
+    first.next += PAGE_ROWS;
+    const isLast = first.next >= first.mobiles.length;
+    if (isLast) this.#backlog.shift();
+    return { kind, mobiles: first.mobiles.slice(next, next + PAGE_ROWS), end: isLast ? first.end : undefined };
   }
 
   get hasBacklog(): boolean {

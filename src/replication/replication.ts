@@ -185,6 +185,7 @@ export class Replication implements Safety {
 
   closed(peer: MemberId): void {
     this.#replicator.closed(peer);
+    this.#takeover.closed(peer);
   }
 
   receive(from: MemberId, message: StreamMessage, now: Now): void {

@@ -17,8 +17,6 @@ import { Link, type LinkState } from "./link.ts";
 import type { StreamMessage } from "./message.ts";
 import { locationOf, type Moved, movedTo, type Whereabouts } from "./whereabouts.ts";
 
-/** Entries in one message of an ownership check. */
-const CHECK_PAGE = 1000;
 const CONFIRMATION_TIMEOUT_MS = 2000;
 /** Clocks of members may differ by this much when one of them calls a row forgettable. */
 const FORGET_MARGIN_MS = 60_000;
@@ -90,7 +88,10 @@ export class Replicator {
       .map(([peer]) => peer);
   }
 
-  /** False from a stall until all peers that are alive have confirmed what we own, or have had the time to. */
+  /**
+   * False from a stall until all peers that we hear have confirmed what we own, and hear us, or have had the time to. Before
+   * that we would be alone with mobiles of which we know nothing.
+   */
   isConfirmed(now: Now): boolean {
     if (this.#unconfirmedUntilMs <= now.monotonicMs) return true;
     for (const [peer, link] of this.#links) {
@@ -106,8 +107,7 @@ export class Replicator {
   recheck(now: Now): void {
     this.#unconfirmedUntilMs = now.monotonicMs + CONFIRMATION_TIMEOUT_MS;
     for (const [peer, link] of this.#links) {
-      link.peerChecked = false;
-      if (link.isUp) this.#sendOwned(peer);
+      if (link.isUp) this.#sendOwned(peer, link);
     }
   }
 
@@ -116,8 +116,8 @@ export class Replicator {
     if (link === undefined) return;
     link.opened(this.#options.journal.position);
     this.#sendDigests(peer);
-    this.#sendOwned(peer);
-    for (const mobile of this.#options.table.ownedBy(peer)) this.#sendStray(mobile);
+    this.#sendOwned(peer, link);
+    this.#startStrays(peer, link);
   }
 
   closed(peer: MemberId): void {
@@ -163,7 +163,7 @@ export class Replicator {
         this.#compareDigests(from, message.buckets, now);
         break;
       case "differing":
-        if (link.digestsAnswered()) this.#startBacklog(from, link, message.buckets, now);
+        if (link.digestsAnswered()) this.#sendDiffering(from, link, message.buckets, now);
         break;
       case "synchronized":
         link.peerSynchronized = true;
@@ -172,10 +172,10 @@ export class Replicator {
         break;
       case "owned":
         for (const entry of message.entries) this.#checkOwned(from, entry);
-        if (message.last) this.#sendBehindRows(from, { type: "owned-checked" }, now);
+        this.#sendBehindRows(from, { type: "owned-checked" }, now);
         break;
       case "owned-checked":
-        link.peerChecked = true;
+        link.check.answered();
         break;
       case "moved":
         this.#moved(from, message);
@@ -219,7 +219,7 @@ export class Replicator {
     if (now.monotonicMs < this.#nextDigestsMs) return;
     this.#nextDigestsMs = now.monotonicMs + this.#options.digestIntervalMs;
     for (const [peer, link] of this.#links) if (link.state === "streaming") this.#sendDigests(peer);
-    for (const mobile of [...this.#strays.keys()]) this.#sendStray(mobile);
+    for (const [peer, link] of this.#links) if (link.isAvailable) this.#startStrays(peer, link);
   }
 
   /** Sends what has come together. */
@@ -235,13 +235,16 @@ export class Replicator {
   work(now: Now): void {
     const { journal, table, send } = this.#options;
     for (const [peer, link] of this.#links) {
-      if (!link.isUp || !link.hasBacklog) continue;
-      for (const mobile of link.takeBacklog()) {
+      const page = link.isUp ? link.takeBacklog() : undefined;
+      if (page === undefined) continue;
+      for (const mobile of page.mobiles) {
         const row = table.get(mobile);
-        if (row !== undefined) link.enqueue(encodeBindingRow(row));
+        if (page.kind === "strays") this.#sendStray(mobile);
+        else if (row !== undefined) link.enqueue(encodeBindingRow(row));
       }
       for (const message of link.flush(journal.position, now.monotonicMs)) send(peer, message);
-      if (!link.hasBacklog) send(peer, link.synchronized(now.monotonicMs));
+      const end = page.end?.();
+      if (end !== undefined) send(peer, end);
     }
   }
 
@@ -353,48 +356,65 @@ export class Replicator {
   }
 
   #compareDigests(owner: MemberId, told: readonly number[], now: Now): void {
-    const { digests, observer } = this.#options;
+    const { digests, observer, self } = this.#options;
     const link = this.#links.get(owner);
     const buckets = digests.differing(owner, told);
     if (buckets.length > 0 && link?.peerSynchronized) {
       observer.count("digests-differing");
       observer.event("digests-differ", { member: owner, buckets: buckets.length });
     }
+    if (link === undefined) return;
     // What we hold goes first: the owner may have lost it.
-    const differing = new Set(buckets);
-    for (const row of this.#copiesFor(owner)) if (differing.has(bucketOf(row))) this.tell(owner, row);
-    this.#sendBehindRows(owner, { type: "differing", buckets }, now);
+    const copies = this.#heldIn(buckets, owner, (row) => row.ownership.backups.includes(self));
+    this.#startBacklog(owner, link, "copies", copies, () => ({ type: "differing", buckets }), now);
   }
 
-  *#copiesFor(owner: MemberId): Generator<Binding> {
+  /** The peer has answered our digests: it gets all of our rows in the buckets that differ. */
+  #sendDiffering(peer: MemberId, link: Link, buckets: readonly number[], now: Now): void {
+    const mobiles = this.#heldIn(buckets, this.#options.self, (row) => row.ownership.backups.includes(peer));
+    // Nothing more to send, and level with each other before: no need to say so again.
+    if (mobiles.length === 0 && link.isSynchronized) return;
+    this.#startBacklog(peer, link, "owned", mobiles, () => link.synchronized(now.monotonicMs), now);
+  }
+
+  /** Rows of the peer's that are no business of ours any more, but may be news to it. */
+  #startStrays(peer: MemberId, link: Link): void {
     const { table, self } = this.#options;
-    for (const mobile of table.ownedBy(owner)) {
-      const row = table.get(mobile);
-      if (row?.ownership.backups.includes(self)) yield row;
-    }
-  }
-
-  #startBacklog(peer: MemberId, link: Link, buckets: readonly number[], now: Now): void {
-    const { table, self, send } = this.#options;
-    const differing = new Set(buckets);
-    const mobiles = [...table.ownedBy(self)].filter((mobile) => {
-      const row = table.get(mobile);
-      return row !== undefined && differing.has(bucketOf(row)) && row.ownership.backups.includes(peer);
+    const strays = [...table.ownedBy(peer)].filter((mobile) => {
+      const isUnderWay = Number.isFinite(this.#strays.get(mobile)?.number);
+      return !(isUnderWay || table.get(mobile)?.ownership.backups.includes(self));
     });
-    if (mobiles.length > 0) link.startBacklog(mobiles);
-    else if (!link.isSynchronized) send(peer, link.synchronized(now.monotonicMs));
+    if (strays.length > 0) link.startBacklog("strays", strays, () => undefined);
   }
 
-  #sendOwned(peer: MemberId): void {
+  #heldIn(buckets: readonly number[], owner: MemberId, isMeant: (row: Binding) => boolean): MobileKey[] {
+    if (buckets.length === 0) return [];
+    const { table } = this.#options;
+    const wanted = new Set(buckets);
+    return [...table.ownedBy(owner)].filter((mobile) => {
+      const row = table.get(mobile);
+      return row !== undefined && wanted.has(bucketOf(row)) && isMeant(row);
+    });
+  }
+
+  #startBacklog(
+    peer: MemberId,
+    link: Link,
+    kind: "copies" | "owned",
+    mobiles: readonly MobileKey[],
+    end: () => StreamMessage,
+    now: Now,
+  ): void {
+    const superseded = link.startBacklog(kind, mobiles, end);
+    if (superseded !== undefined) this.#sendBehindRows(peer, superseded, now);
+  }
+
+  #sendOwned(peer: MemberId, link: Link): void {
     const { table, self, send } = this.#options;
-    const entries = [...table.ownedBy(self)].map((mobile) => ({
-      mobile,
-      generation: table.get(mobile)?.ownership.generation ?? 0,
-    }));
-    for (let start = 0; start === 0 || start < entries.length; start += CHECK_PAGE) {
-      const last = start + CHECK_PAGE >= entries.length;
-      send(peer, { type: "owned", entries: entries.slice(start, start + CHECK_PAGE), last });
-    }
+    const entryOf = (mobile: MobileKey) => ({ mobile, generation: table.get(mobile)?.ownership.generation ?? 0 });
+    link.check.start(table.ownedBy(self), (mobiles, last) =>
+      send(peer, { type: "owned", entries: mobiles.map(entryOf), last }),
+    );
   }
 
   /** A peer believes that it owns a mobile. Where we know otherwise, or hold what it may not have, it gets to know. */
@@ -424,7 +444,7 @@ export class Replicator {
 
 /** Both have told each other all that the other must know. */
 function isLevel(link: Link): boolean {
-  return link.isUp && link.peerSynchronized && link.peerChecked;
+  return link.isUp && link.peerSynchronized && link.check.isComplete;
 }
 
 function isNewer(a: Binding, b: Binding): boolean {

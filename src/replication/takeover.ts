@@ -13,13 +13,16 @@ import { decodeBindingRow, encodeBindingRow } from "../registration/binding-row.
 import { compareOwnerships, mergeBindings, signedTime } from "../registration/merge.ts";
 import { decider, leastLoaded, takers } from "./designation.ts";
 import type { RegistrationVersion, StreamMessage } from "./message.ts";
+import { PagedList } from "./paged-list.ts";
 import type { Replicator } from "./replicator.ts";
 
 /** Bindings moved in one go, so that registrations are not held up. */
 const CHUNK = 200;
-const PAGE = 500;
+/** Bindings given to others that have not claimed them yet. */
+const MAXIMUM_GIVEN = 2000;
 /** How long a decider waits for what other survivors hold. */
 const COLLECTION_TIMEOUT_MS = 400;
+const CLAIM_TIMEOUT_MS = 1000;
 const REVIEW_INTERVAL_MS = 1000;
 
 /** What another survivor has told of the copies that it holds of a dead member's bindings. */
@@ -32,6 +35,8 @@ interface Collection {
   readonly deadlineMs: number;
   /** Bindings to claim or hand over, once collected. */
   queue: MobileKey[] | undefined;
+  /** Handed over, the first first; nobody is known to have claimed them. */
+  given: { readonly mobile: MobileKey; readonly atMs: number }[];
   moved: number;
 }
 
@@ -55,6 +60,8 @@ export class Takeover {
   readonly #collections = new Map<MemberId, Collection>();
   /** By dead member and survivor; it may be told before we know ourselves. */
   readonly #told = new Map<MemberId, Map<MemberId, Told>>();
+  /** By dead member and survivor: what we hold, on its way. */
+  readonly #telling = new Map<MemberId, Map<MemberId, PagedList<RegistrationVersion>>>();
   #nextReviewMs = 0;
 
   constructor(options: TakeoverOptions) {
@@ -88,6 +95,12 @@ export class Takeover {
   revived(member: MemberId): void {
     this.#collections.delete(member);
     this.#told.delete(member);
+    this.#telling.delete(member);
+  }
+
+  /** Nothing that was under way to or from this peer will arrive. */
+  closed(peer: MemberId): void {
+    for (const survivors of [...this.#telling.values(), ...this.#told.values()]) survivors.delete(peer);
   }
 
   receive(from: MemberId, message: StreamMessage, now: Now): void {
@@ -103,6 +116,7 @@ export class Takeover {
         }
         replicator.flush(now);
         send(from, { type: "sent", of: message.of });
+        this.#telling.get(message.of)?.get(from)?.answered();
         break;
       case "sent":
         this.#toldBy(message.of, from).unansweredWants--;
@@ -146,16 +160,22 @@ export class Takeover {
   }
 
   #tellHolding(dead: MemberId, survivor: MemberId): void {
-    const { table, send } = this.#options;
-    const versions: RegistrationVersion[] = [];
+    const telling = this.#telling.get(dead) ?? new Map<MemberId, PagedList<RegistrationVersion>>();
+    this.#telling.set(dead, telling);
+    const list = new PagedList<RegistrationVersion>();
+    telling.set(survivor, list);
+    list.start(this.#heldFor(dead, survivor), (versions, last) =>
+      this.#options.send(survivor, { type: "holding", of: dead, versions, last }),
+    );
+  }
+
+  /** What we hold of the dead member's bindings that the survivor decides about. */
+  *#heldFor(dead: MemberId, survivor: MemberId): Generator<RegistrationVersion> {
+    const { table } = this.#options;
     for (const mobile of table.ownedBy(dead)) {
       const row = table.get(mobile);
       const decides = row && decider(row.ownership.backups, (member) => this.#isAlive(member));
-      if (row !== undefined && decides === survivor) versions.push(versionOf(row));
-    }
-    for (let start = 0; start === 0 || start < versions.length; start += PAGE) {
-      const last = start + PAGE >= versions.length;
-      send(survivor, { type: "holding", of: dead, versions: versions.slice(start, start + PAGE), last });
+      if (row !== undefined && decides === survivor) yield versionOf(row);
     }
   }
 
@@ -166,16 +186,14 @@ export class Takeover {
       const ours = table.get(theirs.mobile);
       return ours === undefined || isOlder(versionOf(ours), theirs);
     });
-    if (wanted.length > 0) {
-      told.unansweredWants++;
-      send(from, { type: "want", of, mobiles: wanted.map(({ mobile }) => mobile) });
-    }
+    told.unansweredWants++;
+    send(from, { type: "want", of, mobiles: wanted.map(({ mobile }) => mobile) });
     if (last) told.complete = true;
   }
 
   #collect(member: MemberId, now: Now): void {
     const deadlineMs = now.monotonicMs + COLLECTION_TIMEOUT_MS;
-    this.#collections.set(member, { deadlineMs, queue: undefined, moved: 0 });
+    this.#collections.set(member, { deadlineMs, queue: undefined, given: [], moved: 0 });
   }
 
   /** Copies of a dead member's bindings may turn up after it was dealt with, from a survivor that was slow. */
@@ -198,19 +216,31 @@ export class Takeover {
     collection.queue ??= [...table.ownedBy(dead)].filter((mobile) => this.#decidesOn(mobile));
     const loads = new Map(candidates(now));
     const pages = new Map<MemberId, string[]>();
-    for (const mobile of collection.queue.splice(0, CHUNK)) {
+    const room = MAXIMUM_GIVEN - this.#countGiven(dead, collection, now);
+    for (const mobile of collection.queue.splice(0, Math.min(CHUNK, room))) {
       const row = table.get(mobile);
       if (row?.ownership.owner !== dead) continue;
       const receiver = leastLoaded([self, ...row.ownership.backups], takers(loads)) ?? self;
       addLoad(loads, receiver);
       collection.moved++;
       if (receiver === self) this.#claim(row);
-      else push(pages, receiver, encodeBindingRow(row));
+      else {
+        push(pages, receiver, encodeBindingRow(row));
+        collection.given.push({ mobile, atMs: now.monotonicMs });
+      }
     }
     for (const [receiver, rows] of pages) send(receiver, { type: "handover", rows });
     if (collection.queue.length > 0) return;
     observer.event("takeover-finished", { member: dead, bindings: collection.moved });
     this.#collections.delete(dead);
+  }
+
+  /** Whoever claims a binding ships it to those that held it: we see that it has. Who doesn't in a second has it, or never will. */
+  #countGiven(dead: MemberId, { given }: Collection, now: Now): number {
+    const isOver = ({ mobile, atMs }: Collection["given"][number]) =>
+      atMs < now.monotonicMs - CLAIM_TIMEOUT_MS || this.#options.table.get(mobile)?.ownership.owner !== dead;
+    while (given[0] !== undefined && isOver(given[0])) given.shift();
+    return given.length;
   }
 
   #decidesOn(mobile: MobileKey): boolean {

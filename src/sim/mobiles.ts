@@ -102,7 +102,8 @@ export class Mobiles {
     const { random, queue } = this.#world;
     if (queue.nowMs < mobile.silentUntilMs) return;
     const last = mobile.attempts.at(-1);
-    if (last !== undefined && last.replies === 0 && random.chance(0.5)) this.#send(mobile, last);
+    // A foreign agent, or the network, may send again what has been answered.
+    if (last !== undefined && random.chance(last.replies === 0 ? 0.5 : 0.03)) this.#send(mobile, last);
     else if (random.chance(0.04)) this.#replay(mobile);
     else if (random.chance(0.08)) this.#attempt(mobile, 0);
     else this.#attempt(mobile, random.pick([10, 600, 1200, 1800]));

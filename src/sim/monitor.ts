@@ -8,7 +8,7 @@ import { signedTime } from "../registration/merge.ts";
 import { isTombstone, withoutExpired } from "../registration/mobility-bindings.ts";
 import { WINDOW_ROWS } from "../replication/link.ts";
 import { type Attempt, deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";
-import type { SimulatedNode } from "./node.ts";
+import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import { DEGRADED_LIFETIME_SECONDS, MAXIMUM_PENDING, type Reported, type World } from "./world.ts";
 
 const INTERVAL_MS = 100;
@@ -20,6 +20,8 @@ const EXPIRY_SLACK_MS = 1500;
 const CLOCK_SLACK_MS = 2000;
 /** Within this time somebody whom nobody hears is dead, and somebody who is heard again is alive to all. */
 const DETECTION_MS = 2000;
+/** The same, then a second for those who did not hear all of it, and the time to look again. */
+const TAKEOVER_MS = 3500;
 
 export class Monitor {
   readonly violations: string[] = [];
@@ -129,8 +131,14 @@ export class Monitor {
     for (const node of this.#world.nodes) {
       if (key === undefined || !node.hasBeenServingFor(CONVERGENCE_MS)) continue;
       const row = node.agent.findBinding({ homeAddress, nai });
-      if (row?.ownership.owner !== node.id) continue;
+      if (row === undefined) continue;
+      this.#checkTakenOver(node, row);
+      if (row.ownership.owner !== node.id) continue;
       const { registration } = withoutExpired(row, node.now.wallMs);
+      const granted = registration.careOfAddresses.find((entry) => entry.identification === last.identification);
+      const grantedUntilMs = EPOCH_MS + atMs + reply.lifetimeSeconds * 1000;
+      if (granted !== undefined && granted.expiresAtMs > grantedUntilMs + CLOCK_SLACK_MS / 2)
+        this.#violated(`the registration of ${name} at ${node.id} was extended without being asked for anew`);
       if (registration.identification < last.identification && atMs < nowMs - INTERVAL_MS)
         this.#violated(
           `${node.id} serves ${name} by an older registration than that accepted at ${atMs.toFixed(0)} ms`,
@@ -141,6 +149,13 @@ export class Monitor {
       if (reply.lifetimeSeconds > 0 && atMs + reply.lifetimeSeconds * 1000 + CLOCK_SLACK_MS < nowMs)
         this.#violated(`${name} outlives its lifetime at ${node.id}`);
     }
+  }
+
+  /** A backup doesn't wait for ever for somebody to take over. */
+  #checkTakenOver({ id }: SimulatedNode, { mobile, ownership: { owner, backups } }: Binding): void {
+    const { state, downSinceMs } = this.#world.node(owner);
+    if (!backups.includes(id) || state !== "down" || downSinceMs > this.#world.queue.nowMs - TAKEOVER_MS) return;
+    this.#violated(`nobody has taken over ${mobile} of ${owner}, which is dead`);
   }
 
   /** Nobody takes over from a member that runs, and that somebody hears who is heard. */

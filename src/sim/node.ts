@@ -40,6 +40,8 @@ export class SimulatedNode {
   clockOffsetMs = 0;
   ready = false;
   diskFailures = 0;
+  /** When it was last killed. */
+  downSinceMs = 0;
   /** When it last began to run as it should. */
   wellSinceMs = 0;
   readonly #environment: NodeEnvironment;
@@ -111,6 +113,7 @@ export class SimulatedNode {
   kill(): void {
     this.state = "down";
     this.ready = false;
+    this.downSinceMs = this.#environment.queue.nowMs;
     this.disk.losePower();
     this.#held = [];
     this.#serviceMs = 0;

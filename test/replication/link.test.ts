@@ -100,3 +100,42 @@ describe("an answer to digests", () => {
     expect(link.digestsAnswered()).toBe(true);
   });
 });
+
+describe("more rows than may be queued at once", () => {
+  const mobiles = Array.from({ length: 3 * WINDOW_ROWS }, (_, index) => `ip:10.${index}` as const);
+
+  function sendAll(link: Link): number {
+    let sent = 0;
+    for (let page = link.takeBacklog(); page !== undefined; page = link.takeBacklog()) {
+      for (const mobile of page.mobiles) link.enqueue(mobile);
+      sent += page.mobiles.length;
+      link.flush(1, 0);
+    }
+    return sent;
+  }
+
+  it("go out page by page, half a window at most, and go on once they are acknowledged", () => {
+    const link = openLink();
+    link.startBacklog("owned", mobiles, () => undefined);
+    expect(sendAll(link)).toBeLessThanOrEqual(WINDOW_ROWS / 2 + PAGE_ROWS);
+    expect(link.isAvailable).toBe(true);
+    link.acknowledged(Number.MAX_SAFE_INTEGER);
+    expect(sendAll(link)).toBeGreaterThan(0);
+  });
+
+  it("say with the last page what is to be said behind them", () => {
+    const link = openLink();
+    const end = { type: "differing", buckets: [1] } as const;
+    link.startBacklog("copies", mobiles.slice(0, PAGE_ROWS + 1), () => end);
+    expect(link.takeBacklog()?.end).toBeUndefined();
+    expect(link.takeBacklog()?.end?.()).toBe(end);
+    expect(link.takeBacklog()).toBeUndefined();
+  });
+
+  it("that are superseded leave what they had to say to those that supersede them", () => {
+    const link = openLink();
+    const end = { type: "differing", buckets: [1] } as const;
+    link.startBacklog("copies", mobiles, () => end);
+    expect(link.startBacklog("copies", [], () => undefined)).toBe(end);
+  });
+});

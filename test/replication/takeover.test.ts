@@ -31,6 +31,17 @@ describe("a registration", () => {
     expect(cluster.replies).toMatchObject([{ from: "ha2", reply: { code: 0 } }]);
   });
 
+  it("is not acknowledged by backups whose disks have failed, until one writes again", () => {
+    const cluster = new TestCluster(3);
+    const homeAddress = cluster.homeAddressRanked("ha2");
+    for (const backup of ["ha1", "ha3"]) cluster.breakDisk(backup);
+    cluster.register("ha2", { homeAddress });
+    expect(cluster.replies).toEqual([]);
+    cluster.mendDisk("ha3");
+    expect(cluster.replies).toMatchObject([{ from: "ha2", reply: { code: 0 } }]);
+    expect(cluster.diskRows("ha3").get(`binding ip:${homeAddress}`)).toBeDefined();
+  });
+
   it("is on its owner and its backups, and nowhere else", () => {
     const cluster = new TestCluster(5);
     const homeAddress = cluster.homeAddressRanked("ha2", "ha3", "ha4");
