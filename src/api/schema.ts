@@ -104,6 +104,10 @@ export const statusView = z.object({
   virtualAddress: address,
   virtualNetwork: z.string(),
   bindings: z.object({ owned: count, backup: count, ingress: count, temporary: count, tombstones: count }),
+  /** Of the last `drain` or `rebalance`: how many of the bindings there were have been looked at, given away, not taken. */
+  moving: z
+    .object({ running: z.boolean(), bindings: count, examined: count, moved: count, unclaimed: count })
+    .nullable(),
   registrationsPerSecond: z.number().nonnegative(),
   store: z.object({
     queuedChanges: count,

@@ -1,7 +1,11 @@
+import { setTimeout } from "node:timers/promises";
 import { Command } from "commander";
 import { type StatusView, statusView } from "../api/schema.ts";
 import { ask, socketOption } from "./control-client.ts";
+import { CliError } from "./exit.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";
+
+const POLL_MS = 300;
 
 export function drainCommand(): Command {
   return order(
@@ -20,14 +24,32 @@ export function undrainCommand(): Command {
 }
 
 export function rebalanceCommand(): Command {
-  return order(
-    "rebalance",
-    "give bindings to the members that their ranking places them on",
-    "Run it on each member that has more than its share, for example after another one has returned.",
-  );
+  return new Command("rebalance")
+    .description("give bindings to the members that their ranking places them on")
+    .option("--no-wait", "return at once, while bindings are still being moved")
+    .addOption(outputOption())
+    .addOption(socketOption())
+    .addHelpText(
+      "after",
+      "\nRun it on each member that has more than its share, for example after another one has returned.\n\nExample:\n  anyhome rebalance",
+    )
+    .action(async ({ socket, output, wait }: { socket: string; output: OutputFormat; wait: boolean }) => {
+      let status = await ask(socket, "POST", "/v1/rebalance", statusView);
+      let told = "";
+      while (wait && status.moving?.running) {
+        const progress = describeProgress(status.moving);
+        if (progress !== told) process.stderr.write(`${progress}\n`);
+        told = progress;
+        await setTimeout(POLL_MS);
+        status = await ask(socket, "GET", "/v1/status", statusView);
+      }
+      await print(status, output, describeRebalance);
+      const { unclaimed = 0 } = status.moving ?? {};
+      if (unclaimed > 0) throw new CliError(`${unclaimed} bindings were given to members that did not take them`);
+    });
 }
 
-function order(name: "drain" | "undrain" | "rebalance", description: string, remark: string): Command {
+function order(name: "drain" | "undrain", description: string, remark: string): Command {
   return new Command(name)
     .description(description)
     .addOption(outputOption())
@@ -40,4 +62,13 @@ function order(name: "drain" | "undrain" | "rebalance", description: string, rem
 
 function describe({ node, health, bindings }: StatusView): string {
   return `${node} is ${health}; it owns ${bindings.owned} bindings`;
+}
+
+function describeRebalance(status: StatusView): string {
+  const { moving } = status;
+  return [describe(status), ...(moving === null ? [] : [describeProgress(moving)])].join("\n");
+}
+
+function describeProgress({ bindings, examined, moved }: NonNullable<StatusView["moving"]>): string {
+  return `looked at ${examined} of ${bindings} bindings, moved ${moved}`;
 }

@@ -22,6 +22,7 @@ import type { Binding, MemberId } from "../registration/binding.ts";
 import { RegistrationEngine } from "../registration/engine.ts";
 import type { RegistrationPolicy } from "../registration/policy.ts";
 import type { LinkState } from "../replication/link.ts";
+import type { MoveProgress } from "../replication/mover.ts";
 import { Replication, type ReplicationSettings } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import { BindingTable } from "./binding-table.ts";
@@ -287,7 +288,7 @@ export class HomeAgent {
 
   /** Gives all bindings away and takes no new ones, or ends that. */
   drain(draining: boolean): void {
-    this.#replication.draining = draining;
+    this.#replication.drain(draining);
   }
 
   /** Gives bindings that the ranking places elsewhere to those members. */
@@ -343,6 +344,11 @@ export class HomeAgent {
   /** Too few backups are in reach: what is accepted now is not as safe as promised. */
   get isDegraded(): boolean {
     return this.#replication.isDegraded;
+  }
+
+  /** Of giving bindings away on purpose; `undefined` if that was never asked for. */
+  get moveProgress(): MoveProgress | undefined {
+    return this.#replication.moveProgress;
   }
 
   linkTo(peer: MemberId): { readonly state: LinkState; readonly backlogRows: number } {

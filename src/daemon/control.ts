@@ -78,6 +78,7 @@ export class DaemonControl implements ControlService {
       virtualAddress: formatIpv4(config.virtualAddress),
       virtualNetwork: formatPrefix(config.virtualNetwork),
       bindings: { owned, backup, ingress, temporary, tombstones },
+      moving: agent.moveProgress ?? null,
       registrationsPerSecond: agent.load(now).registrationsPerSecond,
       store: store.statistics(),
       alarms: alarms(),

@@ -50,3 +50,16 @@ export function leastLoaded(
 export function takers(loads: ReadonlyMap<MemberId, Candidate>): ReadonlyMap<MemberId, Candidate> {
   return new Map([...loads].filter(([, { acceptsNewMobiles }]) => acceptsNewMobiles));
 }
+
+/** A row more for a member. */
+export function push(pages: Map<MemberId, string[]>, member: MemberId, row: string): void {
+  const page = pages.get(member);
+  if (page === undefined) pages.set(member, [row]);
+  else page.push(row);
+}
+
+/** A binding is on its way there: the next ones should know. */
+export function addLoad(loads: Map<MemberId, Candidate>, member: MemberId): void {
+  const candidate = loads.get(member);
+  if (candidate !== undefined) loads.set(member, { ...candidate, ownedBindings: candidate.ownedBindings + 1 });
+}

@@ -7,10 +7,11 @@ import type { Membership, PeerStatus } from "../cluster/membership.ts";
 import type { Safety } from "../cluster/owner.ts";
 import type { Candidate, Placement } from "../cluster/placement.ts";
 import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
-import { type DesignationSettings, decider, designateBackups, leastLoaded, takers } from "./designation.ts";
+import { type DesignationSettings, decider, designateBackups } from "./designation.ts";
 import { Digests } from "./digests.ts";
 import type { LinkState } from "./link.ts";
 import type { StreamMessage, TemporaryCopy } from "./message.ts";
+import { type MoveProgress, Mover } from "./mover.ts";
 import { Replicator } from "./replicator.ts";
 import { Takeover } from "./takeover.ts";
 import { TemporaryCopies } from "./temporary-copies.ts";
@@ -50,27 +51,24 @@ export interface ReplicationOptions {
 
 /** Rows whose backups are reviewed in one go, so that registrations are not held up. */
 const REVIEW_CHUNK = 200;
-/** Pause between two portions of bindings that are given away on purpose. */
-const MOVE_INTERVAL_MS = 50;
 
 export class Replication implements Safety {
-  draining = false;
   #options: ReplicationOptions;
   readonly #replicator: Replicator;
   readonly #takeover: Takeover;
   readonly #whereabouts: Whereabouts;
   readonly #copies: TemporaryCopies;
+  readonly #mover: Mover;
   /** Rows of ours that are still to be reviewed, after these members have come or gone. */
   #review: Iterator<MobileKey> | undefined;
   readonly #changed = new Set<MemberId>();
-  #rebalancing = false;
-  #nextMoveMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ReplicationOptions) {
     this.#options = options;
     const digests = new Digests(options.self);
     options.table.listen((before, after) => digests.rowChanged(before, after));
     this.#whereabouts = new Whereabouts(options);
+    this.#mover = new Mover(options);
     this.#replicator = new Replicator({
       ...options,
       digests,
@@ -218,8 +216,12 @@ export class Replication implements Safety {
     this.#copies.stalled();
   }
 
+  drain(draining: boolean): void {
+    this.#mover.draining = draining;
+  }
+
   rebalance(): void {
-    this.#rebalancing = true;
+    this.#mover.start();
   }
 
   passTime(now: Now): void {
@@ -231,7 +233,7 @@ export class Replication implements Safety {
   work(now: Now): void {
     this.#takeover.work(now);
     this.#reviewSome();
-    this.#moveSome(now);
+    this.#mover.work(now);
     this.#replicator.work(now);
     this.#copies.work(now);
   }
@@ -244,11 +246,14 @@ export class Replication implements Safety {
   /** Monotonic ms. */
   get nextDueMs(): number {
     if (this.#review !== undefined || this.#replicator.hasBacklog) return Number.NEGATIVE_INFINITY;
-    const nextMoveMs = this.draining || this.#rebalancing ? this.#nextMoveMs : Number.POSITIVE_INFINITY;
-    return Math.min(this.#takeover.nextDeadlineMs, this.#copies.nextDueMs, nextMoveMs);
+    return Math.min(this.#takeover.nextDeadlineMs, this.#copies.nextDueMs, this.#mover.nextDueMs);
   }
 
   // Views
+
+  get moveProgress(): MoveProgress | undefined {
+    return this.#mover.progress;
+  }
 
   get catchingUpWith(): MemberId[] {
     return this.#replicator.catchingUpWith;
@@ -302,17 +307,5 @@ export class Replication implements Safety {
     table.put(changed);
     this.ship(changed, row);
     return changed;
-  }
-
-  #moveSome(now: Now): void {
-    if (!(this.draining || this.#rebalancing) || now.monotonicMs < this.#nextMoveMs) return;
-    this.#nextMoveMs = now.monotonicMs + MOVE_INTERVAL_MS;
-    const { placement, self } = this.#options;
-    const moved = this.#takeover.handOver((row, loads) => {
-      if (this.draining) return leastLoaded(row.ownership.backups, takers(loads));
-      const home = placement.rank(row.mobile).find((member) => loads.get(member)?.acceptsNewMobiles);
-      return home === self ? undefined : home;
-    }, now);
-    if (moved === 0) this.#rebalancing = false;
   }
 }

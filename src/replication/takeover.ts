@@ -11,7 +11,7 @@ import type { Candidate } from "../cluster/placement.ts";
 import type { Binding, MemberId, MobileKey } from "../registration/binding.ts";
 import { decodeBindingRow, encodeBindingRow } from "../registration/binding-row.ts";
 import { compareOwnerships, mergeBindings, signedTime } from "../registration/merge.ts";
-import { decider, leastLoaded, takers } from "./designation.ts";
+import { addLoad, decider, leastLoaded, push, takers } from "./designation.ts";
 import type { RegistrationVersion, StreamMessage } from "./message.ts";
 import { PagedList } from "./paged-list.ts";
 import type { Replicator } from "./replicator.ts";
@@ -139,24 +139,6 @@ export class Takeover {
     if (now.monotonicMs < this.#nextReviewMs) return;
     this.#nextReviewMs = now.monotonicMs + REVIEW_INTERVAL_MS;
     this.#review(now);
-  }
-
-  /** Gives some bindings of ours away; answers how many. `to` names the new owner of a binding, if it has to move. */
-  handOver(to: (row: Binding, loads: ReadonlyMap<MemberId, Candidate>) => MemberId | undefined, now: Now): number {
-    const { table, self, candidates, send } = this.#options;
-    const loads = new Map(candidates(now));
-    const pages = new Map<MemberId, string[]>();
-    let moved = 0;
-    for (const mobile of table.ownedBy(self)) {
-      const row = table.get(mobile);
-      const receiver = row && to(row, loads);
-      if (row === undefined || receiver === undefined || receiver === self) continue;
-      push(pages, receiver, encodeBindingRow(row));
-      addLoad(loads, receiver);
-      if (++moved >= CHUNK) break;
-    }
-    for (const [receiver, rows] of pages) send(receiver, { type: "handover", rows });
-    return moved;
   }
 
   #tellHolding(dead: MemberId, survivor: MemberId): void {
@@ -295,17 +277,6 @@ export class Takeover {
 function versionOf({ mobile, registration }: Binding): RegistrationVersion {
   const { counter, acceptedAtMs } = registration;
   return { mobile, signedTime: signedTime(registration), counter, acceptedAtMs };
-}
-
-function push(pages: Map<MemberId, string[]>, member: MemberId, row: string): void {
-  const page = pages.get(member);
-  if (page === undefined) pages.set(member, [row]);
-  else page.push(row);
-}
-
-function addLoad(loads: Map<MemberId, Candidate>, member: MemberId): void {
-  const candidate = loads.get(member);
-  if (candidate !== undefined) loads.set(member, { ...candidate, ownedBindings: candidate.ownedBindings + 1 });
 }
 
 function isOlder(a: RegistrationVersion, b: RegistrationVersion): boolean {

@@ -20,6 +20,7 @@ export const status: StatusView = {
   virtualAddress: "10.64.0.1",
   virtualNetwork: "10.64.0.0/12",
   bindings: { owned: 12, backup: 5, ingress: 5, temporary: 1, tombstones: 2 },
+  moving: null,
   registrationsPerSecond: 3.25,
   store: { queuedChanges: 0, unfoldedChanges: 17, lastCommitMs: 0.4, freeBytes: 13_207_024_435 },
   alarms: [{ id: "clock-skew", since: "2026-01-02T03:04:05.000Z", message: "the clock of ha3 differs by 2.5 s" }],
@@ -203,7 +204,9 @@ export class FakeService implements ControlService {
     this.all = bindings(count);
   }
 
-  status = (): StatusView => status;
+  /** What the next answers say of bindings that are moved. */
+  moving: StatusView["moving"][] = [];
+  status = (): StatusView => ({ ...status, moving: this.moving.shift() ?? null });
   peers = (): PeerView[] => peers;
   routes = (): RoutesView => routes;
   /** Orders that were given, in their order. */

@@ -141,6 +141,30 @@ describe.concurrent("tables, for people", () => {
     );
   });
 
+  test("rebalance waits until it is done, and says how far it is", async () => {
+    const service = new FakeService();
+    const moving = { running: true, bindings: 12, examined: 5, moved: 2, unclaimed: 0 };
+    const done = { ...moving, running: false, examined: 12, moved: 4 };
+    service.moving = [moving, moving, done];
+    await using daemon = await fakeDaemon(service);
+    const { stdout, stderr, exitCode } = await daemon.run("rebalance");
+    expect(stderr).toBe("looked at 5 of 12 bindings, moved 2\n");
+    expect(stdout).toBe("ha1 is ready; it owns 12 bindings\nlooked at 12 of 12 bindings, moved 4\n");
+    expect(exitCode).toBe(0);
+  });
+
+  test("rebalance fails if bindings were not taken, and doesn't wait where it is told not to", async () => {
+    const service = new FakeService();
+    const moving = { running: true, bindings: 12, examined: 5, moved: 2, unclaimed: 0 };
+    service.moving = [moving, { ...moving, running: false, unclaimed: 3 }, moving];
+    await using daemon = await fakeDaemon(service);
+    expect(await daemon.run("rebalance")).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("3 bindings were given to members that did not take them"),
+    });
+    expect(await daemon.run("rebalance", "--no-wait")).toMatchObject({ exitCode: 0, stderr: "" });
+  });
+
   test.each(["drain", "undrain", "rebalance"])("%s passes the order on, and says what became of it", async (order) => {
     await using daemon = await fakeDaemon();
     expect((await daemon.run(order)).stdout).toBe("ha1 is ready; it owns 12 bindings\n");

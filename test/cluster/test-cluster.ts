@@ -217,6 +217,14 @@ export class TestCluster {
     }
   }
 
+  /** Breaks the stream between two members, and nothing else. */
+  breakStream(one: string, other: string): void {
+    this.#streams.delete(`${one} ${other}`);
+    this.#streams.delete(`${other} ${one}`);
+    this.input(one, { type: "stream-closed", peer: other });
+    this.input(other, { type: "stream-closed", peer: one });
+  }
+
   heal(): void {
     this.loses = () => false;
     this.#separated.clear();

@@ -31,17 +31,6 @@ describe("a registration", () => {
     expect(cluster.replies).toMatchObject([{ from: "ha2", reply: { code: 0 } }]);
   });
 
-  it("is not acknowledged by backups whose disks have failed, until one writes again", () => {
-    const cluster = new TestCluster(3);
-    const homeAddress = cluster.homeAddressRanked("ha2");
-    for (const backup of ["ha1", "ha3"]) cluster.breakDisk(backup);
-    cluster.register("ha2", { homeAddress });
-    expect(cluster.replies).toEqual([]);
-    cluster.mendDisk("ha3");
-    expect(cluster.replies).toMatchObject([{ from: "ha2", reply: { code: 0 } }]);
-    expect(cluster.diskRows("ha3").get(`binding ip:${homeAddress}`)).toBeDefined();
-  });
-
   it("is on its owner and its backups, and nowhere else", () => {
     const cluster = new TestCluster(5);
     const homeAddress = cluster.homeAddressRanked("ha2", "ha3", "ha4");
@@ -268,8 +257,29 @@ describe("rebalancing", () => {
     expect(cluster.agent("ha1").counts.owned).toBe(0);
     for (const id of ["ha2", "ha3", "ha4", "ha5"]) cluster.agent(id).rebalance();
     cluster.passTime(1500);
+    for (const id of ["ha2", "ha3", "ha4", "ha5"])
+      expect(cluster.agent(id).moveProgress).toMatchObject({ running: false, unclaimed: 0 });
     expect(cluster.agent("ha1").counts.owned).toBe(5);
     for (const homeAddress of homeAddresses) expect(cluster.register("ha5", { homeAddress })?.reply.code).toBe(0);
+  });
+
+  it("ends also where those who are given bindings don't claim them, and says how many", () => {
+    const cluster = new TestCluster(3, { copies: 0 });
+    const homeAddresses = cluster.homeAddressesRanked(3, "ha1", "ha2");
+    cluster.kill("ha1");
+    cluster.passTime(2000);
+    for (const homeAddress of homeAddresses) cluster.register("ha2", { homeAddress });
+    cluster.restart("ha1");
+    cluster.passTime(1500);
+    cluster.breakStream("ha1", "ha2");
+    const bindings = cluster.agent("ha2").counts.owned;
+    expect(bindings).toBeGreaterThan(0);
+    cluster.agent("ha2").rebalance();
+    cluster.passTime(1000);
+    expect(cluster.agent("ha2").moveProgress).toMatchObject({ running: true, bindings, moved: 0 });
+    cluster.passTime(2000);
+    expect(cluster.agent("ha2").moveProgress).toMatchObject({ running: false, moved: 0, unclaimed: bindings });
+    expect(cluster.agent("ha2").counts.owned).toBe(bindings);
   });
 });
 

@@ -196,8 +196,8 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "replication/replicator.ts",
-        from: "if (ours !== undefined && newsForThem) {",
-        to: "if (ours === null) {",
+        from: "this.#strays.set(mobile, { owner, number: this.tell(owner, row) });",
+        to: "this.#letGo(row);",
       },
     ],
     options: { nodes: 7 },
