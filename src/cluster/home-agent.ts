@@ -23,7 +23,7 @@ import { RegistrationEngine } from "../registration/engine.ts";
 import type { RegistrationPolicy } from "../registration/policy.ts";
 import type { LinkState } from "../replication/link.ts";
 import type { MoveProgress } from "../replication/mover.ts";
-import { Replication, type ReplicationSettings } from "../replication/replication.ts";
+import { Replication, type ReplicationSettings, type TemporaryCopySettings } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import { BindingTable } from "./binding-table.ts";
 import { FrameCodec } from "./frame.ts";
@@ -127,11 +127,7 @@ export class HomeAgent {
       ...parts,
       peers,
       settings: settings.replication,
-      // As long as an ingress waits for the reply, and its death takes to be noticed by everybody.
-      temporaryCopies: {
-        maximum: settings.maximumPending,
-        lifetimeMs: settings.relayTimeoutMs + 2 * settings.peerTimeoutMs,
-      },
+      temporaryCopies: temporaryCopySettings(settings),
       adopt: (copy, now) => this.#ingress.adopt(copy, now),
       send: (to, message) => emit({ type: "stream", to, message }),
     });
@@ -258,7 +254,8 @@ export class HomeAgent {
     this.#owner.configure(safetySettings(settings));
     if (policy !== before.policy || associations !== before.associations) this.#owner.setEngine(makeEngine(settings));
     this.#ingress.configure(settings);
-    this.#replication.configure({ peers, settings: settings.replication }, now);
+    const temporaryCopies = temporaryCopySettings(settings);
+    this.#replication.configure({ peers, settings: settings.replication, temporaryCopies }, now);
   }
 
   /**
@@ -479,6 +476,12 @@ function safetySettings({ replication, relayTimeoutMs, members }: HomeAgentSetti
     degradedLifetimeSeconds: replication.degradedLifetimeSeconds,
     timeoutMs: relayTimeoutMs,
   };
+}
+
+function temporaryCopySettings(settings: HomeAgentSettings): TemporaryCopySettings {
+  const { maximumPending, relayTimeoutMs, peerTimeoutMs } = settings;
+  // As long as an ingress waits for the reply, and its death takes to be noticed by everybody.
+  return { maximum: maximumPending, lifetimeMs: relayTimeoutMs + 2 * peerTimeoutMs };
 }
 
 /** After which inputs an answer that waits may be sent, or given up: looking through them all after every datagram would cost too much. */

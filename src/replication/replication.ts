@@ -84,7 +84,7 @@ export class Replication implements Safety {
     this.#copies = new TemporaryCopies({
       ...options,
       ...options.temporaryCopies,
-      designated: options.settings.designated.get(options.self) ?? [],
+      designated: designatedFor(options),
       isAvailable: (member) => this.#replicator.isAvailable(member),
     });
   }
@@ -93,12 +93,14 @@ export class Replication implements Safety {
    * The members, their weights or the settings have changed. Who is no member any more is dead, whether it runs or not; every
    * mobile of ours may have got another home.
    */
-  configure({ peers, settings }: Pick<ReplicationOptions, "peers" | "settings">, now: Now): void {
+  configure(changes: Pick<ReplicationOptions, "peers" | "settings" | "temporaryCopies">, now: Now): void {
+    const { peers, settings, temporaryCopies } = changes;
     const { self } = this.#options;
     const removed = this.#options.peers.filter((peer) => !peers.includes(peer));
-    this.#options = { ...this.#options, peers, settings };
+    this.#options = { ...this.#options, ...changes };
     this.#replicator.configure({ peers, digestIntervalMs: settings.digestIntervalMs });
-    for (const member of removed) this.#takeover.died(member, now);
+    this.#copies.configure({ peers, designated: designatedFor(this.#options), lifetimeMs: temporaryCopies.lifetimeMs });
+    for (const member of removed) this.#died(member, now);
     this.#startReview(self, ...peers, ...removed);
   }
 
@@ -197,10 +199,7 @@ export class Replication implements Safety {
   }
 
   peerChanged(member: MemberId, state: PeerStatus["state"], now: Now): void {
-    if (state === "dead") {
-      this.#copies.lost(member);
-      this.#takeover.died(member, now);
-    }
+    if (state === "dead") this.#died(member, now);
     if (state === "alive") this.#takeover.revived(member);
     if (state === "dead" || state === "alive") this.#startReview(member);
   }
@@ -285,6 +284,11 @@ export class Replication implements Safety {
     this.#review = this.#options.table.ownedBy(this.#options.self).values();
   }
 
+  #died(member: MemberId, now: Now): void {
+    this.#copies.lost(member);
+    this.#takeover.died(member, now);
+  }
+
   #reviewSome(): void {
     const { table, self } = this.#options;
     for (let looked = 0; this.#review !== undefined && looked < REVIEW_CHUNK; looked++) {
@@ -308,4 +312,9 @@ export class Replication implements Safety {
     this.ship(changed, row);
     return changed;
   }
+}
+
+/** Whom the operator has named as this member's backups. */
+function designatedFor({ self, settings }: Pick<ReplicationOptions, "self" | "settings">): readonly MemberId[] {
+  return settings.designated.get(self) ?? [];
 }

@@ -47,9 +47,9 @@ interface Held {
 }
 
 export class TemporaryCopies {
-  readonly #options: TemporaryCopiesOptions;
+  #options: TemporaryCopiesOptions;
   /** Who may be this member's backup, the first choice first. */
-  readonly #backups: readonly MemberId[];
+  #backups: readonly MemberId[] = [];
   /** By backup, as long as there is something to be told. */
   readonly #outgoing = new Map<MemberId, Outgoing>();
   /** The backup that has the copy of ours, by Request Id. */
@@ -60,8 +60,13 @@ export class TemporaryCopies {
   readonly #orphans: Held[] = [];
 
   constructor(options: TemporaryCopiesOptions) {
-    const { self, peers, designated } = options;
     this.#options = options;
+    this.configure(options);
+  }
+
+  configure(changes: Pick<TemporaryCopiesOptions, "peers" | "designated" | "lifetimeMs">): void {
+    this.#options = { ...this.#options, ...changes };
+    const { self, peers, designated } = this.#options;
     this.#backups = [...new Set([...designated.filter((id) => peers.includes(id)), ...successors(self, peers)])];
   }
 

@@ -39,6 +39,14 @@ describe("an added member", () => {
     expect(cluster.agent("ha4").findBinding(identityOf(backedUp))?.ownership.owner).toBe("ha1");
   });
 
+  test("is the backup of the ingress that it is the next of", () => {
+    const cluster = new TestCluster(3);
+    grown(cluster);
+    const homeAddress = cluster.homeAddressRanked("ha1", "ha2");
+    expect(cluster.register("ha3", { homeAddress })?.reply.code).toBe(0);
+    expect(cluster.count("ha3", "temporaries-copied ha4")).toBe(1);
+  });
+
   test("learns where the mobiles are that it is home of now: none gets a second owner", () => {
     const cluster = new TestCluster(3, { copies: 1 });
     const mobiles = cluster.homeAddressesRanked(20, "ha1");
@@ -82,6 +90,19 @@ describe("a removed member's bindings", () => {
     const [owner] = owners(cluster, THREE, homeAddress);
     expect(owner?.identification).toBe(accepted?.reply.identification);
     expect(cluster.register("ha3", { homeAddress })?.reply.code).toBe(0);
+  });
+
+  test("and requests that it had relayed are dealt with alike: its backup answers these", () => {
+    const cluster = new TestCluster(4);
+    const homeAddress = cluster.homeAddressRanked("ha1", "ha2");
+    cluster.commitAtOnce = false;
+    cluster.register("ha3", { homeAddress });
+    cluster.kill("ha3");
+    cluster.commitAtOnce = true;
+    for (const id of ["ha1", "ha2", "ha4"]) cluster.commit(id);
+    for (const id of ["ha1", "ha2", "ha4"]) cluster.reload(id, ["ha1", "ha2", "ha4"]);
+    cluster.passTime(100, 10);
+    expect(cluster.replies).toMatchObject([{ from: "ha4", reply: { code: 0 } }]);
   });
 
   test("stay with the others when it still runs: nothing of it is believed", () => {

@@ -184,6 +184,19 @@ describe("copies of temporary bindings", () => {
     expect(sent).toEqual([{ to: backup, message: { type: "temporary", made: [{ ...copy, owner }], ended: [] } }]);
   });
 
+  it("go to whom a new configuration names", () => {
+    const { subject, sent } = copies();
+    subject.configure({ peers: ["ha1", "ha5"], designated: [], lifetimeMs: 3600 });
+    subject.made({ ...copy, owner: "ha1" });
+    subject.configure({ peers: ["ha1", "ha5", "ha6"], designated: ["ha6"], lifetimeMs: 3600 });
+    subject.made({ ...copy, owner: "ha1", requestId: 2 });
+    subject.flush(at(0));
+    expect(sent.map(({ to, message }) => [to, message.made.map(({ requestId }) => requestId)])).toEqual([
+      ["ha5", [1]],
+      ["ha6", [2]],
+    ]);
+  });
+
   it("go to nobody where nobody is, and nothing waits for them", () => {
     const { subject, sent, counts } = copies({ isAvailable: () => false });
     subject.made(copy);
