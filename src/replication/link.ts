@@ -84,6 +84,11 @@ export class Link {
     return this.#unacknowledgedRows + this.#queue.length;
   }
 
+  /** For what needn't go now: the other half is for registrations. */
+  get hasRoom(): boolean {
+    return this.rowsUnderWay <= WINDOW_ROWS / 2;
+  }
+
   /** The same, and what a synchronization has yet to send. */
   get unacknowledgedRows(): number {
     return this.#backlog.reduce((sum, { mobiles, next }) => sum + mobiles.length - next, this.rowsUnderWay);
@@ -149,7 +154,7 @@ export class Link {
   /** The next page of the backlog, if there is one and room for it; `end` where it is the last. */
   takeBacklog(): (Pick<Backlog, "kind" | "mobiles"> & { readonly end: Backlog["end"] | undefined }) | undefined {
     const [first] = this.#backlog;
-    if (first === undefined || this.rowsUnderWay > WINDOW_ROWS / 2) return undefined;
+    if (first === undefined || !this.hasRoom) return undefined;
     const { kind, next } = first;
     first.next += PAGE_ROWS;
     const isLast = first.next >= first.mobiles.length;

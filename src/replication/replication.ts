@@ -230,9 +230,12 @@ export class Replication implements Safety {
 
   /** One piece of whatever there is to be done to many bindings. */
   work(now: Now): void {
-    this.#takeover.work(now);
-    this.#reviewSome();
-    this.#mover.work(now);
+    // More changes at once than backups can take would only make them lag, and all be sent twice.
+    if (this.#replicator.hasRoom) {
+      this.#takeover.work(now);
+      this.#reviewSome();
+      this.#mover.work(now);
+    }
     this.#replicator.work(now);
     this.#copies.work(now);
   }

@@ -76,6 +76,11 @@ export class Replicator {
     return this.#options.membership.isAlive(peer) && (this.#links.get(peer)?.isAvailable ?? false);
   }
 
+  /** Every peer that takes rows can take many more. */
+  get hasRoom(): boolean {
+    return [...this.#links.values()].every((link) => !link.isAvailable || link.hasRoom);
+  }
+
   /** How many backups of the row have its last change, at `position`, on their disks. */
   coverage(row: Binding, position: number): number {
     return row.ownership.backups.filter((backup) => this.#links.get(backup)?.covers(position)).length;
