@@ -91,7 +91,9 @@ export function labCommand(): Command {
         .default("daemon" satisfies ProcessKind),
     )
     .action((node: string, options: Named & { signal: NodeJS.Signals; process: ProcessKind }) =>
-      inLab(options.name, (it) => it.kill(node, options.process, options.signal)),
+      inLab(options.name, async (it) => {
+        await it.kill(node, options.process, options.signal);
+      }),
     );
   lab
     .command("start")
@@ -116,7 +118,7 @@ export function labCommand(): Command {
   return lab;
 }
 
-function nameOption(): Option {
+export function nameOption(): Option {
   return new Option("--name <name>", "which lab").default("lab").env("ANYHOME_LAB");
 }
 
@@ -140,7 +142,7 @@ async function up(name: string, options: UpOptions): Promise<void> {
 }
 
 /** Turns what the lab objects to into messages for the person at the terminal. */
-async function inLab(name: string, action: (lab: Lab) => Promise<void>): Promise<void> {
+export async function inLab(name: string, action: (lab: Lab) => Promise<void>): Promise<void> {
   const obstacle = await labObstacle();
   if (obstacle !== undefined) throw new CliError(`the lab can't run here: ${obstacle}`);
   try {

@@ -72,6 +72,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "the cluster in a deterministic simulation with faults",
     load: async () => (await import("./sim.ts")).simCommand(),
   },
+  drill: {
+    summary: "failures on a lab that is up, timed under load and held to limits",
+    load: async () => (await import("./drill.ts")).drillCommand(),
+  },
   lab: {
     summary: "a cluster with routers in network namespaces of this machine",
     load: async () => (await import("./lab.ts")).labCommand(),

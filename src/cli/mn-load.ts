@@ -31,6 +31,7 @@ interface LoadCommandOptions extends RouteOptions {
   readonly window: number;
   readonly ports: number;
   readonly timeout: number;
+  readonly tries: number;
   readonly lifetime: number;
   readonly flags: number;
   readonly log?: string;
@@ -56,15 +57,16 @@ export function loadCommand(): Command {
     .option("--window <count>", "requests without an answer at any time, at most", integerBetween(1, 1_000_000), 256)
     .option("--ports <count>", "source ports to send from", integerBetween(1, 1000), 16)
     .option("--timeout <seconds>", "give up waiting for an answer", parsePositiveNumber, 5)
+    .option("--tries <count>", "requests for a registration, before it counts as unanswered", integerBetween(1, 100), 1)
     .option("--lifetime <seconds>", "to ask for, or infinite", parseLifetime, DEFAULT_LIFETIME_SECONDS)
     .addOption(flagsOption())
-    .option("--log <file>", "append a JSON line for each accepted registration");
+    .option("--log <file>", "append a JSON line for each registration that is accepted, or given up");
   return addRouteOptions(command)
     .addOption(outputOption())
     .addHelpText(
       "after",
       `
-Requests are not repeated, and use timestamps. Ctrl-C ends the load and prints what came of it.
+Requests use timestamps. Ctrl-C ends the load and prints what came of it.
 Exit code 0: some were accepted; 1: none.
 
 Examples:
@@ -76,7 +78,7 @@ Examples:
 }
 
 async function load(command: Command, options: LoadCommandOptions): Promise<void> {
-  const { mobiles, rate, duration, window, ports, timeout, lifetime, log, output } = options;
+  const { mobiles, rate, duration, window, ports, timeout, tries, lifetime, log, output } = options;
   const nameOf = namesOf(options);
   const associations = mobileAssociations(command);
   const interrupted = new AbortController();
@@ -94,6 +96,7 @@ async function load(command: Command, options: LoadCommandOptions): Promise<void
         ratePerSecond: rate,
         window,
         answerTimeoutMs: timeout * 1000,
+        maximumTries: tries,
         maximumRequests: duration === undefined ? mobiles : Number.POSITIVE_INFINITY,
         durationMs: duration === undefined ? Number.POSITIVE_INFINITY : duration * 1000,
       },
@@ -134,7 +137,7 @@ function showProgress({ durationSeconds, sent, accepted, unanswered, acceptedPer
 function describe(report: LoadReport): string {
   const { latencyMs, denied } = report;
   return fields([
-    ["Sent", String(report.sent)],
+    ["Sent", `${report.sent}${report.repeated === 0 ? "" : `, and ${report.repeated} again`}`],
     ["Accepted", `${report.accepted} (${report.acceptedPerSecond}/s)`],
     ...Object.entries(denied).map(
       ([code, count]) => ["Denied", `${count}: ${describeReplyCode(Number(code))}`] as const,

@@ -2,24 +2,37 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { z } from "zod";
 import { type AcceptedRegistration, mobileOf } from "./chaos-check.ts";
 
-const acceptedLine = z.object({
+const common = {
   time: z.iso.datetime(),
   homeAddress: z.ipv4(),
   nai: z.string().nullable(),
+  latencyMs: z.number().nonnegative(),
+  tries: z.int().positive(),
+};
+const acceptedLine = z.object({
+  ...common,
   identification: z.string().regex(/^0x[0-9a-f]{16}$/),
   lifetime: z.int().nonnegative(),
 });
+const unansweredLine = z.object({ ...common, identification: z.null(), lifetime: z.null() });
+const line = z.union([acceptedLine, unansweredLine]);
+
+/** A registration that was accepted, or given up as nobody answered. */
+export type LoggedRegistration = AcceptedRegistration | z.infer<typeof unansweredLine>;
 
 const CHUNK_BYTES = 1 << 20;
 
 /** Reads logs of `anyhome mn load --log` that may still grow, and keeps the last registration of each mobile. */
 export class AcceptedLog {
   readonly last = new Map<string, AcceptedRegistration>();
-  /** Registrations in all. */
+  /** Accepted registrations in all. */
   count = 0;
   readonly #files: { readonly path: string; offset: number }[];
+  readonly #taken: (registration: LoggedRegistration) => void;
 
-  constructor(paths: readonly string[]) {
+  /** @param taken is told of each */
+  constructor(paths: readonly string[], taken: (registration: LoggedRegistration) => void = () => {}) {
+    this.#taken = taken;
     this.#files = paths.map((path) => ({ path, offset: 0 }));
   }
 
@@ -44,7 +57,7 @@ export class AcceptedLog {
         if (length === 0) return taken;
         const text = Buffer.concat([rest, chunk.subarray(0, length)]);
         const end = text.lastIndexOf("\n") + 1;
-        for (const line of text.toString("utf8", 0, end).split("\n")) if (line !== "") this.#take(line, path);
+        for (const it of text.toString("utf8", 0, end).split("\n")) if (it !== "") this.#take(it, path);
         taken += end;
         rest = text.subarray(end);
       }
@@ -55,7 +68,9 @@ export class AcceptedLog {
 
   #take(line: string, path: string): void {
     const registration = parseLine(line);
-    if (registration === undefined) throw new Error(`${path}: no accepted registration: ${line.slice(0, 200)}`);
+    if (registration === undefined) throw new Error(`${path}: no line of such a log: ${line.slice(0, 200)}`);
+    this.#taken(registration);
+    if (registration.identification === null) return;
     this.count += 1;
     const mobile = mobileOf(registration);
     const before = this.last.get(mobile);
@@ -64,9 +79,9 @@ export class AcceptedLog {
   }
 }
 
-function parseLine(line: string): AcceptedRegistration | undefined {
+function parseLine(text: string): LoggedRegistration | undefined {
   try {
-    return acceptedLine.safeParse(JSON.parse(line)).data;
+    return line.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }

@@ -15,6 +15,10 @@ export interface AcceptedRegistration {
   readonly identification: string;
   /** Seconds granted; 0 ends the binding. */
   readonly lifetime: number;
+  /** From the first request for it to the reply. */
+  readonly latencyMs: number;
+  /** Requests it took. */
+  readonly tries: number;
 }
 
 /** The last accepted registration of each mobile, by the mobile's key. */

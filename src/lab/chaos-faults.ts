@@ -112,7 +112,8 @@ export async function end(lab: Lab, { kind, homeAgent }: Fault): Promise<void> {
   }
 }
 
-function directions(lab: Lab, kind: "cut-off" | "partition" | "mute" | "deaf", homeAgent: string): Direction[] {
+/** What is cut. */
+export function directions(lab: Lab, kind: "cut-off" | "partition" | "mute" | "deaf", homeAgent: string): Direction[] {
   const one = lab.node(homeAgent);
   const network = one.interfaces[0]?.network ?? "";
   const others = attachments(lab.topology, network).filter(

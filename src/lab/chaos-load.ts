@@ -13,11 +13,14 @@ export interface ChaosLoadSettings {
   /** Of all foreign agents together. */
   readonly registrationsPerSecond: number;
   readonly lifetimeSeconds: number;
+  /** Requests for a registration, a second apart; usually 1, after which it is given up in 5 s. */
+  readonly tries?: number;
 }
 
 /** What came of the load from one foreign agent's site. */
 const loadReport = z.object({
   sent: z.number(),
+  repeated: z.number(),
   accepted: z.number(),
   denied: z.record(z.string(), z.number()),
   unanswered: z.number(),
@@ -37,16 +40,19 @@ const ANSWERS_MS = 20_000;
 /** Registrations from the sites of all foreign agents, until they are stopped. */
 export class ChaosLoad {
   readonly logs: readonly string[];
+  /** Of all sites. */
+  readonly mobiles: number;
   readonly #lab: Lab;
   #running: readonly { readonly node: string; readonly pid: number }[];
 
-  constructor(lab: Lab, { mobiles, registrationsPerSecond, lifetimeSeconds }: ChaosLoadSettings) {
+  constructor(lab: Lab, { mobiles, registrationsPerSecond, lifetimeSeconds, tries }: ChaosLoadSettings) {
     this.#lab = lab;
     const sites = nodesOf(lab.topology, "foreign-agent").map(({ name }, index) => ({
       node: name,
       firstHomeAddress: SITES[index] ?? "",
       log: join(lab.place.node(name).directory, "accepted.ndjson"),
     }));
+    this.mobiles = mobiles * sites.length;
     this.logs = sites.map(({ log }) => log);
     const rate = registrationsPerSecond / sites.length;
     this.#running = sites.map(({ node, firstHomeAddress, log }) => {
@@ -59,6 +65,12 @@ export class ChaosLoad {
         ["--duration", LONG_SECONDS],
         ["--window", Math.max(256, Math.ceil(rate))],
         ["--lifetime", lifetimeSeconds],
+        ...(tries === undefined
+          ? []
+          : ([
+              ["--tries", tries],
+              ["--timeout", 1],
+            ] satisfies [string, number][])),
         ["--log", log],
         ["--output", "json"],
       ];

@@ -241,12 +241,18 @@ export class Lab {
     return (await this.processes(this.node(node).name)).filter((process) => process.kind === kind);
   }
 
-  /** Sends a signal to the processes of a kind; after SIGKILL they have ended. @throws LabError where there is none. */
-  async kill(node: string, kind: ProcessKind, signal: NodeJS.Signals): Promise<void> {
+  /**
+   * Sends a signal to the processes of a kind; after SIGKILL they have ended. Resolves with the time of the signal, epoch ms.
+   *
+   * @throws LabError where there is none.
+   */
+  async kill(node: string, kind: ProcessKind, signal: NodeJS.Signals): Promise<number> {
     const victims = await this.processesOf(node, kind);
     if (victims.length === 0) throw new LabError(`no ${kind} runs on ${node}`);
+    const sentAtMs = Date.now();
     for (const { pid } of victims) kill(pid, signal);
     if (signal === "SIGKILL") await untilEnded(victims, 5_000);
+    return sentAtMs;
   }
 
   /** Starts what a node should run and doesn't, and waits until it works. */
@@ -269,7 +275,7 @@ export class Lab {
     for (const kind of kinds) {
       const processes = await this.processesOf(name, kind);
       for (const { pid } of processes) kill(pid, "SIGTERM");
-      await untilEnded(processes, 10_000).catch(() => this.kill(name, kind, "SIGKILL"));
+      await untilEnded(processes, 10_000).catch(async () => void (await this.kill(name, kind, "SIGKILL")));
     }
   }
 

@@ -13,22 +13,39 @@ export interface Direction {
 
 /**
  * Frames of `from` for `to` go to a hardware address that nobody has: nobody is told of their loss, as on a broken wire,
- * and the other direction stays as it is.
+ * and the other direction stays as it is. Resolves with the time of the cut, epoch ms.
  */
-export async function cut(directions: readonly Direction[]): Promise<void> {
-  await onNeighbors(directions, (to, device) => `neighbour replace ${to} lladdr ${NOBODY} dev ${device} nud permanent`);
+export async function cut(directions: readonly Direction[]): Promise<number> {
+  return onNeighbors(
+    directions,
+    (to, device) => `neighbour replace ${to} lladdr ${NOBODY} dev ${device} nud permanent`,
+  );
 }
 
 export async function mend(directions: readonly Direction[]): Promise<void> {
   await onNeighbors(directions, (to, device) => `neighbour delete ${to} dev ${device}`);
 }
 
-async function onNeighbors(directions: readonly Direction[], command: (to: string, device: string) => string) {
-  await Promise.all(
+/** Everything is prepared before the first command, which is as fast as it can be then. */
+async function onNeighbors(
+  directions: readonly Direction[],
+  command: (to: string, device: string) => string,
+): Promise<number> {
+  const prepared = await Promise.all(
     directions.map(async ({ from, to }) => {
       const [route] = await ipJson<{ dev: string }>(["route", "get", to], from);
       if (route === undefined) throw new Error(`no route to ${to} in ${from}`);
-      await ipBatch([command(to, route.dev)], from);
+      return { from, command: command(to, route.dev) };
     }),
   );
+  const atMs = Date.now();
+  await Promise.all(
+    [...Map.groupBy(prepared, ({ from }) => from)].map(([from, its]) =>
+      ipBatch(
+        its.map((it) => it.command),
+        from,
+      ),
+    ),
+  );
+  return atMs;
 }

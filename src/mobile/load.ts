@@ -26,6 +26,8 @@ export interface LoadSettings {
   /** Requests without an answer at any time, at most. */
   readonly window: number;
   readonly answerTimeoutMs: number;
+  /** Requests for one registration, each sent when the one before was not answered in time. */
+  readonly maximumTries: number;
   /** Ends with whichever comes first. */
   readonly maximumRequests: number;
   readonly durationMs: number;
@@ -38,8 +40,25 @@ export interface Accepted {
   readonly lifetimeSeconds: number;
 }
 
+/** A registration that nobody answered, however often it was asked for. */
+export interface GivenUp extends MobileName {
+  /** Since the first request for the registration. */
+  readonly latencyMs: number;
+  readonly tries: number;
+}
+
+export interface Answer {
+  /** Since the first request for the registration. */
+  readonly latencyMs: number;
+  readonly tries: number;
+  readonly accepted: Accepted | undefined;
+}
+
 export interface LoadScore {
+  /** Registrations begun. */
   sent: number;
+  /** Further requests for them. */
+  repeated: number;
   accepted: number;
   /** By code. */
   readonly denied: Map<number, number>;
@@ -57,16 +76,19 @@ interface Outstanding {
   readonly mobile: number;
   readonly identification: bigint;
   readonly sentAtMs: number;
+  readonly firstSentAtMs: number;
+  readonly tries: number;
 }
 
 export class Load {
-  readonly score: LoadScore = { sent: 0, accepted: 0, denied: new Map(), unanswered: 0, invalid: 0 };
+  readonly score: LoadScore = { sent: 0, repeated: 0, accepted: 0, denied: new Map(), unanswered: 0, invalid: 0 };
   readonly #settings: LoadSettings;
   readonly #startedAtMs: number;
   /** By the low bits of the Identification, which are chosen to be unique; oldest first. */
   readonly #outstanding = new Map<number, Outstanding>();
   readonly #isBusy: Uint8Array;
   #nextMobile = 0;
+  #givenUp: GivenUp[] = [];
   #isStopped = false;
 
   constructor(settings: LoadSettings, startedAtMs: number) {
@@ -77,18 +99,19 @@ export class Load {
 
   /** The requests that are due. Both times run from the same start; `clockMs` is the epoch time that goes into timestamps. */
   due(nowMs: number, clockMs: number): LoadRequest[] {
-    this.#giveUp(nowMs);
-    const requests: LoadRequest[] = [];
+    const requests = this.#repeat(nowMs, clockMs);
     for (let room = this.#room(nowMs); room > 0; room--) {
       const mobile = this.#chooseMobile();
       if (mobile === undefined) break;
-      requests.push(this.#request(mobile, nowMs, clockMs));
+      this.#isBusy[mobile] = 1;
+      this.score.sent += 1;
+      requests.push(this.#request({ mobile, firstSentAtMs: nowMs, tries: 1 }, nowMs, clockMs));
     }
     return requests;
   }
 
-  /** Answers how long the reply took, and what was accepted; `undefined` if it is no answer to anything. */
-  received(payload: Uint8Array, nowMs: number): { latencyMs: number; accepted: Accepted | undefined } | undefined {
+  /** `undefined` if it is no answer to anything. */
+  received(payload: Uint8Array, nowMs: number): Answer | undefined {
     const request = this.#answered(payload);
     if (request === undefined) {
       this.score.invalid += 1;
@@ -96,15 +119,24 @@ export class Load {
     }
     const { reply, outstanding } = request;
     this.#forget(outstanding);
-    const latencyMs = nowMs - outstanding.sentAtMs;
+    const { tries } = outstanding;
+    const latencyMs = nowMs - outstanding.firstSentAtMs;
     if (!isAccepted(reply.code)) {
       this.score.denied.set(reply.code, (this.score.denied.get(reply.code) ?? 0) + 1);
-      return { latencyMs, accepted: undefined };
+      return { latencyMs, tries, accepted: undefined };
     }
     this.score.accepted += 1;
     const { homeAddress, lifetimeSeconds } = reply;
     const { nai } = this.#settings.nameOf(outstanding.mobile);
-    return { latencyMs, accepted: { homeAddress, nai, identification: outstanding.identification, lifetimeSeconds } };
+    const { identification } = outstanding;
+    return { latencyMs, tries, accepted: { homeAddress, nai, identification, lifetimeSeconds } };
+  }
+
+  /** What was given up since the last call. */
+  takeGivenUp(): readonly GivenUp[] {
+    const taken = this.#givenUp;
+    this.#givenUp = [];
+    return taken;
   }
 
   /** Sends nothing more; what is outstanding can still be answered. */
@@ -148,14 +180,17 @@ export class Load {
     return undefined;
   }
 
-  #request(mobile: number, nowMs: number, clockMs: number): LoadRequest {
+  #request(
+    attempt: Pick<Outstanding, "mobile" | "firstSentAtMs" | "tries">,
+    nowMs: number,
+    clockMs: number,
+  ): LoadRequest {
     const { order, associations, identifications, nameOf } = this.#settings;
     let identification = identifications.next(clockMs);
     while (this.#outstanding.has(lowBits(identification))) identification = identifications.next(clockMs);
+    const { mobile } = attempt;
     const { homeAddress, nai } = nameOf(mobile);
-    this.#outstanding.set(lowBits(identification), { mobile, identification, sentAtMs: nowMs });
-    this.#isBusy[mobile] = 1;
-    this.score.sent += 1;
+    this.#outstanding.set(lowBits(identification), { ...attempt, identification, sentAtMs: nowMs });
     return { mobile, payload: buildRequest({ ...order, homeAddress, identification }, nai, associations) };
   }
 
@@ -169,12 +204,24 @@ export class Load {
     return doubt === undefined ? { reply, outstanding } : undefined;
   }
 
-  #giveUp(nowMs: number): void {
+  /** RFC 5944 3.6.3: what was not answered in time is asked again, with a new timestamp, or given up. */
+  #repeat(nowMs: number, clockMs: number): LoadRequest[] {
+    const { answerTimeoutMs, maximumTries } = this.#settings;
+    const requests: LoadRequest[] = [];
     for (const outstanding of this.#outstanding.values()) {
-      if (outstanding.sentAtMs > nowMs - this.#settings.answerTimeoutMs) return;
-      this.#forget(outstanding);
-      this.score.unanswered += 1;
+      if (outstanding.sentAtMs > nowMs - answerTimeoutMs) break;
+      const { mobile, firstSentAtMs, tries } = outstanding;
+      if (tries < maximumTries && !this.#isStopped) {
+        this.#outstanding.delete(lowBits(outstanding.identification));
+        this.score.repeated += 1;
+        requests.push(this.#request({ mobile, firstSentAtMs, tries: tries + 1 }, nowMs, clockMs));
+      } else {
+        this.#forget(outstanding);
+        this.score.unanswered += 1;
+        this.#givenUp.push({ ...this.#settings.nameOf(mobile), latencyMs: nowMs - firstSentAtMs, tries });
+      }
     }
+    return requests;
   }
 
   #forget({ mobile, identification }: Outstanding): void {

@@ -3,7 +3,7 @@ import { UdpSocket } from "../relay/udp-socket.ts";
 import { formatIdentification } from "../wire/identification.ts";
 import { type Endpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
 import { JsonLinesFile } from "./json-lines-file.ts";
-import { Load, type LoadSettings } from "./load.ts";
+import { type GivenUp, Load, type LoadSettings } from "./load.ts";
 
 const PUMP_INTERVAL_MS = 1;
 const PROGRESS_INTERVAL_MS = 1000;
@@ -19,6 +19,7 @@ export interface LoadSockets {
 export interface LoadReport {
   readonly mobiles: number;
   readonly sent: number;
+  readonly repeated: number;
   readonly accepted: number;
   /** By code. */
   readonly denied: Record<string, number>;
@@ -31,15 +32,19 @@ export interface LoadReport {
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
-/** A line of the log: one accepted registration. */
-interface AcceptedLine {
-  /** ISO 8601: when the reply arrived. */
+/** A line of the log: one registration that was accepted, or given up. */
+interface LogLine {
+  /** ISO 8601: when the reply arrived, or when it was given up. */
   readonly time: string;
   readonly homeAddress: string;
   readonly nai: string | null;
-  readonly identification: string;
-  /** Seconds granted. */
-  readonly lifetime: number;
+  /** `null` where nobody answered. */
+  readonly identification: string | null;
+  /** Seconds granted; `null` where nobody answered. */
+  readonly lifetime: number | null;
+  /** From the first request for it to the reply. */
+  readonly latencyMs: number;
+  readonly tries: number;
 }
 
 export interface LoadOptions {
@@ -71,17 +76,31 @@ export async function runLoad(settings: LoadSettings, sockets: LoadSockets, opti
       nai: nai ?? null,
       identification: formatIdentification(identification),
       lifetime: lifetimeSeconds,
-    } satisfies AcceptedLine);
+      latencyMs: rounded(answer.latencyMs),
+      tries: answer.tries,
+    } satisfies LogLine);
   };
 
+  const logGivenUp = ({ homeAddress, nai, latencyMs, tries }: GivenUp) =>
+    log?.write({
+      time: new Date().toISOString(),
+      homeAddress: formatIpv4(homeAddress),
+      nai: nai ?? null,
+      identification: null,
+      lifetime: null,
+      latencyMs: rounded(latencyMs),
+      tries,
+    } satisfies LogLine);
+
   const report = (): LoadReport => {
-    const { sent, accepted, denied, unanswered, invalid } = load.score;
+    const { sent, repeated, accepted, denied, unanswered, invalid } = load.score;
     const durationSeconds = (performance.now() - startedAtMs) / 1000;
     const percentileMs = (percentile: number) => latencyMicroseconds.percentile(percentile) / 1000;
     const answered = latencyMicroseconds.count > 0;
     return {
       mobiles: settings.mobiles,
       sent,
+      repeated,
       accepted,
       denied: Object.fromEntries(denied),
       unanswered,
@@ -112,6 +131,7 @@ export async function runLoad(settings: LoadSettings, sockets: LoadSockets, opti
         for (const { mobile, payload } of load.due(nowMs, Date.now())) {
           bound[mobile % bound.length]?.send(payload, sockets.target);
         }
+        for (const registration of load.takeGivenUp()) logGivenUp(registration);
         if (!load.isOver(nowMs)) return;
         clearInterval(pump);
         resolve();

@@ -44,6 +44,7 @@ export function runLoads(cluster: LoopbackCluster, order: LoadOrder): Promise<Lo
           ratePerSecond: ratePerSecond === undefined ? undefined : ratePerSecond / homeAgents.length,
           window: Math.ceil(window / homeAgents.length),
           answerTimeoutMs: 5000,
+          maximumTries: 1,
           maximumRequests: Number.POSITIVE_INFINITY,
           durationMs: seconds * 1000,
         },

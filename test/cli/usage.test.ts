@@ -21,7 +21,19 @@ describe.concurrent("help", () => {
   test("goes to stdout with exit code 0, lists all commands, and explains the exit codes", async () => {
     const { exitCode, stdout } = await anyhome(["--help"]);
     expect(exitCode).toBe(0);
-    for (const command of ["run", "status", "bindings", "peers", "routes", "counters", "config", "mn", "fa", "lab"]) {
+    for (const command of [
+      "run",
+      "status",
+      "bindings",
+      "peers",
+      "routes",
+      "counters",
+      "config",
+      "mn",
+      "fa",
+      "lab",
+      "drill",
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     }
     expect(stdout).toContain("4 daemon unreachable");

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { RoutesView } from "../../src/api/schema.ts";
 import { cut, type Direction, mend } from "../../src/lab/segment-cut.ts";
+import { installedNextHops, show } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 
 const VICTIM = "ha2";
@@ -19,27 +20,12 @@ interface BfdPeer {
 }
 
 withLab("a router that speaks BFD with home agents", (lab) => {
-  async function show<T>(command: string): Promise<T> {
-    const { stdout } = await lab.run("r1", ["vtysh", "-c", `show ${command} json`]);
-    return JSON.parse(stdout);
-  }
-
   const peer = async (address = VICTIM_ADDRESS): Promise<BfdPeer> => {
-    const found = (await show<BfdPeer[]>("bfd peers")).find((it) => it.peer === address);
+    const found = (await show<BfdPeer[]>(lab, "r1", "bfd peers")).find((it) => it.peer === address);
     if (found === undefined) throw new Error(`r1 has no BFD session with ${address}`);
     return found;
   };
-  /** The next hops that zebra has, and that it has put into the kernel. */
-  const nextHops = async (): Promise<string[]> => {
-    interface Route {
-      readonly selected?: boolean;
-      readonly nexthops: readonly { readonly ip: string; readonly fib?: boolean }[];
-    }
-    const routes = (await show<Record<string, Route[]>>(`ip route ${NETWORK}`))[NETWORK] ?? [];
-    return routes.flatMap(({ selected, nexthops }) =>
-      selected ? nexthops.flatMap(({ ip, fib }) => (fib ? [ip] : [])) : [],
-    );
-  };
+  const nextHops = () => installedNextHops(lab, "r1", NETWORK);
   const untilOut = () =>
     waitFor(async () => !(await nextHops()).includes(VICTIM_ADDRESS), {
       deadlineMs: HOLD_TIME_MS - 2000,

@@ -20,6 +20,8 @@ const registration: AcceptedRegistration = {
   nai: null,
   identification: NEW,
   lifetime: 1800,
+  latencyMs: 3,
+  tries: 1,
 };
 const told = (changes: Partial<AcceptedRegistration> = {}) =>
   new Map([["ip:10.64.1.1", { ...registration, ...changes }]]);
@@ -129,7 +131,7 @@ test("a log that grows is read on, whole lines only, and the newest registration
   log.read();
   expect(log.last.get("ip:10.64.1.1")?.identification).toBe(NEW);
   writeFileSync(file, "gibberish\n", { flag: "a" });
-  expect(() => log.read()).toThrow("no accepted registration: gibberish");
+  expect(() => log.read()).toThrow("no line of such a log: gibberish");
 });
 
 test("the same seed draws the same faults", () => {

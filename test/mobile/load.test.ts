@@ -18,6 +18,7 @@ function load(changes: Partial<LoadSettings> = {}) {
     ratePerSecond: undefined,
     window: 4,
     answerTimeoutMs: 1000,
+    maximumTries: 1,
     maximumRequests: Number.POSITIVE_INFINITY,
     durationMs: Number.POSITIVE_INFINITY,
     ...changes,
@@ -93,6 +94,7 @@ describe("the score", () => {
     if (!a || !b || !c) throw new Error("too few requests");
     expect(crowd.received(replyTo(a, { lifetimeSeconds: 300 }), 12.5)).toEqual({
       latencyMs: 12.5,
+      tries: 1,
       accepted: {
         homeAddress: FIRST,
         nai: undefined,
@@ -100,7 +102,7 @@ describe("the score", () => {
         lifetimeSeconds: 300,
       },
     });
-    expect(crowd.received(replyTo(b, { code: 130 }), 20)).toEqual({ latencyMs: 20, accepted: undefined });
+    expect(crowd.received(replyTo(b, { code: 130 }), 20)).toEqual({ latencyMs: 20, tries: 1, accepted: undefined });
     crowd.received(replyTo(c, { code: 130 }), 20);
     expect(crowd.score).toMatchObject({ sent: 4, accepted: 1, denied: new Map([[130, 2]]), unanswered: 0, invalid: 0 });
   });
@@ -124,6 +126,39 @@ describe("the score", () => {
     expect(crowd.score.unanswered).toBe(1);
     expect(crowd.received(replyTo(first?.payload ?? new Uint8Array()), 1001)).toBeUndefined();
     expect(crowd.score).toMatchObject({ accepted: 0, invalid: 1 });
+  });
+
+  test("counts a registration once, however often it was asked for; its time runs from the first request", () => {
+    const crowd = load({ mobiles: 1, maximumTries: 3 });
+    const [first] = crowd.due(0, CLOCK);
+    const [second, ...others] = crowd.due(1000, CLOCK + 1000);
+    const [a, b] = [first, second].map((request) => readRequest(request?.payload ?? new Uint8Array()));
+    expect(others).toEqual([]);
+    expect(b?.homeAddress).toBe(a?.homeAddress);
+    expect(b?.identification).toBeGreaterThan(a?.identification ?? 0n);
+    // It has been told from then on that only the last request counts.
+    expect(crowd.received(replyTo(first?.payload ?? new Uint8Array()), 1001)).toBeUndefined();
+    expect(crowd.received(replyTo(second?.payload ?? new Uint8Array()), 1100)).toMatchObject({
+      latencyMs: 1100,
+      tries: 2,
+      accepted: { homeAddress: FIRST },
+    });
+    expect(crowd.score).toMatchObject({ sent: 1, repeated: 1, accepted: 1, unanswered: 0 });
+  });
+
+  test("gives up after as many requests as are allowed; one that is stopped repeats nothing", () => {
+    const crowd = load({ mobiles: 1, maximumTries: 3, maximumRequests: 1 });
+    for (const nowMs of [0, 1000, 2000, 3000]) crowd.due(nowMs, CLOCK + nowMs);
+    expect(crowd.score).toMatchObject({ sent: 1, repeated: 2, unanswered: 1 });
+    expect(crowd.takeGivenUp()).toEqual([{ homeAddress: FIRST, nai: undefined, latencyMs: 3000, tries: 3 }]);
+    expect(crowd.takeGivenUp()).toEqual([]);
+    expect(crowd.isOver(3000)).toBe(true);
+
+    const stopped = load({ mobiles: 1, maximumTries: 3 });
+    stopped.due(0, CLOCK);
+    stopped.stop();
+    expect(stopped.due(1000, CLOCK)).toEqual([]);
+    expect(stopped.score).toMatchObject({ sent: 1, repeated: 0, unanswered: 1 });
   });
 
   test("a reply that is not authentic is no answer", () => {

@@ -1,0 +1,138 @@
+import { Argument, Command, InvalidArgumentError } from "commander";
+import { type DrillReport, type DrillSummary, haveAllPassed, relax } from "../lab/drill-report.ts";
+import { DRILLS, type DrillLimits, type DrillName, drills } from "../lab/drills.ts";
+import { LabError } from "../lab/lab-error.ts";
+import { NamespaceDrillLab } from "../lab/namespace-drill-lab.ts";
+import { runDrills } from "../lab/run-drills.ts";
+import { table } from "../text/columns.ts";
+import { CliError } from "./exit.ts";
+import { inLab, nameOption } from "./lab.ts";
+import { integerBetween, parsePositiveNumber } from "./option-values.ts";
+import { type OutputFormat, outputOption, print } from "./output.ts";
+
+interface DrillCommandOptions {
+  readonly name: string;
+  readonly runs: number;
+  readonly rate: number;
+  readonly mobiles: number;
+  readonly tolerance: number;
+  readonly limit: DrillLimits;
+  readonly output: OutputFormat;
+}
+
+const LIFETIME_SECONDS = 1800;
+
+/** `anyhome drill`: failures on a lab that is up, timed under load and held to limits. */
+export function drillCommand(): Command {
+  return new Command("drill")
+    .description("let something happen to a home agent of a lab that is up, under load, and time what follows")
+    .addArgument(new Argument("<drill...>", "which, in this order; all of them with `all`").choices([...DRILLS, "all"]))
+    .addOption(nameOption())
+    .option("--runs <count>", "of each drill; home agents take turns, and medians count", integerBetween(1, 1000), 1)
+    .option("--rate <per second>", "registrations, from all foreign agents together", parsePositiveNumber, 200)
+    .option("--mobiles <count>", "behind each foreign agent", integerBetween(1, 262_144), 500)
+    .option("--tolerance <factor>", "multiplies the limits that are times, for slow machines", parsePositiveNumber, 1)
+    .option(
+      "--limit <measure=value>",
+      "instead of the usual one, in seconds or as a count; may be given several times",
+      parseLimit,
+      {},
+    )
+    .addOption(outputOption())
+    .addHelpText(
+      "after",
+      `
+Drills:
+${DRILLS.map((name) => `  ${name.padEnd(12)} ${drills[name].meaning}`).join("\n")}
+
+Measures, and their usual limits:
+  fib          until the router's kernel doesn't route to the home agent: withdraw and drain 0.15, kill 0.3, hang 1
+               (without BFD 1.5), kill-exabgp 0.15, kill-helper 0.3, cut-link 1 (without BFD 10)
+  served       until the first mobile that had to ask again was served
+  slowest      the longest registration, as the mobile saw it: drain 0.1
+  unanswered   registrations that got no answer at all: drain 0
+  lost         accepted registrations that no home agent holds: always 0
+
+Exit code 0: all medians are within the limits; 1: they are not, or the lab didn't recover.
+
+Examples:
+  anyhome lab up && anyhome drill all --runs 10
+  anyhome drill kill hang --limit fib=2 --limit unanswered=0 -o json`,
+    )
+    .action((names: (DrillName | "all")[], options: DrillCommandOptions) =>
+      inLab(options.name, async (lab) => {
+        const report = await drill(new NamespaceDrillLab(lab), names, options);
+        await print(report, options.output, describe);
+        if (!haveAllPassed(report)) throw new CliError("a limit was exceeded");
+      }),
+    );
+}
+
+async function drill(
+  lab: NamespaceDrillLab,
+  names: readonly (DrillName | "all")[],
+  { runs, rate, mobiles, tolerance, limit }: DrillCommandOptions,
+): Promise<DrillReport> {
+  const abort = new AbortController();
+  const stop = (signal: NodeJS.Signals) => abort.abort(new LabError(`interrupted by ${signal}`));
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  try {
+    return await runDrills(
+      lab,
+      {
+        drills: [...new Set(names.flatMap((name) => (name === "all" ? DRILLS : name)))],
+        runs,
+        load: { mobiles, registrationsPerSecond: rate, lifetimeSeconds: LIFETIME_SECONDS },
+        limitsOf: (name, hasBfd) => ({ ...relax(drills[name].limits(hasBfd), tolerance), ...limit }),
+      },
+      { progress: (line) => process.stderr.write(`${line}\n`), signal: abort.signal },
+    );
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  }
+}
+
+const MEASURES: Readonly<Record<string, { readonly limit: keyof DrillLimits; readonly scale: number }>> = {
+  fib: { limit: "fibMs", scale: 1000 },
+  served: { limit: "servedMs", scale: 1000 },
+  slowest: { limit: "slowestMs", scale: 1000 },
+  unanswered: { limit: "unanswered", scale: 1 },
+  lost: { limit: "lost", scale: 1 },
+};
+
+function parseLimit(text: string, before: DrillLimits): DrillLimits {
+  const [, name = "", value] = /^([a-z]+)=(\d+(?:\.\d+)?)s?$/.exec(text) ?? [];
+  const measure = MEASURES[name];
+  if (measure === undefined || value === undefined) {
+    throw new InvalidArgumentError(`Expected one of ${Object.keys(MEASURES).join(", ")} with a number: fib=0.3.`);
+  }
+  return { ...before, [measure.limit]: Number(value) * measure.scale };
+}
+
+function describe({ summaries }: DrillReport): string {
+  return table(
+    ["drill", "runs", "fib", "first served again", "slowest", "asked again", "unanswered", "lost", "result"],
+    summaries.map((summary) => [
+      summary.drill,
+      String(summary.runs),
+      time(summary, "fibMs"),
+      time(summary, "servedMs"),
+      time(summary, "slowestMs"),
+      String(summary.repeated),
+      count(summary, "unanswered"),
+      count(summary, "lost"),
+      summary.exceeded.length === 0 ? "passed" : "exceeded",
+    ]),
+  );
+}
+
+function time(summary: DrillSummary, measure: "fibMs" | "servedMs" | "slowestMs"): string {
+  const value = summary[measure];
+  const limit = summary.limits[measure];
+  return `${value === null ? "-" : `${Math.round(value)} ms`}${limit === undefined ? "" : ` (≤ ${limit})`}`;
+}
+
+function count(summary: DrillSummary, measure: "unanswered" | "lost"): string {
+  const limit = summary.limits[measure];
+  return `${summary[measure]}${limit === undefined ? "" : ` (≤ ${limit})`}`;
+}

@@ -1,0 +1,45 @@
+/** What drills need of a lab, whatever it is made of. Whoever strikes answers with the time of the blow, epoch ms. */
+
+import type { Listings } from "./chaos-check.ts";
+import type { ChaosLoadReport, ChaosLoadSettings } from "./chaos-load.ts";
+import type { RouteWatch } from "./route-watch.ts";
+
+export type DrillProcess = "daemon" | "exabgp" | "helper";
+
+/** Whom a home agent is cut off from: everybody, or the other home agents. */
+export type Isolation = "all" | "home-agents";
+
+export interface DrillHomeAgent {
+  readonly name: string;
+  /** What the router has as next hop. */
+  readonly address: string;
+}
+
+export interface DrillLoad {
+  /** Of accepted registrations, as `anyhome mn load --log` writes them. */
+  readonly logs: readonly string[];
+  /** Mobiles of all sites. */
+  readonly mobiles: number;
+  mustRun(): void;
+  /** Ends the load once its requests are answered or given up; reports by site. */
+  stop(): Promise<Record<string, ChaosLoadReport>>;
+  abandon(): void;
+}
+
+export interface DrillLab {
+  readonly homeAgents: readonly DrillHomeAgent[];
+  /** Whether routers know by BFD of a host that has vanished. */
+  hasBfd(): Promise<boolean>;
+  /** Starts what doesn't run, and waits until all are ready, replicate to each other, and are routed to, as after `lab up`. */
+  untilWhole(signal: AbortSignal): Promise<void>;
+  /** What a router next to the home agents has for the virtual network, from now on. */
+  watchRoutes(): Promise<RouteWatch>;
+  startLoad(settings: ChaosLoadSettings): DrillLoad;
+  signal(homeAgent: string, process: DrillProcess, signal: NodeJS.Signals): Promise<number>;
+  drain(homeAgent: string): Promise<number>;
+  undrain(homeAgent: string): Promise<void>;
+  isolate(homeAgent: string, from: Isolation): Promise<number>;
+  rejoin(homeAgent: string, from: Isolation): Promise<void>;
+  /** All bindings that these home agents hold. */
+  listings(homeAgents: readonly string[]): Promise<Listings>;
+}

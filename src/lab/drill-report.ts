@@ -1,0 +1,84 @@
+/** What came of drills, against what may come of them. Pure. */
+import type { Finding } from "./chaos-check.ts";
+import type { DrillLimits, DrillName } from "./drills.ts";
+
+export interface DrillRun {
+  readonly drill: DrillName;
+  readonly homeAgent: string;
+  /** See DrillLimits; `null` where it didn't happen: the route stayed, nobody had to ask again. */
+  readonly fibMs: number | null;
+  readonly servedMs: number | null;
+  readonly slowestMs: number | null;
+  /** Registrations begun, accepted and denied from the start of the load to its end. */
+  readonly sent: number;
+  readonly accepted: number;
+  readonly denied: number;
+  /** Requests sent again after the blow, as the one before was not answered within a second. */
+  readonly repeated: number;
+  readonly unanswered: number;
+  readonly lost: readonly Finding[];
+}
+
+export interface DrillSummary {
+  readonly drill: DrillName;
+  readonly runs: number;
+  /** Medians of the runs in which it happened. */
+  readonly fibMs: number | null;
+  readonly servedMs: number | null;
+  readonly slowestMs: number | null;
+  /** Of all runs together. */
+  readonly repeated: number;
+  readonly unanswered: number;
+  readonly lost: number;
+  readonly limits: DrillLimits;
+  /** Which limits were exceeded. */
+  readonly exceeded: readonly (keyof DrillLimits)[];
+}
+
+export interface DrillReport {
+  readonly summaries: readonly DrillSummary[];
+  readonly runs: readonly DrillRun[];
+}
+
+/** A route that should go and stays is worse than any time. */
+export function summarize(
+  drill: DrillName,
+  all: readonly DrillRun[],
+  limits: DrillLimits,
+  leavesFib: boolean,
+): DrillSummary {
+  const runs = all.filter((run) => run.drill === drill);
+  const sum = (count: (run: DrillRun) => number) => runs.reduce((total, run) => total + count(run), 0);
+  const figures = {
+    fibMs: median(runs.map(({ fibMs }) => fibMs)),
+    servedMs: median(runs.map(({ servedMs }) => servedMs)),
+    slowestMs: median(runs.map(({ slowestMs }) => slowestMs)),
+    repeated: sum(({ repeated }) => repeated),
+    unanswered: sum(({ unanswered }) => unanswered),
+    lost: sum(({ lost }) => lost.length),
+  };
+  const hasStayed = leavesFib && runs.some(({ fibMs }) => fibMs === null);
+  const exceeded = (Object.keys(limits) as (keyof DrillLimits)[]).filter(
+    (measure) => (measure === "fibMs" && hasStayed) || (figures[measure] ?? 0) > (limits[measure] ?? 0),
+  );
+  return { drill, runs: runs.length, ...figures, limits, exceeded };
+}
+
+/** Times get more of it, counts don't: what must not be lost must not be lost on a slow machine either. */
+export function relax(limits: DrillLimits, tolerance: number): DrillLimits {
+  return Object.fromEntries(
+    Object.entries(limits).map(([measure, limit]) => [measure, measure.endsWith("Ms") ? limit * tolerance : limit]),
+  );
+}
+
+export function haveAllPassed({ summaries }: DrillReport): boolean {
+  return summaries.every(({ exceeded }) => exceeded.length === 0);
+}
+
+/** Of those that are there; of an even number, the mean of the two in the middle. */
+export function median(values: readonly (number | null)[]): number | null {
+  const sorted = values.filter((value) => value !== null).toSorted((a, b) => a - b);
+  const upper = sorted[sorted.length >> 1];
+  const lower = sorted[(sorted.length - 1) >> 1];
+  return upper === undefined || lower === undefined ? null : (lower + upper) / 2;
+}

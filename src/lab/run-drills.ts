@@ -1,0 +1,171 @@
+/** Drills on a lab that is up: while mobiles register, something happens to a home agent, and its consequences are timed. */
+import { setTimeout as delay } from "node:timers/promises";
+import { AcceptedLog, type LoggedRegistration } from "./accepted-log.ts";
+import { type Finding, findLost } from "./chaos-check.ts";
+import type { ChaosLoadReport, ChaosLoadSettings } from "./chaos-load.ts";
+import type { DrillHomeAgent, DrillLab } from "./drill-lab.ts";
+import { type DrillReport, type DrillRun, summarize } from "./drill-report.ts";
+import { type DrillLimits, type DrillName, drills } from "./drills.ts";
+import { LabError } from "./lab-error.ts";
+import type { RouteWatch } from "./route-watch.ts";
+import { waitFor } from "./wait.ts";
+
+export interface DrillSettings {
+  readonly drills: readonly DrillName[];
+  /** Of each drill; the home agents take turns. */
+  readonly runs: number;
+  readonly load: Omit<ChaosLoadSettings, "tries">;
+  /** What the table says, changed as the operator wants it. */
+  readonly limitsOf: (drill: DrillName, hasBfd: boolean) => DrillLimits;
+}
+
+export interface DrillOptions {
+  readonly progress: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Requests for one registration, a second apart: as a mobile that doesn't give up soon. */
+const TRIES = 5;
+/** A mobile asks again after so long without an answer. */
+const RETRANSMISSION_MS = 1000;
+const REGISTERED_MS = 60_000;
+/** More than BGP's hold time. */
+const FIB_MS = 15_000;
+/** How long it is watched what mobiles experience, after the route has gone. Longer than it takes to ask again, and again. */
+const OBSERVATION_MS = 3500;
+
+/** @throws LabError where the lab doesn't recover from a drill. */
+export async function runDrills(lab: DrillLab, settings: DrillSettings, options: DrillOptions): Promise<DrillReport> {
+  const { progress, signal } = options;
+  await lab.untilWhole(signal);
+  const hasBfd = await lab.hasBfd();
+  const watch = await lab.watchRoutes();
+  const runs: DrillRun[] = [];
+  try {
+    for (const drill of settings.drills) {
+      for (let run = 0; run < settings.runs; run++) {
+        const homeAgent = lab.homeAgents[run % lab.homeAgents.length];
+        if (homeAgent === undefined) throw new LabError("the lab has no home agents");
+        const result = await play(lab, drill, homeAgent, watch, settings, signal);
+        runs.push(result);
+        progress(describeRun(result, run + 1));
+      }
+    }
+  } catch (error) {
+    // Rather why than that it was interrupted.
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    watch.stop();
+  }
+  const summaries = settings.drills.map((drill) =>
+    summarize(drill, runs, settings.limitsOf(drill, hasBfd), drills[drill].leavesFib),
+  );
+  return { summaries, runs };
+}
+
+async function play(
+  lab: DrillLab,
+  name: DrillName,
+  { name: homeAgent, address }: DrillHomeAgent,
+  watch: RouteWatch,
+  settings: DrillSettings,
+  signal: AbortSignal,
+): Promise<DrillRun> {
+  const drill = drills[name];
+  const load = lab.startLoad({ ...settings.load, tries: TRIES });
+  try {
+    const experience: LoggedRegistration[] = [];
+    const accepted = new AcceptedLog(load.logs, (registration) => void experience.push(registration));
+    await waitFor(
+      () => {
+        load.mustRun();
+        accepted.read();
+        return accepted.last.size >= load.mobiles;
+      },
+      { deadlineMs: REGISTERED_MS, what: "every mobile to be registered once", intervalMs: 100, signal },
+    );
+    const struckAtMs = await drill.strike(lab, homeAgent);
+    let goneAtMs: number | undefined;
+    /** By mobile: what is lost is lost once. */
+    const lost = new Map<string, Finding>();
+    const check = async (asked: readonly string[]) => {
+      accepted.read();
+      // What was told before the home agents are asked they must hold, or something newer.
+      const told = new Map(accepted.last);
+      for (const finding of findLost(told, await lab.listings(asked), Date.now())) lost.set(finding.mobile, finding);
+    };
+    try {
+      if (drill.leavesFib) goneAtMs = await untilGone(watch, address, struckAtMs, signal);
+      await delay(OBSERVATION_MS, undefined, { signal });
+      const all = lab.homeAgents.map((it) => it.name);
+      await check(drill.silences ? all.filter((it) => it !== homeAgent) : all);
+    } finally {
+      await drill.undo?.(lab, homeAgent);
+    }
+    await lab.untilWhole(signal);
+    const reports = Object.values(await load.stop());
+    await check(lab.homeAgents.map((it) => it.name));
+    return {
+      drill: name,
+      homeAgent,
+      fibMs: goneAtMs === undefined ? null : goneAtMs - struckAtMs,
+      ...experienced(experience, struckAtMs),
+      ...totals(reports),
+      lost: [...lost.values()],
+    };
+  } finally {
+    load.abandon();
+  }
+}
+
+/** `undefined` where the route stays. */
+async function untilGone(
+  watch: RouteWatch,
+  address: string,
+  struckAtMs: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const patience = { deadlineMs: FIB_MS, what: `${address} to leave the FIB`, intervalMs: 20, signal };
+  return waitFor(() => watch.goneAt(address, struckAtMs), patience).catch((error) => {
+    signal.throwIfAborted();
+    if (error instanceof LabError || error.cause instanceof LabError) throw error;
+    return undefined;
+  });
+}
+
+/** What mobiles saw of it, by the registrations that began with the blow or after it. */
+export function experienced(
+  all: readonly LoggedRegistration[],
+  struckAtMs: number,
+): Pick<DrillRun, "servedMs" | "slowestMs" | "repeated" | "unanswered"> {
+  const since = all.filter(({ time, latencyMs }) => {
+    const endedAtMs = Date.parse(time);
+    // A request that was under way when the blow fell is struck as well; who had asked a second before has had his chance.
+    return endedAtMs >= struckAtMs && endedAtMs - latencyMs >= struckAtMs - RETRANSMISSION_MS;
+  });
+  const accepted = since.filter(({ identification }) => identification !== null);
+  const servedAgain = accepted.filter(({ tries }) => tries > 1).map(({ time }) => Date.parse(time) - struckAtMs);
+  return {
+    servedMs: servedAgain.length === 0 ? null : Math.min(...servedAgain),
+    slowestMs: accepted.reduce<number | null>((most, { latencyMs }) => Math.max(most ?? 0, latencyMs), null),
+    repeated: since.reduce((sum, { tries }) => sum + tries - 1, 0),
+    unanswered: since.length - accepted.length,
+  };
+}
+
+function totals(reports: readonly ChaosLoadReport[]) {
+  const sum = (count: (report: ChaosLoadReport) => number) =>
+    reports.reduce((total, report) => total + count(report), 0);
+  return {
+    sent: sum(({ sent }) => sent),
+    accepted: sum(({ accepted }) => accepted),
+    denied: sum(({ denied }) => Object.values(denied).reduce((total, count) => total + count, 0)),
+  };
+}
+
+function describeRun(run: DrillRun, number: number): string {
+  const { drill, homeAgent, fibMs, servedMs, slowestMs, unanswered, lost } = run;
+  const time = (value: number | null) => (value === null ? "-" : `${Math.round(value)} ms`);
+  return `${drill} ${homeAgent}, run ${number}: FIB ${time(fibMs)}, first served again ${time(servedMs)}, slowest ${time(slowestMs)}; ${unanswered} unanswered, ${lost.length} lost`;
+}
