@@ -223,6 +223,7 @@ class Session:
         # (prefix, path id) -> (next hop, attributes)
         self.paths = {}
         self.lost = 0
+        self.told_lost = 0
 
 
 class View:
@@ -258,7 +259,7 @@ class View:
             kept = session.lines.get("negotiated") if '"state": "up"' in line else None
             session.lines = {"negotiated": kept} if kept else {}
             session.paths.clear()
-            session.lost = 0
+            session.lost = session.told_lost = 0
             for unsent in (self.unsent_lines, self.unsent_paths):
                 for key in [key for key in unsent if key[0] == neighbor]:
                     del unsent[key]
@@ -293,17 +294,16 @@ class View:
         if not isinstance(path_id, (str, type(None))) or len(path_id or "") > 15:
             raise TypeError
         key = (neighbor, prefix, path_id)
-        if path is None:
-            session.paths.pop(key, None)
-            if key not in self.told:
-                self.unsent_paths.pop(key, None)
-                return
-        elif len(json.dumps(path)) > ATTRIBUTES_LIMIT or (key not in session.paths and len(session.paths) >= PATHS_LIMIT):
-            self.lose(neighbor, session)
-            return
+        session.paths.pop(key, None)
+        if path is not None:
+            if len(json.dumps(path)) <= ATTRIBUTES_LIMIT and len(session.paths) < PATHS_LIMIT:
+                session.paths[key] = path
+            else:
+                self.lose(neighbor, session)
+        if key in session.paths or key in self.told:
+            self.unsent_paths[key] = True
         else:
-            session.paths[key] = path
-        self.unsent_paths[key] = True
+            self.unsent_paths.pop(key, None)
 
     def lose(self, neighbor, session):
         session.lost += 1
@@ -317,6 +317,8 @@ class View:
     def tell_again(self):
         """A daemon has joined that knows nothing."""
         self.told.clear()
+        for session in self.sessions.values():
+            session.told_lost = 0
         self.unsent_lines = {
             (neighbor, kind): True for neighbor, session in self.sessions.items() for kind in session.lines
         }
@@ -331,7 +333,8 @@ class View:
             del self.unsent_lines[key]
             session = self.sessions[neighbor]
             if kind == "lost":
-                daemon.send({"type": "dropped", "events": session.lost, "neighbor": neighbor})
+                daemon.send({"type": "dropped", "events": session.lost - session.told_lost, "neighbor": neighbor})
+                session.told_lost = session.lost
             else:
                 daemon.send({"type": "event", "line": session.lines[kind]})
         if now < self.paths_at:

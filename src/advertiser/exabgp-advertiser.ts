@@ -10,6 +10,7 @@
  * docs/advertiser.md has the protocol, and each failure with its measured time.
  */
 import type { MemberId } from "../registration/binding.ts";
+import type { Counters } from "../telemetry/counters.ts";
 import { formatIpv4, formatPrefix } from "../wire/ipv4.ts";
 import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, NeighborStatus } from "./advertiser.ts";
 import type { Announcer } from "./announcers.ts";
@@ -27,6 +28,7 @@ export interface ExabgpAdvertiserOptions extends SpeakerOptions {
   /** All members that announce, and which of them this one is: whose announcements routers tell of. */
   readonly members: readonly Announcer[];
   readonly self: MemberId;
+  readonly counters: Counters;
 }
 
 /** ExaBGP's pause between attempts grows to 60 s and never shrinks again, and the kernel's between SYNs grows too. */
@@ -210,6 +212,7 @@ export class ExabgpAdvertiser implements Advertiser {
 
   #spoiled(neighbor: string, count: number): void {
     this.#table.lost(neighbor);
+    this.#options.counters.addLabeled("paths-dropped", neighbor, count);
     const problem = `${count} things that a router said could not be kept: who announces is not fully known`;
     this.#options.log.event("speaker-problem", { problem, neighbor: printable(neighbor) });
   }

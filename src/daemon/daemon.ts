@@ -127,7 +127,7 @@ async function startOn(
   });
   watch.attach(store, driver, () => health.reassess());
   const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => health.reassess());
-  const advertiser = makeAdvertiser(config, log, reportRoutes(config, driver));
+  const advertiser = makeAdvertiser(config, log, counters, reportRoutes(config, driver));
   const bfd = makeBfd(config, log, counters);
   const health = new HealthWatch({
     configuration,

@@ -3,16 +3,22 @@ import type { Announcer } from "../advertiser/announcers.ts";
 import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../advertiser/exabgp-advertiser.ts";
 import { NoneAdvertiser } from "../advertiser/none-advertiser.ts";
 import type { Config } from "../config/config.ts";
+import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
 
 /** The advertiser that the configuration asks for; it announces nothing yet. */
-export function makeAdvertiser(config: Config, log: EventLog, changed: AdvertiserListener["changed"]): Advertiser {
+export function makeAdvertiser(
+  config: Config,
+  log: EventLog,
+  counters: Counters,
+  changed: AdvertiserListener["changed"],
+): Advertiser {
   const options = exabgpOptions(config);
-  return options ? new ExabgpAdvertiser({ ...options, log }, { changed }) : new NoneAdvertiser({ changed });
+  return options ? new ExabgpAdvertiser({ ...options, log, counters }, { changed }) : new NoneAdvertiser({ changed });
 }
 
 /** What an ExaBGP of this member is to do; `undefined` where none is asked for. */
-export function exabgpOptions(config: Config): Omit<ExabgpAdvertiserOptions, "log"> | undefined {
+export function exabgpOptions(config: Config): Omit<ExabgpAdvertiserOptions, "log" | "counters"> | undefined {
   const { advertiser } = config;
   const { bgp } = config.self;
   if (advertiser.type !== "exabgp") return undefined;

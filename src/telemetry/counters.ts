@@ -28,6 +28,7 @@ const counterDefinitions = {
   reloads: { label: "outcome", help: "configurations read anew: applied, unchanged, refused or invalid" },
   "inputs-failed": { label: "input", help: "inputs dropped because of an error in the daemon" },
   "streams-ended": { label: "reason", help: "replication streams that ended or were rejected" },
+  "paths-dropped": { label: "neighbor", help: "paths told by a router that were too many, too long, or no sense" },
   "send-errors": { label: "channel", help: "datagrams the system refused to send" },
   "bindings-expired": { help: "bindings whose lifetime ended" },
   "registrations-degraded": { help: "registrations accepted with fewer backups in reach than `acks`" },

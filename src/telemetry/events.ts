@@ -273,7 +273,7 @@ export const events = {
     level: "warn",
     message: "BGP speaker reports a problem",
     explanation:
-      "`problem` says which: ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read. Announcements are not affected, but the state shown of a neighbor may be.",
+      "`problem` says which: ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read; or a router (`neighbor`) told more paths than are kept, or what makes no sense; or the version of ExaBGP isn't known. Announcements are not affected, but the state shown of a neighbor, and who is seen to announce, may be.",
   },
   "announcement-lapsed": {
     level: "warn",

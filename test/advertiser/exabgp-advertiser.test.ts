@@ -7,7 +7,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Advertisement, AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
 import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../../src/advertiser/exabgp-advertiser.ts";
 import type { BgpOptions } from "../../src/advertiser/exabgp-config.ts";
+import { othersAnnouncing } from "../../src/advertiser/routing-view.ts";
 import { waitFor } from "../../src/lab/wait.ts";
+import { Counters } from "../../src/telemetry/counters.ts";
 import { ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
 import { exabgpObstacle } from "./exabgp-obstacle.ts";
 import { HostileRouter } from "./hostile-router.ts";
@@ -50,6 +52,7 @@ function create(options: Partial<ExabgpAdvertiserOptions> = {}): ExabgpAdvertise
         { id: "ha2", as: 65012, address: ipv4("127.0.0.3") },
       ],
       self: "ha1",
+      counters: new Counters(),
       log: { event: (event, fields = {}) => events.push({ event, fields }) },
       ...options,
     },
@@ -180,9 +183,43 @@ describe.skipIf(exabgpObstacle !== undefined && !process.env.CI)("an ExaBGP of o
     await until(advertiser, "the end of the session", ({ neighbors }) => neighbors[0]?.state === "down");
     advertiser.set([wish("10.64.0.0/12"), wish("10.64.0.1/32")]);
     await until(advertiser, "the confirmation", ({ applied }) => applied.length === 2);
-    expect(advertiser.status().restarts).toBe(0);
+    const { restarts, lastError } = advertiser.status();
+    expect({ restarts, lastError }).toEqual({ restarts: 0, lastError: undefined });
     const lines = events.filter(({ event }) => event === "speaker-problem").map(({ fields }) => fields.line);
     expect(lines.slice(0, 2)).toEqual(["done", "error"]);
+  });
+
+  test("a router that floods it with a large table keeps nobody waiting, and what concerns us is not lost in it", async () => {
+    const router = await HostileRouter.listen("127.0.0.2");
+    const counters = new Counters();
+    const advertiser = await running({
+      counters,
+      bgp: { ...BGP, neighbors: [{ address: ipv4("127.0.0.2"), as: 65001, port: router.port }] },
+    });
+    await until(advertiser, "a session", ({ neighbors }) => neighbors[0]?.state === "up");
+    const ours = wish("10.64.0.0/12").prefix;
+    for (let table = 0; table < 20; table++) {
+      // 20 × 400 prefixes of 24 bits, and our own, announced and withdrawn again and again.
+      const others = Array.from({ length: 400 }, (_, index) => ({
+        address: ipv4(`172.${16 + table}.${index >> 8}.${index & 255}`),
+        length: 32,
+      }));
+      router.announce([ours, ...others], [65001, 65012]);
+      if (table < 19) router.withdraw([ours]);
+    }
+    // Behind all of that: ExaBGP has not stopped answering.
+    advertiser.set([wish("10.64.0.0/12")]);
+    await until(advertiser, "the confirmation", ({ applied }) => applied.length === 1);
+    await until(advertiser, "the last word", ({ view }) => view.paths.length === 1);
+    expect(advertiser.status().view.paths).toMatchObject([
+      { prefix: ours, neighbor: "127.0.0.2", announcer: "ha2", isEcho: false, attributes: { asPath: [65001, 65012] } },
+    ]);
+    // It sends its best path only: nobody can say that there are no others.
+    expect(othersAnnouncing(advertiser.status().view, ours, "ha1")).toEqual(["ha2"]);
+    expect(advertiser.status()).toMatchObject({ restarts: 0, view: { isComplete: false } });
+    expect(events.map(({ event }) => event)).not.toContain("speaker-problem");
+    expect(counters.snapshot()["paths-dropped"]).toEqual({});
+    router.close("");
   });
 
   test("goes on trying when its files can't be written", async () => {

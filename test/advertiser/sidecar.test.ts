@@ -9,6 +9,7 @@ import type { AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
 import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../../src/advertiser/exabgp-advertiser.ts";
 import { sidecarFiles } from "../../src/advertiser/speaker-files.ts";
 import { waitFor } from "../../src/lab/wait.ts";
+import { Counters } from "../../src/telemetry/counters.ts";
 import { ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
 import { exabgpObstacle } from "./exabgp-obstacle.ts";
 
@@ -52,6 +53,7 @@ function options(more: Partial<ExabgpAdvertiserOptions> = {}): ExabgpAdvertiserO
     prefixes: [NETWORK.prefix],
     members: [{ id: "ha1", as: 65011, address: ipv4("127.0.0.1") }],
     self: "ha1",
+    counters: new Counters(),
     log: { event: (event, fields = {}) => events.push({ event, fields }) },
     ...more,
   };

@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import type { Advertisement } from "../../src/advertiser/advertiser.ts";
 import { ExabgpAdvertiser } from "../../src/advertiser/exabgp-advertiser.ts";
 import type { NeighborOptions } from "../../src/advertiser/exabgp-config.ts";
+import { Counters } from "../../src/telemetry/counters.ts";
 import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
 
 export interface StandInOptions {
@@ -38,6 +39,7 @@ const advertiser = new ExabgpAdvertiser(
       { id: "ha2", as: 65012, address: ipv4("192.0.2.12") },
     ],
     self: localAs === 65012 ? "ha2" : "ha1",
+    counters: new Counters(),
     log: { event: (event, fields) => say({ event, ...fields }) },
   },
   { changed: (status) => say({ status }) },
