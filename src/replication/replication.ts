@@ -74,6 +74,10 @@ export class Replication implements Safety {
       digests,
       digestIntervalMs: options.settings.digestIntervalMs,
       whereabouts: this.#whereabouts,
+      necessaryBackups: () => {
+        const { settings, peers } = this.#options;
+        return Math.min(settings.acknowledgements, settings.copies, peers.length);
+      },
     });
     this.#takeover = new Takeover({
       ...options,

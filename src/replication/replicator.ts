@@ -32,6 +32,8 @@ export interface ReplicatorOptions {
   readonly observer: Observer;
   readonly digestIntervalMs: number;
   readonly whereabouts: Whereabouts;
+  /** How many backups make a row safe, where there are as many. */
+  readonly necessaryBackups: () => number;
   readonly send: (to: MemberId, message: StreamMessage) => void;
 }
 
@@ -273,8 +275,8 @@ export class Replicator {
     }
     if (newsForThem) this.tell(from, merged);
     if (owner !== self && !backups.includes(self)) {
-      if (ours !== undefined && newsForThem) {
-        // Whoever sent this knows less than we do: the owner may, too.
+      if (ours !== undefined && (newsForThem || !this.#isSafe(merged))) {
+        // Whoever sent this knows less than we do: the owner may, too. Or the owner was alone, and has no other copies yet.
         table.put(merged);
         this.#sendStray(merged.mobile);
       } else this.#letGo(merged);
@@ -313,6 +315,11 @@ export class Replicator {
     else this.#sendStray(row.mobile);
   }
 
+  /** As far as we know, enough others have it. */
+  #isSafe({ ownership: { backups } }: Binding): boolean {
+    return backups.length >= this.#options.necessaryBackups();
+  }
+
   /** What is said of rows must not overtake them. */
   #sendBehindRows(peer: MemberId, message: StreamMessage, now: Now): void {
     const { journal, send } = this.#options;
@@ -340,7 +347,7 @@ export class Replicator {
     for (const [mobile, stray] of this.#strays) {
       if (stray.owner !== owner || stray.number > acknowledged) continue;
       const row = this.#options.table.get(mobile);
-      if (row?.ownership.owner === owner) this.#letGo(row);
+      if (row?.ownership.owner === owner && this.#isSafe(row)) this.#letGo(row);
       else this.#strays.delete(mobile);
     }
   }
