@@ -3,8 +3,13 @@ import type { Ipv4Prefix } from "../wire/ipv4.ts";
 import type { Announcer } from "./announcers.ts";
 import type { RoutingView } from "./routing-view.ts";
 
+/** How much routers shall like a route: others with a higher preference are taken instead. */
+export type Preference = "normal" | "low" | "lowest";
+
 export interface Advertisement {
   readonly prefix: Ipv4Prefix;
+  /** Absent: `normal`. For BGP the attributes say the same in its own words; other protocols go by this. */
+  readonly preference?: Preference;
   /** Standard communities, `[high, low]` (RFC 1997). */
   readonly communities: readonly (readonly [number, number])[];
   /** MULTI_EXIT_DISC; absent: not sent. */

@@ -97,10 +97,23 @@ export const statusView = z.object({
   bootCount: count,
   health,
   ready: z.boolean(),
-  /** Why it isn't ready. */
+  /** An operator wants it to give its bindings away. */
+  draining: z.boolean(),
+  /** How much routers shall prefer it; `null`: it isn't announced. */
+  preference: z.enum(["normal", "low", "lowest"]).nullable(),
+  /** Why its health isn't `ready`. */
   reasons: z.array(z.string()),
   /** The last time that the configuration file was read anew; `null` if that was at the start. */
   lastReload: z.object({ at: time, outcome: reloadOutcome, problem: z.string().nullable() }).nullable(),
+  /** Of the member itself, then the operator's. */
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      state: z.enum(["pass", "degraded", "fail", "unknown"]),
+      since: time,
+      reason: z.string(),
+    }),
+  ),
   virtualAddress: address,
   virtualNetwork: z.string(),
   bindings: z.object({ owned: count, backup: count, ingress: count, temporary: count, tombstones: count }),

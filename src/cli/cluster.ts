@@ -1,26 +1,77 @@
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import { type StatusView, statusView } from "../api/schema.ts";
 import { ask, socketOption } from "./control-client.ts";
-import { CliError } from "./exit.ts";
+import { CliError, ExitCode } from "./exit.ts";
+import { parsePositiveNumber } from "./option-values.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";
 
-const POLL_MS = 300;
+interface Place {
+  readonly socket: string;
+  readonly output: OutputFormat;
+}
+
+interface DrainOptions extends Place {
+  readonly wait: boolean;
+  readonly timeout: number;
+}
+
+const PROGRESS_INTERVAL_MS = 250;
 
 export function drainCommand(): Command {
-  return order(
-    "drain",
-    "give all bindings to other members and withdraw the route, before maintenance",
-    "Watch `anyhome status`: the daemon can be stopped without any effect on mobiles once it owns no bindings.",
-  );
+  return new Command("drain")
+    .description("give all bindings to other members, which routers prefer from now on, before maintenance")
+    .option("--no-wait", "return at once; the drain goes on")
+    .option("--timeout <seconds>", "give up waiting; the drain goes on", parsePositiveNumber, 600)
+    .addOption(outputOption())
+    .addOption(socketOption())
+    .addHelpText(
+      "after",
+      `
+Waits until no bindings are owned any more: then the daemon can be stopped without any effect on mobiles. Until it is
+stopped it stays announced, and serves whatever still comes. \`undrain\` ends a drain.
+
+Exit code 0: drained, or told to (--no-wait); 1: not drained in time, or somebody has ended the drain.
+
+Example:
+  anyhome drain && systemctl restart anyhome`,
+    )
+    .action(async ({ socket, output, wait, timeout }: DrainOptions) => {
+      const told = await ask(socket, "POST", "/v1/drain", statusView);
+      await print(wait ? await untilDrained(socket, told, timeout) : told, output, describe);
+    });
+}
+
+async function untilDrained(socket: string, told: StatusView, timeoutSeconds: number): Promise<StatusView> {
+  const deadlineMs = performance.now() + timeoutSeconds * 1000;
+  let status = told;
+  let shown: number | undefined;
+  while (status.bindings.owned > 0) {
+    if (status.bindings.owned !== shown) process.stderr.write(`${status.bindings.owned} bindings to go\n`);
+    shown = status.bindings.owned;
+    if (performance.now() >= deadlineMs) {
+      const message = `${shown} bindings are still here after ${timeoutSeconds} s; is there a member that takes them? The drain goes on`;
+      throw new CliError(message, ExitCode.error);
+    }
+    await delay(PROGRESS_INTERVAL_MS);
+    status = await ask(socket, "GET", "/v1/status", statusView);
+    if (!status.draining) throw new CliError("the drain was ended: by `undrain`, or a restart", ExitCode.error);
+  }
+  return status;
 }
 
 export function undrainCommand(): Command {
-  return order(
-    "undrain",
-    "take part again after a drain",
-    "New mobiles come by themselves; `rebalance` fetches others.",
-  );
+  return new Command("undrain")
+    .description("take part again after a drain")
+    .addOption(outputOption())
+    .addOption(socketOption())
+    .addHelpText(
+      "after",
+      "\nNew mobiles come by themselves; `rebalance` fetches others.\n\nExample:\n  anyhome undrain",
+    )
+    .action(async ({ socket, output }: Place) => {
+      await print(await ask(socket, "POST", "/v1/undrain", statusView), output, describe);
+    });
 }
 
 export function rebalanceCommand(): Command {
@@ -33,30 +84,19 @@ export function rebalanceCommand(): Command {
       "after",
       "\nRun it on each member that has more than its share, for example after another one has returned.\n\nExample:\n  anyhome rebalance",
     )
-    .action(async ({ socket, output, wait }: { socket: string; output: OutputFormat; wait: boolean }) => {
+    .action(async ({ socket, output, wait }: Place & { readonly wait: boolean }) => {
       let status = await ask(socket, "POST", "/v1/rebalance", statusView);
       let told = "";
       while (wait && status.moving?.running) {
         const progress = describeProgress(status.moving);
         if (progress !== told) process.stderr.write(`${progress}\n`);
         told = progress;
-        await setTimeout(POLL_MS);
+        await delay(PROGRESS_INTERVAL_MS);
         status = await ask(socket, "GET", "/v1/status", statusView);
       }
       await print(status, output, describeRebalance);
       const { unclaimed = 0 } = status.moving ?? {};
       if (unclaimed > 0) throw new CliError(`${unclaimed} bindings were given to members that did not take them`);
-    });
-}
-
-function order(name: "drain" | "undrain", description: string, remark: string): Command {
-  return new Command(name)
-    .description(description)
-    .addOption(outputOption())
-    .addOption(socketOption())
-    .addHelpText("after", `\n${remark}\n\nExample:\n  anyhome ${name}`)
-    .action(async ({ socket, output }: { socket: string; output: OutputFormat }) => {
-      await print(await ask(socket, "POST", `/v1/${name}`, statusView), output, describe);
     });
 }
 

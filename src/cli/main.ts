@@ -37,7 +37,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./counters.ts")).countersCommand(),
   },
   drain: {
-    summary: "give all bindings away and withdraw the route",
+    summary: "give all bindings to other members, before maintenance",
     load: async () => (await import("./cluster.ts")).drainCommand(),
   },
   undrain: {

@@ -31,7 +31,11 @@ function describe(status: StatusView): string {
         : `${lastReload.outcome} ${lastReload.at}${lastReload.problem === null ? "" : `: ${lastReload.problem}`}`,
     ],
     ["Ready", status.ready ? "yes" : `no: ${status.reasons.join("; ")}`],
-    ["Health", status.health],
+    [
+      "Health",
+      status.ready && status.reasons.length > 0 ? `${status.health}: ${status.reasons.join("; ")}` : status.health,
+    ],
+    ["Announced", status.preference === null ? "no" : `with ${status.preference} preference`],
     ["Virtual address", `${status.virtualAddress} in ${status.virtualNetwork}`],
     [
       "Bindings",
@@ -41,6 +45,10 @@ function describe(status: StatusView): string {
     [
       "Store",
       `${store.queuedChanges} changes queued, ${store.unfoldedChanges} not folded, last commit ${store.lastCommitMs.toFixed(1)} ms, ${formatBytes(store.freeBytes)} free`,
+    ],
+    [
+      "Checks",
+      status.checks.map(({ name, state, since, reason }) => `${name} ${state} since ${since}: ${reason}`).join("\n"),
     ],
     [
       "Alarms",

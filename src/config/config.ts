@@ -3,6 +3,10 @@
  * `load.ts` makes it from the file that `schema.ts` describes.
  */
 import type { ForeignAgentAssociation, MobileAssociation } from "../auth/association.ts";
+import type { ExecSettings } from "../health/exec-check.ts";
+import type { LadderSettings } from "../health/ladder.ts";
+import type { SelfCheckSettings } from "../health/self-checks.ts";
+import type { Hysteresis } from "../health/settled-check.ts";
 import type { MemberId } from "../registration/binding.ts";
 import type { RegistrationPolicy } from "../registration/policy.ts";
 import type { ReplicationSettings } from "../replication/replication.ts";
@@ -39,6 +43,7 @@ export interface Config {
   readonly foreignAgentAssociations: readonly ForeignAgentAssociation[];
   readonly advertiser: AdvertiserConfig;
   readonly bfd: BfdTimers;
+  readonly health: HealthConfig;
   readonly log: { readonly level: LogLevel };
 }
 
@@ -129,5 +134,22 @@ export type AdvertiserConfig =
       /** The helper inside ExaBGP withdraws after this long without a sign of life from the daemon. */
       readonly heartbeatTimeoutMs: number;
     };
+
+export interface HealthConfig {
+  readonly ladder: LadderSettings;
+  /** Of the checks of our own. */
+  readonly hysteresis: Hysteresis;
+  readonly selfChecks: SelfCheckSettings;
+  readonly execChecks: readonly ExecSettings[];
+  readonly low: RungAttributes;
+  readonly lowest: RungAttributes;
+}
+
+/** What BGP is told instead of a preference. */
+export interface RungAttributes {
+  readonly communities: readonly (readonly [number, number])[];
+  readonly med: number | undefined;
+  readonly asPathPrepend: number;
+}
 
 export type LogLevel = "debug" | "info" | "warn" | "error";

@@ -1,4 +1,5 @@
 /** What a configuration must fulfil beyond the form of its single values. Each rule looks at the sections that are sound. */
+import { SELF_CHECKS } from "../health/self-checks.ts";
 import {
   directedBroadcast,
   formatEndpoint,
@@ -51,6 +52,7 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
       "must have ip-in-ip: a request without M and G asks for it (RFC 5944 3.8.3.1)",
     );
   }
+  checkHealth(sections, error);
   warnAboutReach(draft, homeNetworks, problems);
 }
 
@@ -80,6 +82,22 @@ function checkRelayPairs({ members = [], relay }: Draft["sections"], error: Repo
     else if (seen.has(name)) error(path, `${name} are a pair already`);
     seen.add(name);
   });
+}
+
+function checkHealth({ health }: Draft["sections"], error: Report): void {
+  if (!health) return;
+  const { damping, "free-disk": freeDisk, exec } = health;
+  if (damping.reuse >= damping.suppress) error(["health", "damping", "reuse"], "must be less than suppress");
+  for (const limit of ["event-loop", "store-latency", "receive-overflows", "clock"] as const) {
+    const { degraded, fail } = health[limit];
+    if (fail < degraded) error(["health", limit, "fail"], "must not be less than degraded");
+  }
+  if (freeDisk.fail > freeDisk.degraded) error(["health", "free-disk", "fail"], "must not be more than degraded");
+  const names = new Set<string>(SELF_CHECKS);
+  for (const [index, { name }] of exec.entries()) {
+    if (names.has(name)) error(["health", "exec", index, "name"], "there is a check of this name already");
+    names.add(name);
+  }
 }
 
 function checkVirtualAddress(sections: Draft["sections"], error: Report): void {

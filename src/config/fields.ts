@@ -106,6 +106,26 @@ function parseNumbers(text: string, count: number, maximum: number): number[] | 
   return words.length === count && numbers.every((number) => number <= maximum) ? numbers : undefined;
 }
 
+const SIZE = /^(\d+)(B|KiB|MiB|GiB)$/;
+const unitBytes = { GiB: 2 ** 30, MiB: 2 ** 20, KiB: 2 ** 10, B: 1 } as const;
+
+/** In bytes. */
+export const size = () =>
+  textField<number>({
+    expected: "a size such as 256MiB",
+    pattern: SIZE,
+    parse: (text) => {
+      const [, amount, unit] = SIZE.exec(text) ?? [];
+      const bytes = Number(amount) * unitBytes[(unit ?? "B") as keyof typeof unitBytes];
+      return Number.isSafeInteger(bytes) ? bytes : undefined;
+    },
+    format: (bytes) => {
+      const units = Object.entries(unitBytes);
+      const [unit, unitSize] = units.find(([, unitSize]) => bytes >= unitSize && bytes % unitSize === 0) ?? ["B", 1];
+      return `${bytes / unitSize}${unit}`;
+    },
+  });
+
 export const endpoint = () =>
   textField<Endpoint>({
     expected: "an IPv4 address and a port such as 127.0.0.1:4434",

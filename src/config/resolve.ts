@@ -3,6 +3,7 @@ import type { MemberId } from "../registration/binding.ts";
 import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
 import { type Checked, resolvePath } from "./check.ts";
 import type { AdvertiserConfig, BgpConfig, Config, Member, RelayAddressing } from "./config.ts";
+import { resolveHealth } from "./resolve-health.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /** From the words of the file to those of the daemon. The node must be known. */
@@ -59,6 +60,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
       detectMultiplier: sections.bfd["detect-multiplier"],
       heartbeatTimeoutMs: sections.bfd["heartbeat-timeout"],
     },
+    health: resolveHealth(sections.health, resolveAnnounce(sections)[0]),
     log: sections.log,
   };
 }

@@ -4,19 +4,13 @@
  */
 import { z } from "zod";
 import * as field from "./fields.ts";
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+import { health } from "./health-schema.ts";
+import { list, NAME, section } from "./shapes.ts";
 
 const memberId = () => field.text("a member id such as ha1", 64, NAME);
 
 /** So that all attributes fit into one UPDATE. */
 const MAXIMUM_COMMUNITIES = 32;
-
-const list = <T extends z.ZodType>(element: T) => z.array(element, { error: "a list" });
-
-function section<T extends z.core.$ZodLooseShape>(shape: T) {
-  return z.strictObject(shape, { error: "a section with keys and values" });
-}
 
 const neighbor = section({
   address: field.address().describe("Address of the router."),
@@ -344,6 +338,7 @@ export const configFile = section({
     ),
   advertiser: advertiser.prefault({ type: "none" }).describe("How the virtual network is announced."),
   bfd: bfd.prefault({}).describe("Timers of BFD, for the members that have `bfd`."),
+  health: health.prefault({}).describe("When this home agent is announced, and how."),
   log: log.prefault({}).describe("What is logged, on stdout as JSON lines."),
 }).meta({
   title: "Anyhome configuration",

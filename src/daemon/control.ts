@@ -17,7 +17,8 @@ import type { BfdNeighborStatus } from "../bfd/speaker.ts";
 import type { HomeAgent } from "../cluster/home-agent.ts";
 import type { Output } from "../cluster/io.ts";
 import type { PeerStatus } from "../cluster/membership.ts";
-import type { Readiness } from "../health/readiness.ts";
+import type { Rung } from "../health/ladder.ts";
+import type { CheckStatus } from "../health/settled-check.ts";
 import type { MemberId } from "../registration/binding.ts";
 import type { LinkPath } from "../relay/link-relay.ts";
 import type { Store } from "../store/store.ts";
@@ -37,15 +38,17 @@ export interface ControlSources {
   readonly store: Store;
   readonly counters: () => CountersView;
   readonly startedAtMs: number;
-  readonly readiness: () => Readiness;
   /** `undefined` where a member is to be relayed to by its IP address. */
   readonly linkPath: (member: MemberId) => LinkPath | undefined;
+  readonly rung: () => Rung;
+  readonly checks: () => readonly CheckStatus[];
   readonly advertiser: () => AdvertiserStatus;
   readonly bfdNeighbors: () => readonly BfdNeighborStatus[];
   readonly alarms: () => StatusView["alarms"];
   readonly perform: (outputs: readonly Output[]) => void;
   /** Resolves once everything up to the position is on disk, rejects if it is lost. */
   readonly durable: (position: number) => Promise<void>;
+  readonly draining: () => boolean;
   readonly drain: (wanted: boolean) => void;
 }
 
@@ -63,7 +66,7 @@ export class DaemonControl implements ControlService {
     const { configuration, version, agent, store, startedAtMs, alarms } = this.#sources;
     const config = configuration.current;
     const { owned, backup, tombstones, temporary, ingress } = agent.counts;
-    const { ready, reasons, health } = this.#sources.readiness();
+    const { ready, reasons, health, preference } = this.#sources.rung();
     const now = currentTime();
     return {
       node: config.node,
@@ -73,8 +76,16 @@ export class DaemonControl implements ControlService {
       bootCount: store.bootCount,
       health,
       ready,
+      draining: this.#sources.draining(),
+      preference: preference ?? null,
       reasons: [...reasons],
       lastReload: configuration.lastReload,
+      checks: this.#sources.checks().map(({ name, state, sinceMs, reason }) => ({
+        name,
+        state,
+        since: new Date(sinceMs).toISOString(),
+        reason,
+      })),
       virtualAddress: formatIpv4(config.virtualAddress),
       virtualNetwork: formatPrefix(config.virtualNetwork),
       bindings: { owned, backup, ingress, temporary, tombstones },
@@ -219,7 +230,7 @@ export class DaemonControl implements ControlService {
   }
 
   readiness(): ReadinessView {
-    const { ready, reasons } = this.#sources.readiness();
+    const { ready, reasons } = this.#sources.rung();
     return { ready, reasons: [...reasons] };
   }
 

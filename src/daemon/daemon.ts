@@ -127,7 +127,11 @@ async function startOn(
   });
   watch.attach(store, driver, () => health.reassess());
   const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => health.reassess());
-  const advertiser = makeAdvertiser(config, log, counters, reportRoutes(config, driver));
+  const reportRoutes = routeReporter(config, driver);
+  const advertiser = makeAdvertiser(config, log, counters, (status) => {
+    reportRoutes(status);
+    health.reassess();
+  });
   const bfd = makeBfd(config, log, counters);
   const health = new HealthWatch({
     configuration,
@@ -160,10 +164,12 @@ async function startOn(
       return counters.snapshot();
     },
     startedAtMs,
-    readiness: () => health.readiness,
     linkPath: (member) => driver.linkRelay?.pathTo(member),
+    rung: () => health.rung,
+    checks: () => health.checks,
     advertiser: () => advertiser.status(),
     bfdNeighbors: () => bfd?.neighbors ?? [],
+    draining: () => health.draining,
     drain: (wanted) => health.drain(wanted),
     alarms: () =>
       health.alarms().map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
@@ -202,7 +208,7 @@ async function startOn(
 }
 
 /** Tells the core who has a route in the routers, whenever that changes. */
-function reportRoutes(config: Config, driver: Driver): (status: AdvertiserStatus) => void {
+function routeReporter(config: Config, driver: Driver): (status: AdvertiserStatus) => void {
   const [prefix] = config.announce;
   let told: string | undefined;
   return ({ view }) => {

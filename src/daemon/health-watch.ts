@@ -1,25 +1,37 @@
 /**
- * Whether this member attracts traffic: gathers what the parts report, and acts on what is made of it. The one place that
- * tells the core how this member is, and the advertiser what to announce.
+ * Whether this member attracts traffic, and how much: gathers what the parts report, and acts on what is made of it. The one
+ * place that tells the core how this member is, and the advertiser what to announce.
+ *
+ *    parts ──▶ SelfChecks ─▶ SettledCheck ┐
+ *    commands ▶ ExecCheck ─▶ SettledCheck ┼▶ assess ──▶ Ladder ──▶ core, and thereby the other members
+ *    parts that have failed ──────────────┘                   └──▶ Advertiser
  */
-import type { Advertisement, Advertiser } from "../advertiser/advertiser.ts";
+
+import type { Advertiser, AdvertiserStatus } from "../advertiser/advertiser.ts";
+import { othersAnnouncing } from "../advertiser/routing-view.ts";
 import type { BfdSpeaker } from "../bfd/speaker.ts";
 import type { HomeAgent } from "../cluster/home-agent.ts";
-import type { Config } from "../config/config.ts";
 import { type Alarm, Alarms } from "../health/alarms.ts";
 import { EventLoopMonitor } from "../health/event-loop-monitor.ts";
-import { assess, type Readiness } from "../health/readiness.ts";
+import { ExecCheck } from "../health/exec-check.ts";
+import { FIRST_RUNG, Ladder, type Rung } from "../health/ladder.ts";
+import { assess, type Standing } from "../health/readiness.ts";
+import { SELF_CHECKS, SelfChecks } from "../health/self-checks.ts";
+import { type CheckStatus, type Finding, SettledCheck } from "../health/settled-check.ts";
 import type { Store } from "../store/store.ts";
 import type { EventLog } from "../telemetry/log.ts";
+import { advertisements } from "./advertisements.ts";
 import type { Driver } from "./driver.ts";
 import type { LiveConfig } from "./live-config.ts";
 import type { Sockets } from "./sockets.ts";
 import type { StoreWatch } from "./store-watch.ts";
 
-/** How often health is assessed and told, besides at every change. */
-const ASSESSMENT_INTERVAL_MS = 500;
+/** How often this member looks at itself; at every change of a part it is assessed besides. */
+const LOOK_INTERVAL_MS = 500;
 /** A stall worth a line in the log. */
 const STALL_MS = 250;
+/** Whoever guards waits for word of the others first: it is alone only after they have had the time to answer. */
+const ALONE_AFTER_MS = 1000;
 
 export interface HealthSources {
   readonly configuration: LiveConfig;
@@ -34,19 +46,42 @@ export interface HealthSources {
 }
 
 export class HealthWatch {
-  readiness: Readiness = { health: "starting", ready: false, reasons: ["starting"] };
+  rung: Rung = FIRST_RUNG;
+  draining = false;
   readonly #sources: HealthSources;
   readonly #monitor = new EventLoopMonitor();
   readonly #alarms = new Alarms();
+  readonly #selfChecks: SelfChecks;
+  readonly #checks: ReadonlyMap<string, SettledCheck>;
+  readonly #execChecks: readonly ExecCheck[];
+  readonly #ladder: Ladder;
   #timer: NodeJS.Timeout | undefined;
   /** On the monotonic clock. */
   #listeningSinceMs = Number.POSITIVE_INFINITY;
-  #draining = false;
+  #eventLoopDelayMs = 0;
   #hasCaughtUp = false;
   #stopping = false;
+  /** Since when it guards with nobody else known to be announced; monotonic. */
+  #aloneSinceMs: number | undefined;
+  #isAlone = false;
 
   constructor(sources: HealthSources) {
+    const { node, cluster, health } = sources.configuration.current;
     this.#sources = sources;
+    this.#ladder = new Ladder(health.ladder);
+    this.#selfChecks = new SelfChecks(health.selfChecks);
+    const nowMs = Date.now();
+    this.#checks = new Map([
+      ...SELF_CHECKS.map((name) => [name, new SettledCheck(name, health.hysteresis, nowMs)] as const),
+      ...health.execChecks.map((check) => [check.name, new SettledCheck(check.name, check, nowMs, true)] as const),
+    ]);
+    this.#execChecks = health.execChecks.map(
+      (settings) =>
+        new ExecCheck(settings, { ANYHOME_NODE: node, ANYHOME_CLUSTER: cluster }, (finding) => {
+          this.#found(settings.name, finding);
+          this.reassess();
+        }),
+    );
     this.#monitor.start();
   }
 
@@ -56,7 +91,11 @@ export class HealthWatch {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.reassess(), ASSESSMENT_INTERVAL_MS);
+    for (const check of this.#execChecks) check.start();
+    this.#timer = setInterval(() => {
+      this.#look();
+      this.reassess();
+    }, LOOK_INTERVAL_MS);
     this.reassess();
   }
 
@@ -64,14 +103,19 @@ export class HealthWatch {
   stop(): void {
     this.#stopping = true;
     clearInterval(this.#timer);
+    for (const check of this.#execChecks) check.stop();
     this.reassess();
     this.#monitor.stop();
   }
 
   drain(wanted: boolean): void {
-    this.#draining = wanted;
+    this.draining = wanted;
     this.#sources.agent.drain(wanted);
     this.reassess();
+  }
+
+  get checks(): readonly CheckStatus[] {
+    return [...this.#checks.values()].map(({ status }) => status);
   }
 
   alarms(): readonly Alarm[] {
@@ -81,7 +125,8 @@ export class HealthWatch {
         peers: agent.peers,
         advertiser: advertiser.status(),
         bfdNeighbors: bfd?.neighbors ?? [],
-        isDegraded: agent.isDegraded,
+        checks: this.checks,
+        isLastAnnouncer: this.#isAlone,
         storeFailure: storeWatch.failure,
         registrationSocketFailure: sockets.registrationFailure,
         configurationProblem: configuration.lastReload?.problem ?? undefined,
@@ -90,37 +135,97 @@ export class HealthWatch {
     );
   }
 
-  /** To be called when something has changed that it looks at. */
+  /** To be called when something has changed that it goes by. */
   reassess(): void {
-    const { configuration, agent, driver, store, storeWatch, sockets, advertiser, log } = this.#sources;
-    const config = configuration.current;
+    const { configuration, driver, store, sockets, advertiser, log } = this.#sources;
+    const before = this.rung;
     const { queuedChanges, oldestQueuedMs } = store.statistics();
-    const before = this.readiness;
-    this.readiness = assess({
+    const othersServe = this.#othersServe();
+    this.rung = this.#ladder.climb(
+      this.#assess(oldestQueuedMs),
+      { draining: this.draining, othersServe },
+      performance.now(),
+    );
+    const { health, preference, reasons } = this.rung;
+    if (before.health !== health) log.event("health-changed", { from: before.health, to: health, reasons });
+    this.#noticeLoneliness(health === "guarding" && !othersServe);
+    // First to the members: they may have to be announced before this one is withdrawn.
+    driver.input({
+      type: "vitals",
+      health,
+      announced: preference !== undefined && isHeard(advertiser.status()),
+      eventLoopDelayMs: this.#eventLoopDelayMs,
+      storeQueue: queuedChanges,
+      takesLinkRelay: sockets.takesLinkRelay,
+    });
+    if (before.preference !== preference) advertiser.set(advertisements(configuration.current, preference));
+  }
+
+  #assess(oldestQueuedMs: number): Standing {
+    const { configuration, agent, storeWatch, sockets } = this.#sources;
+    const standing = assess({
       unheardPeers: [...agent.peers].filter(({ state }) => state === "unknown").map(({ id }) => id),
       listenedMs: performance.now() - this.#listeningSinceMs,
-      peerTimeoutMs: config.timers.peerTimeoutMs,
+      peerTimeoutMs: configuration.current.timers.peerTimeoutMs,
       // Only at the start: whoever has been level with its peers serves on while one of them comes back.
       catchingUpWith: this.#hasCaughtUp ? [] : agent.catchingUpWith,
       storeFailure: storeWatch.failure,
       oldestQueuedMs,
       registrationSocketFailure: sockets.registrationFailure,
-      draining: this.#draining,
+      checks: this.checks,
       stopping: this.#stopping,
     });
-    const { health, ready, reasons } = this.readiness;
-    this.#hasCaughtUp ||= ready;
-    const eventLoopDelayMs = this.#monitor.takeMaximumMs();
-    if (eventLoopDelayMs > STALL_MS) log.event("event-loop-stalled", { delayMs: Math.round(eventLoopDelayMs) });
-    const { takesLinkRelay } = sockets;
-    const storeQueue = queuedChanges;
-    driver.input({ type: "vitals", health, announced: ready, eventLoopDelayMs, storeQueue, takesLinkRelay });
-    if (before.health === health) return;
-    log.event("health-changed", { from: before.health, to: health, reasons });
-    advertiser.set(ready ? announcements(config) : []);
+    this.#hasCaughtUp ||= standing.level === "fit" || standing.level === "degraded" || standing.level === "unfit";
+    return standing;
+  }
+
+  /** What members say counts as long as routers don't say otherwise. */
+  #othersServe(): boolean {
+    const { configuration, agent, advertiser } = this.#sources;
+    const { announce, node } = configuration.current;
+    const seen = othersAnnouncing(advertiser.status().view, announce[0], node);
+    return agent.standIns.length > 0 && (seen === undefined || seen.length > 0);
+  }
+
+  #look(): void {
+    const { agent, advertiser, store, sockets, log } = this.#sources;
+    this.#eventLoopDelayMs = this.#monitor.takeMaximumMs();
+    if (this.#eventLoopDelayMs > STALL_MS) {
+      log.event("event-loop-stalled", { delayMs: Math.round(this.#eventLoopDelayMs) });
+    }
+    const findings = this.#selfChecks.look(
+      {
+        eventLoopDelayMs: this.#eventLoopDelayMs,
+        store: store.statistics(),
+        hasTooFewBackups: agent.isDegraded,
+        receiveOverflows: sockets.countOverflows(),
+        peers: [...agent.peers],
+        advertiser: advertiser.status(),
+      },
+      performance.now(),
+    );
+    for (const name of SELF_CHECKS) this.#found(name, findings[name]);
+  }
+
+  #found(name: string, finding: Finding | undefined): void {
+    const check = this.#checks.get(name);
+    const before = check?.status.state;
+    if (check === undefined || !check.found(finding, Date.now())) return;
+    const { state, reason } = check.status;
+    if (state !== "pass") this.#sources.log.event("check-failed", { check: name, state, reason });
+    else if (before !== "unknown") this.#sources.log.event("check-passed", { check: name, reason });
+  }
+
+  #noticeLoneliness(guardsAlone: boolean): void {
+    const nowMs = performance.now();
+    this.#aloneSinceMs = guardsAlone ? (this.#aloneSinceMs ?? nowMs) : undefined;
+    const isAlone = this.#aloneSinceMs !== undefined && nowMs - this.#aloneSinceMs >= ALONE_AFTER_MS;
+    if (isAlone && !this.#isAlone) this.#sources.log.event("last-announcer", { reasons: this.rung.reasons });
+    this.#isAlone = isAlone;
   }
 }
 
-function announcements(config: Config): Advertisement[] {
-  return config.announce.map((prefix) => ({ prefix, communities: [], asPathPrepend: 0 }));
+/** Routers have been told, as far as can be known here. */
+function isHeard({ applied, neighbors }: AdvertiserStatus): boolean {
+  return applied.length > 0 && (neighbors.length === 0 || neighbors.some(({ state }) => state === "up"));
 }

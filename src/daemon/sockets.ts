@@ -72,12 +72,17 @@ export class Sockets {
     this.#driver.streams?.setMembers(members);
   }
 
-  /** Brings the counter up to date. */
-  countOverflows(): void {
+  /** Brings the counter up to date; answers the sum. */
+  countOverflows(): number {
     const { registrationSocket, clusterSocket } = this.#driver;
+    let total = 0;
     for (const [channel, socket] of Object.entries({ registration: registrationSocket, cluster: clusterSocket })) {
-      if (socket !== undefined) this.#counters.setLabeled("receive-overflows", channel, kernelDrops(socket.local));
+      if (socket === undefined) continue;
+      const drops = kernelDrops(socket.local);
+      this.#counters.setLabeled("receive-overflows", channel, drops);
+      total += drops;
     }
+    return total;
   }
 
   async #openStreams(): Promise<void> {

@@ -2,6 +2,7 @@
 import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
 import type { BfdNeighborStatus } from "../bfd/speaker.ts";
 import type { PeerStatus } from "../cluster/membership.ts";
+import type { CheckStatus } from "./settled-check.ts";
 
 export interface Alarm {
   /** Stable, one per matter. */
@@ -15,8 +16,9 @@ export interface AlarmSources {
   readonly peers: Iterable<PeerStatus>;
   readonly advertiser: AdvertiserStatus;
   readonly bfdNeighbors: readonly BfdNeighborStatus[];
-  /** Fewer backups are in reach than registrations are promised. */
-  readonly isDegraded: boolean;
+  readonly checks: Iterable<CheckStatus>;
+  /** Unfit, and still announced for want of another member. */
+  readonly isLastAnnouncer: boolean;
   readonly storeFailure: string | undefined;
   readonly registrationSocketFailure: string | undefined;
   /** Why the configuration file, as it is now, was not taken over. */
@@ -25,6 +27,8 @@ export interface AlarmSources {
 
 /** Lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second is a lot. */
 const CLOCK_SKEW_BOUND_MS = 1000;
+
+const VERBS = { fail: "fails", degraded: "is degraded" } as const;
 
 export class Alarms {
   readonly #active = new Map<string, Alarm>();
@@ -41,7 +45,8 @@ export class Alarms {
 }
 
 function findings({
-  isDegraded,
+  checks,
+  isLastAnnouncer,
   peers,
   advertiser,
   bfdNeighbors,
@@ -50,8 +55,12 @@ function findings({
   configurationProblem,
 }: AlarmSources): [string, string][] {
   const found: [string, string][] = [];
-  if (isDegraded)
-    found.push(["degraded", "too few backups are in reach: what is accepted now is not as safe as `acks` promises"]);
+  if (isLastAnnouncer) {
+    found.push(["last-announcer", "this member is unfit, and stays announced as no other one is known to be"]);
+  }
+  for (const { name, state, reason } of checks) {
+    if (state === "fail" || state === "degraded") found.push([`check ${name}`, `${name} ${VERBS[state]}: ${reason}`]);
+  }
   if (storeFailure !== undefined) found.push(["store", `the store can't write: ${storeFailure}`]);
   if (registrationSocketFailure !== undefined) {
     found.push(["registrations", `registrations can't be received: ${registrationSocketFailure}`]);

@@ -1,5 +1,5 @@
-/** Whether this home agent may attract registrations: a pure function of what its parts report. */
-import type { HealthState } from "../cluster/message.ts";
+/** How fit this home agent is by itself: a pure function of what its parts report. What follows from it, ladder.ts says. */
+import type { CheckStatus } from "./settled-check.ts";
 
 export interface Condition {
   /** Peers this member has not heard of since its start. */
@@ -14,15 +14,20 @@ export interface Condition {
   readonly oldestQueuedMs: number;
   /** Why registrations can't be received; `undefined` once the socket is bound. */
   readonly registrationSocketFailure: string | undefined;
-  readonly draining: boolean;
+  readonly checks: readonly CheckStatus[];
   readonly stopping: boolean;
 }
 
-export interface Readiness {
-  readonly health: HealthState;
-  /** Only then the virtual network is announced. */
-  readonly ready: boolean;
-  /** Why not, for people. */
+/**
+ * In order: the higher, the fitter. `failed`: it can't serve. `unfit`: it could, but a check says that it should not.
+ * `degraded`: it serves, but others should be preferred.
+ */
+export const LEVELS = ["failed", "starting", "unfit", "degraded", "fit"] as const;
+export type Level = (typeof LEVELS)[number];
+
+export interface Standing {
+  readonly level: Level;
+  /** Why it isn't fit, for people. */
   readonly reasons: readonly string[];
 }
 
@@ -35,7 +40,27 @@ const STORE_HANGS_MS = 3000;
  * A member that has not listened for its peers yet would take them for dead, and mobiles that they own for its own: it stays
  * `starting` until it has heard them all, or they have had the time to be heard: those who stay silent are dead, not late.
  */
-export function assess(condition: Condition): Readiness {
+export function assess(condition: Condition): Standing {
+  const failures = failuresOf(condition);
+  if (failures.length > 0) return { level: "failed", reasons: failures };
+  if (condition.unheardPeers.length > 0 && condition.listenedMs <= 2 * condition.peerTimeoutMs) {
+    return { level: "starting", reasons: [`listening for ${condition.unheardPeers.join(", ")}`] };
+  }
+  if (condition.catchingUpWith.length > 0 && condition.listenedMs <= CATCH_UP_PATIENCE_MS) {
+    return { level: "starting", reasons: [`catching up with ${condition.catchingUpWith.join(", ")}`] };
+  }
+  const awaited = condition.checks.filter(({ state, isAwaited }) => isAwaited && state === "unknown");
+  if (awaited.length > 0) {
+    return { level: "starting", reasons: [`waiting for ${awaited.map(({ name }) => `check ${name}`).join(", ")}`] };
+  }
+  const amiss = condition.checks.filter(({ state }) => state === "fail" || state === "degraded");
+  const reasons = amiss.map(({ name, reason }) => `${name}: ${reason}`);
+  if (amiss.some(({ state }) => state === "fail")) return { level: "unfit", reasons };
+  return { level: amiss.length > 0 ? "degraded" : "fit", reasons };
+}
+
+/** Its serving path is dead: no counts and no guard, the route goes at once. */
+function failuresOf(condition: Condition): string[] {
   const failures: string[] = [];
   if (condition.stopping) failures.push("the daemon is stopping");
   if (condition.storeFailure !== undefined) failures.push(`the store can't write: ${condition.storeFailure}`);
@@ -45,13 +70,5 @@ export function assess(condition: Condition): Readiness {
   if (condition.registrationSocketFailure !== undefined) {
     failures.push(`registrations can't be received: ${condition.registrationSocketFailure}`);
   }
-  if (failures.length > 0) return { health: "down", ready: false, reasons: failures };
-  if (condition.unheardPeers.length > 0 && condition.listenedMs <= 2 * condition.peerTimeoutMs) {
-    return { health: "starting", ready: false, reasons: [`listening for ${condition.unheardPeers.join(", ")}`] };
-  }
-  if (condition.catchingUpWith.length > 0 && condition.listenedMs <= CATCH_UP_PATIENCE_MS) {
-    return { health: "starting", ready: false, reasons: [`catching up with ${condition.catchingUpWith.join(", ")}`] };
-  }
-  if (condition.draining) return { health: "draining", ready: false, reasons: ["draining"] };
-  return { health: "ready", ready: true, reasons: [] };
+  return failures;
 }

@@ -21,10 +21,16 @@ export interface HomeAgentPaths {
 export interface LabVariant {
   /** How home agents relay to each other. */
   readonly relay?: RelayAddressing;
+  /** The section `health`. */
+  readonly health?: Readonly<Record<string, unknown>>;
 }
 
 /** The configuration of the lab's home agents: one file for all of them. */
-export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths, { relay = "l3" }: LabVariant = {}): string {
+export function anyhomeConfig(
+  topology: Topology,
+  paths: HomeAgentPaths,
+  { relay = "l3", health = {} }: LabVariant = {},
+): string {
   return stringify({
     cluster: "lab",
     "secret-file": paths.secretFile,
@@ -37,6 +43,8 @@ export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths, { relay
     members: nodesOf(topology, "home-agent").map((node) => member(topology, node)),
     "security-associations": { mobiles: topology.associations.map(association) },
     advertiser: { type: "exabgp" },
+    // Disks of labs may be small, so that they can be filled.
+    health: { "free-disk": { degraded: "8MiB", fail: "2MiB" }, ...health },
   });
 }
 

@@ -2,6 +2,7 @@
 import { HomeAgent, type HomeAgentSettings } from "../cluster/home-agent.ts";
 import type { Input, Now, Observer, Output } from "../cluster/io.ts";
 import { decodeLocationRow } from "../cluster/location-row.ts";
+import { Ladder } from "../health/ladder.ts";
 import { assess } from "../health/readiness.ts";
 import type { MobileKey } from "../registration/binding.ts";
 import { decodeBindingRow } from "../registration/binding-row.ts";
@@ -15,6 +16,12 @@ export const PEER_TIMEOUT_MS = 800;
 const ASSESSMENT_MS = 250;
 /** What the kernel's buffers hold for a process that doesn't read. */
 const MAXIMUM_HELD = 5000;
+/** As short as they can be: faults come faster than in real life. */
+const LADDER = {
+  startDelayMs: 0,
+  holdDownMs: 0,
+  damping: { halfLifeMs: 1000, suppress: 1000, reuse: 1, maximumMs: 1000 },
+};
 
 export interface NodeEnvironment {
   /** Says "written" at once, and writes later. */
@@ -47,6 +54,7 @@ export class SimulatedNode {
   readonly #environment: NodeEnvironment;
   #startedAtMs = 0;
   #hasCaughtUp = false;
+  #ladder = new Ladder(LADDER);
   #pausedAtMs = 0;
   /** Inputs that arrive during a pause, or faster than they are dealt with, wait in the kernel's buffers. */
   #held: Input[] = [];
@@ -104,6 +112,7 @@ export class SimulatedNode {
     this.state = "running";
     this.ready = false;
     this.#hasCaughtUp = false;
+    this.#ladder = new Ladder(LADDER);
     this.#startedAtMs = this.#environment.queue.nowMs;
     this.wellSinceMs = this.#startedAtMs;
     this.#assess(++this.#assessing);
@@ -214,7 +223,7 @@ export class SimulatedNode {
     if (this.#assessing !== loop || this.state !== "running") return;
     const { queue } = this.#environment;
     const peers = [...this.agent.peers];
-    const assessment = assess({
+    const standing = assess({
       unheardPeers: peers.filter(({ state }) => state === "unknown").map(({ id }) => id),
       catchingUpWith: this.#hasCaughtUp ? [] : this.agent.catchingUpWith,
       listenedMs: queue.nowMs - this.#startedAtMs,
@@ -222,15 +231,18 @@ export class SimulatedNode {
       oldestQueuedMs: 0,
       storeFailure: this.disk.works ? undefined : "disk full",
       registrationSocketFailure: undefined,
-      draining: false,
+      checks: [],
       stopping: false,
     });
-    if (assessment.ready && !this.ready) this.wellSinceMs = queue.nowMs;
-    this.ready = assessment.ready;
-    this.#hasCaughtUp ||= assessment.ready;
+    const othersServe = this.agent.standIns.length > 0;
+    const { health, preference } = this.#ladder.climb(standing, { draining: false, othersServe }, queue.nowMs);
+    const isAnnounced = preference !== undefined;
+    if (isAnnounced && !this.ready) this.wellSinceMs = queue.nowMs;
+    this.ready = isAnnounced;
+    this.#hasCaughtUp ||= isAnnounced;
     this.input({
       type: "vitals",
-      health: assessment.health,
+      health,
       announced: this.ready,
       eventLoopDelayMs: 0,
       storeQueue: this.disk.queued,

@@ -53,7 +53,24 @@ export const events = {
     level: "info",
     message: "health changed",
     explanation:
-      "This home agent moved from health `from` to `to` because of `reasons`. Only a ready one announces the virtual network normally.",
+      "This home agent moved from health `from` to `to` because of `reasons`. A ready one is announced normally, a draining or degraded one with low preference, a guarding one with the lowest, as nobody else is known to be announced; while starting or down it isn't announced.",
+  },
+  "check-failed": {
+    level: "warn",
+    message: "health check failed",
+    explanation:
+      "The health check `check` counts as `state` (degraded or fail) from now on, having been found so several times: `reason`. Degraded members aren't preferred; members with a failing check leave routing, unless they are the last.",
+  },
+  "check-passed": {
+    level: "info",
+    message: "health check passes",
+    explanation: "The health check `check`, which was degraded or failed, passes again: `reason`.",
+  },
+  "last-announcer": {
+    level: "error",
+    message: "unfit, but the last one announced",
+    explanation:
+      "This home agent is unfit for `reasons`, and stays announced with the lowest preference, because no other member is known to be announced: mobiles would have nowhere to register. Mend this member, or bring back another one.",
   },
   "input-failed": {
     level: "error",

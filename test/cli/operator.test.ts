@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import type { StatusView } from "../../src/api/schema.ts";
 import { alice, counters, FakeService, peers, pending, routes, status } from "../api/fake-service.ts";
 import { anyhome, anyhomeIntoClosedPipe } from "./anyhome.ts";
 import { fakeDaemon } from "./fake-daemon.ts";
@@ -83,10 +84,12 @@ describe.concurrent("tables, for people", () => {
         "Configuration:    as it was at the start",
         "Ready:            yes",
         "Health:           ready",
+        "Announced:        with normal preference",
         "Virtual address:  10.64.0.1 in 10.64.0.0/12",
         "Bindings:         12 owned, 5 as backup, 5 as ingress, 1 temporary, 2 tombstones",
         "Registrations:    3.3/s",
         "Store:            0 changes queued, 17 not folded, last commit 0.4 ms, 12.3 GiB free",
+        "Checks:           free-disk pass since 2026-01-02T03:04:05.000Z: 12.3 GiB are free",
         "Alarms:           clock-skew since 2026-01-02T03:04:05.000Z: the clock of ha3 differs by 2.5 s",
         "",
       ].join("\n"),
@@ -165,10 +168,20 @@ describe.concurrent("tables, for people", () => {
     expect(await daemon.run("rebalance", "--no-wait")).toMatchObject({ exitCode: 0, stderr: "" });
   });
 
-  test.each(["drain", "undrain", "rebalance"])("%s passes the order on, and says what became of it", async (order) => {
+  test("drain waits until nothing is owned any more, and shows how far it is", async () => {
     await using daemon = await fakeDaemon();
-    expect((await daemon.run(order)).stdout).toBe("ha1 is ready; it owns 12 bindings\n");
-    expect(daemon.service.orders).toEqual([order]);
+    let owned = 300;
+    daemon.service.status = () => {
+      owned -= 100;
+      return { ...status, health: "draining", draining: true, bindings: { ...status.bindings, owned } };
+    };
+    const { exitCode, stdout, stderr } = await daemon.run("drain");
+    expect({ exitCode, stdout, stderr }).toEqual({
+      exitCode: 0,
+      stdout: "ha1 is draining; it owns 0 bindings\n",
+      stderr: "200 bindings to go\n100 bindings to go\n",
+    });
+    expect(daemon.service.orders).toEqual(["drain"]);
   });
 
   test("reload: what changes, and whether it is in force", async () => {
@@ -180,6 +193,26 @@ describe.concurrent("tables, for people", () => {
     expect((await daemon.run("reload", "--check")).stdout).toMatch(/^the configuration: all of it can be taken over$/m);
     expect(daemon.service.orders).toEqual(["reload", "reload --check"]);
   });
+
+  test.each<[string, string[], Partial<StatusView>, RegExp]>([
+    ["in time", ["--timeout", "0.1"], { draining: true }, /12 bindings are still here after 0\.1 s/],
+    ["before somebody ended it", [], { draining: false }, /the drain was ended/],
+  ])("drain that isn't done %s exits with 1", async (_, options, change, message) => {
+    await using daemon = await fakeDaemon();
+    daemon.service.status = () => ({ ...status, ...change });
+    const { exitCode, stderr } = await daemon.run("drain", ...options);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(message);
+  });
+
+  test.each([["drain", "--no-wait"], ["undrain"], ["rebalance"]])(
+    "%s passes the order on, and says what became of it",
+    async (order, ...options) => {
+      await using daemon = await fakeDaemon();
+      expect((await daemon.run(order, ...options)).stdout).toBe("ha1 is ready; it owns 12 bindings\n");
+      expect(daemon.service.orders).toEqual([order]);
+    },
+  );
 
   test("routes", async () => {
     await using daemon = await fakeDaemon();

@@ -185,6 +185,31 @@ describe("how parts fit together", () => {
       "10.1.0.12\n    pool: [10.70.0.0/24, 10.70.0.255-10.70.1.0]",
       "10:26: error: members[1].pool[1]: overlaps 10.70.0.0-10.70.0.255 of another pool; two mobiles could get one address",
     ],
+    [
+      "10.1.0.12",
+      "10.1.0.12\nhealth: { damping: { suppress: 2, reuse: 2 } }",
+      "10:42: error: health.damping.reuse: must be less than suppress",
+    ],
+    [
+      "10.1.0.12",
+      "10.1.0.12\nhealth: { clock: { degraded: 2s, fail: 1s } }",
+      "10:40: error: health.clock.fail: must not be less than degraded",
+    ],
+    [
+      "10.1.0.12",
+      "10.1.0.12\nhealth: { free-disk: { degraded: 1MiB, fail: 1GiB } }",
+      "10:46: error: health.free-disk.fail: must not be more than degraded",
+    ],
+    [
+      "10.1.0.12",
+      "10.1.0.12\nhealth: { exec: [{ name: clock, command: [true] }] }",
+      "10:43: error: health.exec[0].command[0]: expected a program or an argument, found true",
+    ],
+    [
+      "10.1.0.12",
+      '10.1.0.12\nhealth: { exec: [{ name: clock, command: ["true"] }] }',
+      "10:26: error: health.exec[0].name: there is a check of this name already",
+    ],
   ])("%j → %j", (from, to, problem) => {
     expect(problemsAfter([from, to])).toEqual([`anyhome.yaml:${problem}`]);
   });

@@ -33,7 +33,8 @@ const quiet: AlarmSources = {
   peers: [peer],
   advertiser,
   bfdNeighbors: [{ address: "10.1.0.1", state: "up", sinceMs: 0, transmitIntervalMs: 300 }],
-  isDegraded: false,
+  checks: [{ name: "free-disk", state: "pass", sinceMs: 0, reason: "2.0 GiB are free", isAwaited: false }],
+  isLastAnnouncer: false,
   storeFailure: undefined,
   registrationSocketFailure: undefined,
   configurationProblem: undefined,
@@ -45,7 +46,9 @@ describe("alarms", () => {
   });
 
   it.each<[string, Partial<AlarmSources>]>([
-    ["degraded", { isDegraded: true }],
+    ["last-announcer", { isLastAnnouncer: true }],
+    ["check disk", { checks: [{ name: "disk", state: "fail", sinceMs: 0, reason: "full", isAwaited: false }] }],
+    ["check clock", { checks: [{ name: "clock", state: "degraded", sinceMs: 0, reason: "off", isAwaited: false }] }],
     ["store", { storeFailure: "disk full" }],
     ["registrations", { registrationSocketFailure: "EADDRINUSE" }],
     ["configuration", { configurationProblem: "only a restart can change cluster" }],

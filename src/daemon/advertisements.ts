@@ -1,0 +1,17 @@
+import type { Advertisement, Preference } from "../advertiser/advertiser.ts";
+import type { Config, RungAttributes } from "../config/config.ts";
+
+const NO_ATTRIBUTES: RungAttributes = { communities: [], med: undefined, asPathPrepend: 0 };
+
+/** What a member announces where it is to be preferred so much; `undefined`: not at all. */
+export function advertisements(config: Config, preference: Preference | undefined): Advertisement[] {
+  if (preference === undefined) return [];
+  const { communities, med, asPathPrepend } = preference === "normal" ? NO_ATTRIBUTES : config.health[preference];
+  return config.announce.map((prefix) => ({
+    prefix,
+    preference,
+    communities,
+    ...(med === undefined ? {} : { med }),
+    asPathPrepend,
+  }));
+}
