@@ -138,6 +138,7 @@ export class HomeAgent {
       settings: safetySettings(settings),
       maximumUncommitted: settings.maximumPending,
       answer: (served, answer, now) => this.#answer(served, answer, now),
+      passOn: (served, now) => this.#ingress.passOn(served, now),
     });
     this.#ingress = new Ingress({ ...parts, settings, owner: this.#owner, replication: this.#replication, emit, send });
   }

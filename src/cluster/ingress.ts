@@ -212,6 +212,32 @@ export class Ingress {
     });
   }
 
+  /** A request that this member could not answer before somebody else had become the owner goes to that one. */
+  passOn(served: ServedRequest, now: Now): void {
+    const { request, source, destination, ingress, requestId } = served;
+    if (requestId === undefined) {
+      this.#forward(served, now);
+      return;
+    }
+    const known = this.#known(identityOf(request));
+    if (known === undefined || known.owner === this.#settings.self) {
+      this.#owner.serve(served, now);
+      return;
+    }
+    this.#observer.countBy("requests-relayed", known.owner);
+    this.#send(known.owner, {
+      type: "relay-request",
+      requestId,
+      ingress,
+      // How often it was relayed isn't known here: this is the last time.
+      hopLimit: 1,
+      minimumGeneration: known.generation,
+      source,
+      destination,
+      request: request.bytes,
+    });
+  }
+
   /** The owner's answer to a request that came by another member goes back there. */
   answerRelayed({ ingress }: ServedRequest, message: RelayReply, now: Now): void {
     if (ingress === this.#settings.self) this.#answered(message, now);

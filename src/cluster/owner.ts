@@ -90,6 +90,7 @@ export class Owner {
   readonly #safety: Safety;
   #settings: SafetySettings;
   readonly #answer: (served: ServedRequest, answer: Answer, now: Now) => void;
+  readonly #passOn: (served: ServedRequest, now: Now) => void;
   readonly #maximumUncommitted: number;
   /** In the order of positions. */
   #uncommitted: Uncommitted[] = [];
@@ -105,6 +106,8 @@ export class Owner {
     readonly settings: SafetySettings;
     readonly maximumUncommitted: number;
     readonly answer: (served: ServedRequest, answer: Answer, now: Now) => void;
+    /** Somebody else has become the owner before the answer was safe. */
+    readonly passOn: (served: ServedRequest, now: Now) => void;
   }) {
     this.#self = options.self;
     this.#engine = options.engine;
@@ -116,6 +119,7 @@ export class Owner {
     this.#settings = options.settings;
     this.#maximumUncommitted = options.maximumUncommitted;
     this.#answer = options.answer;
+    this.#passOn = options.passOn;
     options.table.listen((before, after) => this.#engine.rowChanged(before, after));
   }
 
@@ -151,8 +155,10 @@ export class Owner {
   progress(now: Now): void {
     if (this.#uncommitted.length === 0) return;
     const waiting: Uncommitted[] = [];
+    const superseded: Uncommitted[] = [];
     for (const entry of this.#uncommitted) {
       if (this.#isSafe(entry)) this.#answer(entry.served, entry.answer, now);
+      else if (this.#isSuperseded(entry)) superseded.push(entry);
       else if (entry.deadlineMs > now.monotonicMs) waiting.push(entry);
       else {
         this.#observer.countBy("datagrams-dropped", "unsafe");
@@ -160,6 +166,8 @@ export class Owner {
       }
     }
     this.#uncommitted = waiting;
+    // To the new owner it is a retransmission, if it has the registration already: the same reply, once that is safe there.
+    for (const { served } of superseded) this.#passOn(served, now);
   }
 
   /** This member may have been superseded while it did not run: what it was about to say is not certain any more. */
@@ -223,6 +231,12 @@ export class Owner {
     // Who has been superseded doesn't know any more what its successor has on which disks.
     if (row?.ownership.owner !== this.#self) return false;
     return this.#safety.coverage(row, this.#table.positionOf(mobile)) >= acknowledgements;
+  }
+
+  #isSuperseded({ answer: { binding } }: Uncommitted): boolean {
+    if (binding === undefined) return false;
+    const owner = this.#table.get(binding.mobile)?.ownership.owner ?? this.#locations.get(binding.mobile)?.owner;
+    return owner !== undefined && owner !== this.#self;
   }
 
   #carryOut(served: ServedRequest, decision: Decision, current: Binding | undefined, now: Now): void {

@@ -231,6 +231,31 @@ describe("draining", () => {
     }
     expect(cluster.agent("ha1").counts.owned).toBe(0);
   });
+
+  it.each(["ha1", "ha2", "ha3"])(
+    "answers by its new owner what %s took in and the old one could not answer any more",
+    (ingress) => {
+      const cluster = new TestCluster(3);
+      const homeAddress = cluster.homeAddressRanked("ha1", "ha2");
+      cluster.register("ha1", { homeAddress });
+      expect(
+        cluster.agent("ha1").findBinding({ homeAddress: ipv4(homeAddress), nai: undefined })?.ownership.owner,
+      ).toBe("ha1");
+
+      cluster.commitAtOnce = false;
+      expect(cluster.register(ingress, { homeAddress })).toBeUndefined();
+      cluster.agent("ha1").drain(true);
+      cluster.input("ha1", { type: "vitals", health: "draining", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
+      cluster.passTime(100);
+      expect(cluster.agent("ha1").counts.owned).toBe(0);
+      const before = cluster.replies.length;
+      cluster.commitAtOnce = true;
+      for (const id of ["ha1", "ha2", "ha3"]) cluster.commit(id);
+      cluster.passTime(100);
+      expect(cluster.replies.slice(before).map(({ reply }) => reply.code)).toEqual([0]);
+      expect(cluster.replies.at(-1)?.from).toBe(ingress);
+    },
+  );
 });
 
 describe("a disk that fails on a backup", () => {
