@@ -285,8 +285,9 @@ function viewOfPeer(
   peer: PeerStatus,
   monotonicMs: number,
 ): Omit<PeerView, "id" | "address" | "port" | "replication" | "relay"> {
-  if (peer.state === "unknown") {
-    return { state: "unknown", health: null, lastHeardMs: null, load: null, clockSkewMs: null, bootCount: null };
+  // Who was never heard may be suspect or dead by now.
+  if (peer.lastHeardMs === Number.NEGATIVE_INFINITY) {
+    return { state: peer.state, health: null, lastHeardMs: null, load: null, clockSkewMs: null, bootCount: null };
   }
   return {
     state: peer.state,

@@ -3,7 +3,8 @@ import { createSocket } from "node:dgram";
 import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BindingView, CountersView } from "../../src/api/schema.ts";
+import type { BindingView, CountersView, PeerView } from "../../src/api/schema.ts";
+import { waitFor } from "../../src/lab/wait.ts";
 import { type Endpoint, formatIpv4 } from "../../src/wire/ipv4.ts";
 import { seeded } from "../fuzz/random.ts";
 import { LoneDaemon } from "./lone-daemon.ts";
@@ -122,3 +123,18 @@ async function send(payloads: readonly Uint8Array[], targets: readonly Endpoint[
     socket.close();
   }
 }
+
+test("a member that was never heard is listed as dead, with nothing else known of it", async () => {
+  await using daemon = await LoneDaemon.start();
+  await daemon.stop("SIGTERM");
+  daemon.configure("anyhome.yaml", {
+    members: [...daemon.members, { id: "ha2", address: "127.0.0.2" }],
+    timers: { "heartbeat-interval": "10ms", "peer-timeout": "50ms" },
+  });
+  await daemon.start();
+  const dead = await waitFor(
+    async () => ((await daemon.ask("peers")) as PeerView[]).find(({ state }) => state === "dead"),
+    { deadlineMs: 30_000, what: "ha2 to be taken for dead" },
+  );
+  expect(dead).toMatchObject({ id: "ha2", health: null, lastHeardMs: null, load: null });
+});
