@@ -87,6 +87,7 @@ async function play(
     );
     const struckAtMs = await drill.strike(lab, homeAgent);
     let goneAtMs: number | undefined;
+    let observedUntilMs = struckAtMs;
     /** By mobile: what is lost is lost once. */
     const lost = new Map<string, Finding>();
     const check = async (asked: readonly string[]) => {
@@ -98,6 +99,7 @@ async function play(
     try {
       if (drill.leavesFib) goneAtMs = await untilGone(watch, address, struckAtMs, signal);
       await delay(OBSERVATION_MS, undefined, { signal });
+      observedUntilMs = Date.now();
       const all = lab.homeAgents.map((it) => it.name);
       await check(drill.silences ? all.filter((it) => it !== homeAgent) : all);
     } finally {
@@ -110,7 +112,7 @@ async function play(
       drill: name,
       homeAgent,
       fibMs: goneAtMs === undefined ? null : goneAtMs - struckAtMs,
-      ...experienced(experience, struckAtMs),
+      ...experienced(experience, struckAtMs, observedUntilMs),
       ...totals(reports),
       lost: [...lost.values()],
     };
@@ -134,15 +136,21 @@ async function untilGone(
   });
 }
 
-/** What mobiles saw of it, by the registrations that began with the blow or after it. */
+/**
+ * What mobiles saw of it, by the registrations that began with the blow or after it, and a second before the end of the
+ * observation: to ask home agents what they hold takes processors, which delays what comes then.
+ */
 export function experienced(
   all: readonly LoggedRegistration[],
   struckAtMs: number,
+  observedUntilMs: number,
 ): Pick<DrillRun, "servedMs" | "slowestMs" | "repeated" | "unanswered"> {
   const since = all.filter(({ time, latencyMs }) => {
     const endedAtMs = Date.parse(time);
     // A request that was under way when the blow fell is struck as well; who had asked a second before has had his chance.
-    return endedAtMs >= struckAtMs && endedAtMs - latencyMs >= struckAtMs - RETRANSMISSION_MS;
+    const beganAtMs = endedAtMs - latencyMs;
+    if (endedAtMs < struckAtMs || beganAtMs > observedUntilMs - RETRANSMISSION_MS) return false;
+    return beganAtMs >= struckAtMs - RETRANSMISSION_MS;
   });
   const accepted = since.filter(({ identification }) => identification !== null);
   const servedAgain = accepted.filter(({ tries }) => tries > 1).map(({ time }) => Date.parse(time) - struckAtMs);

@@ -89,6 +89,7 @@ test("slow machines get more time, but may lose nothing", () => {
 
 describe("what mobiles experienced", () => {
   const BLOW = Date.parse("2030-01-01T00:00:10.000Z");
+  const END = BLOW + 3500;
   const registration = (afterMs: number, latencyMs: number, tries: number): LoggedRegistration => ({
     time: new Date(BLOW + afterMs).toISOString(),
     homeAddress: "10.64.1.1",
@@ -112,18 +113,28 @@ describe("what mobiles experienced", () => {
       registration(2300, 2200, 3),
       givenUp(5100, 5000, 5),
     ];
-    expect(experienced(all, BLOW)).toEqual({ servedMs: 1200, slowestMs: 2200, repeated: 8, unanswered: 1 });
+    expect(experienced(all, BLOW, END)).toEqual({ servedMs: 1200, slowestMs: 2200, repeated: 8, unanswered: 1 });
+  });
+
+  test("has nothing of what began when the observation was nearly over", () => {
+    const all = [
+      registration(2600, 150, 1),
+      registration(2700, 199, 1),
+      registration(9000, 6501, 2),
+      givenUp(9000, 5000, 5),
+    ];
+    expect(experienced(all, BLOW, END)).toEqual({ servedMs: 9000, slowestMs: 6501, repeated: 1, unanswered: 0 });
   });
 
   test("has nothing of what went wrong before", () => {
     const before = [registration(-500, 100, 1), registration(50, 1100, 2), givenUp(-10, 5000, 5), givenUp(10, 5000, 5)];
-    expect(experienced([...before, registration(10, 12, 1)], BLOW)).toEqual({
+    expect(experienced([...before, registration(10, 12, 1)], BLOW, END)).toEqual({
       servedMs: null,
       slowestMs: 12,
       repeated: 0,
       unanswered: 0,
     });
-    expect(experienced([], BLOW)).toEqual({ servedMs: null, slowestMs: null, repeated: 0, unanswered: 0 });
+    expect(experienced([], BLOW, END)).toEqual({ servedMs: null, slowestMs: null, repeated: 0, unanswered: 0 });
   });
 });
 
