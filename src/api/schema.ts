@@ -135,7 +135,7 @@ export const peerView = z.object({
   id: z.string(),
   address,
   port: z.int().min(1).max(65535),
-  state: z.enum(["self", "alive", "one-way", "suspect", "dead", "unknown"]),
+  state: z.enum(["self", "alive", "one-way", "skewed", "suspect", "dead", "unknown"]),
   /** As the peer says; `null` if it was never heard. */
   health: health.nullable(),
   /** How long ago; `null` if never. 0 for oneself. */

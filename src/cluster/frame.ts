@@ -41,17 +41,22 @@ export type FrameFault =
   | "unknown-sender"
   | "bad-authenticator"
   | "replayed"
+  /** By two daemons that say they are the same member: a heartbeat of an earlier start, but newer than those of the later one. */
+  | "member-twice"
   | "malformed-body";
 
 export type FrameResult =
   | { readonly ok: true; readonly sender: MemberId; readonly bootCount: number; readonly message: Message }
-  | { readonly ok: false; readonly fault: FrameFault };
+  | { readonly ok: false; readonly fault: Exclude<FrameFault, "member-twice"> }
+  | { readonly ok: false; readonly fault: "member-twice"; readonly sender: MemberId };
 
 interface Peer {
   readonly sendKey: KeyObject;
   readonly receiveKey: KeyObject;
   readonly window: ReplayWindow;
   nextSequence: number;
+  /** Of the newest heartbeat, by the sender's clock. */
+  newestSentAtMs: number;
 }
 
 /** Seals what this member sends and opens what it receives. One per member; knows the keys of all peers. */
@@ -86,6 +91,7 @@ export class FrameCodec {
         receiveKey: this.#deriveKey(peer, this.#self),
         window: new ReplayWindow(),
         nextSequence: 1,
+        newestSentAtMs: Number.NEGATIVE_INFINITY,
       });
     }
   }
@@ -124,8 +130,13 @@ export class FrameCodec {
       const peer = this.#peer(sender);
       if (peer === undefined) return refuse("unknown-sender");
       if (!verifyFrame(peer.receiveKey, covered, frame.subarray(covered.length))) return refuse("bad-authenticator");
-      if (!peer.window.accept(bootCount, sequence)) return refuse("replayed");
-      return { ok: true, sender, bootCount, message: decodeMessage(type, reader) };
+      const isFresh = peer.window.accept(bootCount, sequence);
+      const message = decodeMessage(type, reader);
+      // Nobody can have recorded what is said only now.
+      const isNewest = message.type === "heartbeat" && message.sentAtMs > peer.newestSentAtMs;
+      if (!isFresh) return isNewest ? { ok: false, fault: "member-twice", sender } : refuse("replayed");
+      if (isNewest) peer.newestSentAtMs = message.sentAtMs;
+      return { ok: true, sender, bootCount, message };
     } catch (error) {
       if (error instanceof FrameFormatError) return refuse("malformed-body");
       throw error;
@@ -137,6 +148,6 @@ export class FrameCodec {
   }
 }
 
-function refuse(fault: FrameFault): FrameResult {
+function refuse(fault: Exclude<FrameFault, "member-twice">): FrameResult {
   return { ok: false, fault };
 }

@@ -149,6 +149,9 @@ export class Heartbeats {
     if (after.state === "suspect") this.#observer.event("member-suspect", { member });
     if (after.state === "alive") this.#observer.event("member-alive", { member });
     if (after.state === "one-way" && before.state === "alive") this.#observer.event("member-one-way", { member });
+    if (after.state === "skewed") {
+      this.#observer.event("member-skewed", { member, skewMs: Math.round(after.clockSkewMs) });
+    }
     if (after.state === "dead") this.#observer.event("member-dead", { member });
   }
 }

@@ -26,6 +26,7 @@ import type { MoveProgress } from "../replication/mover.ts";
 import { Replication, type ReplicationSettings, type TemporaryCopySettings } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import { BindingTable } from "./binding-table.ts";
+import { Explanations } from "./explanations.ts";
 import { FrameCodec } from "./frame.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Ingress } from "./ingress.ts";
@@ -52,6 +53,8 @@ export interface HomeAgentSettings {
   readonly virtualEndpoint: Endpoint;
   readonly heartbeatIntervalMs: number;
   readonly peerTimeoutMs: number;
+  /** A member whose clock is further from ours is left out. */
+  readonly maximumClockSkewMs: number;
   readonly relayTimeoutMs: number;
   /** A request is relayed at most this often. */
   readonly hopLimit: number;
@@ -63,10 +66,28 @@ export interface HomeAgentSettings {
   readonly associations: AssociationTable;
 }
 
+/** Two daemons that say they are one member. */
+export interface Twins {
+  readonly member: MemberId;
+  /** Where the one comes from that was started later. */
+  readonly believed: string;
+  readonly refused: string;
+}
+
+/** How long two daemons of one name count as such after the last word of the second. */
+const TWINS_REMEMBERED_MS = 10_000;
+
 /** Of the settings, those that can change while the member runs. */
 export type Reconfiguration = Pick<
   HomeAgentSettings,
-  "members" | "heartbeatIntervalMs" | "peerTimeoutMs" | "loadFactor" | "replication" | "policy" | "associations"
+  | "members"
+  | "heartbeatIntervalMs"
+  | "peerTimeoutMs"
+  | "maximumClockSkewMs"
+  | "loadFactor"
+  | "replication"
+  | "policy"
+  | "associations"
 >;
 
 export class HomeAgent {
@@ -87,6 +108,10 @@ export class HomeAgent {
   /** Since it last settled. */
   #hasTicked = false;
   #mayBeSafe = false;
+  readonly #explanations = new Explanations();
+  /** Where the last heartbeat of each member came from. */
+  readonly #sources = new Map<MemberId, Endpoint>();
+  readonly #twins = new Map<MemberId, Twins & { readonly heardMs: number }>();
   #eventLoopDelayMs = 0;
   #storeQueue = 0;
 
@@ -100,8 +125,7 @@ export class HomeAgent {
     this.#journal = new Journal(emit);
     this.#table = new BindingTable(this.#journal);
     this.#frames = new FrameCodec({ cluster, secret, self, peers, bootCount });
-    const { peerTimeoutMs, heartbeatIntervalMs } = settings;
-    this.#membership = new Membership({ peers, ownBootCount: bootCount, peerTimeoutMs, heartbeatIntervalMs });
+    this.#membership = new Membership({ ...settings, peers, ownBootCount: bootCount });
     this.#placement = new Placement(derivePlacementKey(secret, cluster), members);
     this.#locations = new LocationTable(this.#journal);
     this.#heartbeats = new Heartbeats({
@@ -170,7 +194,7 @@ export class HomeAgent {
         this.#receiveFrame(input.payload, input.source, now);
         break;
       case "stream":
-        if (this.#membership.get(input.peer) === undefined) break;
+        if (!this.#isBelieved(input.peer)) break;
         this.#membership.lives(input.peer, now.monotonicMs);
         this.#replication.receive(input.peer, input.message, now);
         break;
@@ -203,6 +227,7 @@ export class HomeAgent {
         this.#membership.routed(input.announcers);
         break;
       case "stalled":
+        this.#membership.stalled(now.monotonicMs);
         this.#owner.stalled();
         this.#ingress.stalled();
         this.#replication.stalled(now);
@@ -246,10 +271,10 @@ export class HomeAgent {
     const before = this.#settings;
     const settings = { ...before, ...changes };
     const peers = peersOf(settings);
-    const { members, peerTimeoutMs, heartbeatIntervalMs, policy, associations } = settings;
+    const { members, heartbeatIntervalMs, policy, associations } = settings;
     this.#settings = settings;
     this.#frames.setPeers(peers);
-    this.#membership.configure({ peers, peerTimeoutMs, heartbeatIntervalMs });
+    this.#membership.configure({ ...settings, peers });
     this.#placement.setMembers(members);
     this.#heartbeats.configure({ members, intervalMs: heartbeatIntervalMs });
     this.#owner.configure(safetySettings(settings));
@@ -323,6 +348,16 @@ export class HomeAgent {
 
   peer(id: MemberId): PeerStatus | undefined {
     return this.#membership.get(id);
+  }
+
+  /** Members that two daemons say they are, lately. */
+  twins(now: Now): Twins[] {
+    return [...this.#twins.values()].filter(({ heardMs }) => now.monotonicMs - heardMs < TWINS_REMEMBERED_MS);
+  }
+
+  /** Members that hear another daemon, started later, that says it is this one. */
+  get hearingAnother(): readonly MemberId[] {
+    return this.#membership.hearingAnother;
   }
 
   get health(): HealthState {
@@ -401,7 +436,9 @@ export class HomeAgent {
     const opened = this.#frames.open(payload);
     if (!opened.ok) {
       this.#observer.countBy("frames-rejected", opened.fault);
-      this.#observer.event("frame-rejected", { source: formatEndpoint(source), reason: opened.fault });
+      if (opened.fault === "member-twice") this.#twice(opened.sender, source, now);
+      else if (this.#explanations.isNews(formatEndpoint(source), opened.fault))
+        this.#observer.event("frame-rejected", { source: formatEndpoint(source), reason: opened.fault });
       return;
     }
     const { sender, bootCount, message } = opened;
@@ -410,6 +447,9 @@ export class HomeAgent {
     switch (message.type) {
       case "heartbeat": {
         const { state, restarted } = this.#heartbeats.received(sender, bootCount, message, now);
+        this.#sources.set(sender, source);
+        if (state !== undefined) this.#explanations.forgive(formatEndpoint(source));
+        if (state === "skewed") this.#outputs.push({ type: "end-stream", to: sender, reason: "clock-skew" });
         if (restarted) this.#replication.peerRestarted(sender);
         if (state !== undefined) this.#replication.peerChanged(sender, state, now);
         break;
@@ -421,6 +461,20 @@ export class HomeAgent {
         this.#ingress.replied(sender, message, now);
         break;
     }
+  }
+
+  /** Two daemons say that they are this member; the one that was started later is believed. */
+  #twice(member: MemberId, source: Endpoint, now: Now): void {
+    const addresses = [this.#sources.get(member), source].map((address) => (address ? formatEndpoint(address) : "?"));
+    const [believed = "?", refused = "?"] = addresses;
+    if (!this.twins(now).some((twins) => twins.member === member))
+      this.#observer.event("member-twice", { member, believed, refused });
+    this.#twins.set(member, { member, believed, refused, heardMs: now.monotonicMs });
+  }
+
+  /** Neither a stranger, or no member any more, nor one whose times mean something else than ours. */
+  #isBelieved(peer: MemberId): boolean {
+    return (this.#membership.get(peer)?.state ?? "skewed") !== "skewed";
   }
 
   /** The owner has answered: straight to the foreign agent, or back to the ingress. */

@@ -63,6 +63,8 @@ export type Output =
     }
   /** A message on the stream to another member; dropped where there is none. */
   | { readonly type: "stream"; readonly to: MemberId; readonly message: StreamMessage }
+  /** The stream to another member is to end: what it says must not be taken in. */
+  | { readonly type: "end-stream"; readonly to: MemberId; readonly reason: "clock-skew" }
   /** Row changes to be written, in order. */
   | { readonly type: "append"; readonly changes: readonly LoggedChange[] };
 
@@ -108,6 +110,8 @@ export type CoreEvent =
   | "member-alive"
   | "member-one-way"
   | "member-suspect"
+  | "member-skewed"
+  | "member-twice"
   | "takeover-started"
   | "takeover-finished"
   | "backup-lagging"

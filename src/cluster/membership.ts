@@ -6,10 +6,11 @@ import type { HealthState, Heartbeat, Load } from "./message.ts";
 export interface PeerStatus {
   readonly id: MemberId;
   /**
-   * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear this start of ours. `suspect`: silent for
-   * longer than the peer timeout. `dead`: silent for everybody who is alive. `unknown`: never heard since our start.
+   * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear this start of ours. `skewed`: both hear each
+   * other, but their clocks are too far apart. `suspect`: silent for longer than the peer timeout. `dead`: silent for everybody
+   * who is alive. `unknown`: never heard since our start.
    */
-  readonly state: "alive" | "one-way" | "suspect" | "dead" | "unknown";
+  readonly state: "alive" | "one-way" | "skewed" | "suspect" | "dead" | "unknown";
   readonly health: HealthState;
   /** Routers have its announcement, as far as it knows. */
   readonly announced: boolean;
@@ -19,6 +20,8 @@ export interface PeerStatus {
   readonly load: Load;
   /** 0 before it was first heard. */
   readonly bootCount: number;
+  /** Ours, as it knows it. */
+  readonly heardBootCount: number;
   /** Its wall clock minus ours, including the time on the way; ms. */
   readonly clockSkewMs: number;
   /** Monotonic ms of the last heartbeat. */
@@ -32,6 +35,9 @@ export interface PeerStatus {
 /** Peer timeouts that a peer has to be heard for the first time. */
 const START_PATIENCE = 10;
 
+/** For reading what has come in during a stall. */
+const JUDGEMENT_PAUSE_MS = 1000;
+
 const NO_LOAD: Load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
 
 export class Membership {
@@ -39,6 +45,9 @@ export class Membership {
   readonly #ownBootCount: number;
   #peerTimeoutMs = 0;
   #goneTimeoutMs = 0;
+  #maximumClockSkewMs = 0;
+  /** What was said before has been waiting, and its time is old: nobody's clock is judged by it; monotonic ms. */
+  #judgesClocksFromMs = Number.NEGATIVE_INFINITY;
   /** Whom routers had a route to, and whether they still do. */
   readonly #routed = new Map<MemberId, "present" | "gone">();
   /** Since when each could have been heard; monotonic ms. */
@@ -53,6 +62,7 @@ export class Membership {
     readonly ownBootCount: number;
     readonly peerTimeoutMs: number;
     readonly heartbeatIntervalMs: number;
+    readonly maximumClockSkewMs: number;
   }) {
     this.#ownBootCount = options.ownBootCount;
     this.configure(options);
@@ -63,12 +73,15 @@ export class Membership {
     peers,
     peerTimeoutMs,
     heartbeatIntervalMs,
+    maximumClockSkewMs,
   }: {
     readonly peers: readonly MemberId[];
     readonly peerTimeoutMs: number;
     readonly heartbeatIntervalMs: number;
+    readonly maximumClockSkewMs: number;
   }): void {
     this.#peerTimeoutMs = peerTimeoutMs;
+    this.#maximumClockSkewMs = maximumClockSkewMs;
     // A member that stands still for half of the timeout demotes itself when it goes on; it may have been about to send a
     // heartbeat. Whoever is silent for longer than both together has either done so, or is dead.
     this.#goneTimeoutMs = Math.min(peerTimeoutMs / 2 + heartbeatIntervalMs, peerTimeoutMs);
@@ -89,6 +102,7 @@ export class Membership {
         heardUnfitCount: 0,
         load: NO_LOAD,
         bootCount: 0,
+        heardBootCount: 0,
         clockSkewMs: 0,
         lastHeardMs: Number.NEGATIVE_INFINITY,
         takesLinkRelay: false,
@@ -98,17 +112,25 @@ export class Membership {
   }
 
   heard(id: MemberId, bootCount: number, heartbeat: Heartbeat, now: Now): void {
-    if (!this.#peers.has(id)) return;
+    const before = this.#peers.get(id);
+    if (before === undefined) return;
+    const clockSkewMs = heartbeat.sentAtMs - now.wallMs;
+    const isSkewed =
+      now.monotonicMs < this.#judgesClocksFromMs
+        ? before.state === "skewed"
+        : Math.abs(clockSkewMs) > this.#maximumClockSkewMs;
+    const hearsUs = heartbeat.heardBootCount === this.#ownBootCount;
     this.#peers.set(id, {
       id,
-      state: heartbeat.heardBootCount === this.#ownBootCount ? "alive" : "one-way",
+      state: hearsUs ? (isSkewed ? "skewed" : "alive") : "one-way",
       health: heartbeat.health,
       announced: heartbeat.announced,
       unfitCount: heartbeat.unfitCount,
       heardUnfitCount: heartbeat.heardUnfitCount,
       load: heartbeat.load,
       bootCount,
-      clockSkewMs: heartbeat.sentAtMs - now.wallMs,
+      heardBootCount: heartbeat.heardBootCount,
+      clockSkewMs,
       lastHeardMs: now.monotonicMs,
       takesLinkRelay: heartbeat.takesLinkRelay,
       silent: heartbeat.silent,
@@ -120,6 +142,11 @@ export class Membership {
     const peer = this.#peers.get(id);
     if (peer === undefined || peer.lastHeardMs === monotonicMs || !isHeard(peer)) return;
     this.#peers.set(id, { ...peer, lastHeardMs: monotonicMs });
+  }
+
+  /** This member did not run. */
+  stalled(monotonicMs: number): void {
+    this.#judgesClocksFromMs = monotonicMs + JUDGEMENT_PAUSE_MS;
   }
 
   /** What all routers together have routes to; `undefined`: that can't be known, and what was known says nothing any more. */
@@ -191,6 +218,13 @@ export class Membership {
     return this.#peers.get(id)?.state === "alive";
   }
 
+  /** Members that hear a later start of ours than this one: somebody else says that it is this member. */
+  get hearingAnother(): MemberId[] {
+    return [...this.#peers.values()]
+      .filter((peer) => isHeard(peer) && peer.heardBootCount > this.#ownBootCount)
+      .map(({ id }) => id);
+  }
+
   /** What our heartbeat to it must echo. */
   heardBootCount(id: MemberId): number {
     const peer = this.#peers.get(id);
@@ -199,5 +233,5 @@ export class Membership {
 }
 
 function isHeard(peer: PeerStatus): boolean {
-  return peer.state === "alive" || peer.state === "one-way";
+  return peer.state === "alive" || peer.state === "one-way" || peer.state === "skewed";
 }

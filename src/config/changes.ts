@@ -15,6 +15,7 @@ export interface ConfigChange {
 const LIVE = [
   "timers.heartbeat-interval",
   "timers.peer-timeout",
+  "timers.maximum-clock-skew",
   "placement",
   "replication",
   "registration",

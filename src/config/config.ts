@@ -100,6 +100,8 @@ export interface Timers {
   readonly heartbeatIntervalMs: number;
   /** Without a heartbeat for this long, a member counts as dead. */
   readonly peerTimeoutMs: number;
+  /** Members whose clocks are further apart leave each other out. */
+  readonly maximumClockSkewMs: number;
   /** How long an ingress home agent keeps a temporary binding without an answer from the owner. */
   readonly relayTimeoutMs: number;
 }

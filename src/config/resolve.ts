@@ -28,6 +28,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     timers: {
       heartbeatIntervalMs: timers["heartbeat-interval"],
       peerTimeoutMs: timers["peer-timeout"],
+      maximumClockSkewMs: timers["maximum-clock-skew"],
       relayTimeoutMs: timers["relay-timeout"],
     },
     relay: {

@@ -144,6 +144,10 @@ const timers = section({
     .duration({ from: "20ms", to: "10m", example: "800ms" })
     .prefault("800ms")
     .describe("A member not heard for this long counts as dead. More than two heartbeat intervals."),
+  "maximum-clock-skew": field
+    .duration({ from: "1s", to: "1h", example: "30s" })
+    .prefault("30s")
+    .describe("A member whose clock differs by more is left out: not relayed to, no backup, no new mobiles."),
   "relay-timeout": field
     .duration({ from: "100ms", to: "1m", example: "2s" })
     .prefault("2s")

@@ -147,7 +147,7 @@ async function startOn(
   configuration.apply = (changed) => {
     running = { config: changed, settings: homeAgentSettings(changed, store.bootCount, running) };
     driver.reconfigure(running.settings);
-    sockets.setMembers(changed.members);
+    sockets.reconfigure(changed);
     driver.linkRelay?.setPeers(linkPeers(changed));
     advertiser.setMembers(configuredAnnouncers(changed));
     log.setLevel(changed.log.level);

@@ -93,6 +93,9 @@ export class Driver {
         case "stream":
           this.streams?.send(output.to, output.message);
           break;
+        case "end-stream":
+          this.streams?.end(output.to, output.reason);
+          break;
         case "append":
           this.#options.append(output.changes);
           break;

@@ -21,7 +21,7 @@ import { type CheckStatus, type Finding, SettledCheck } from "../health/settled-
 import type { Store } from "../store/store.ts";
 import type { EventLog } from "../telemetry/log.ts";
 import { advertisements } from "./advertisements.ts";
-import type { Driver } from "./driver.ts";
+import { currentTime, type Driver } from "./driver.ts";
 import type { LiveConfig } from "./live-config.ts";
 import type { Sockets } from "./sockets.ts";
 import type { StoreWatch } from "./store-watch.ts";
@@ -129,10 +129,25 @@ export class HealthWatch {
         isLastAnnouncer: this.#isAlone,
         storeFailure: storeWatch.failure,
         registrationSocketFailure: sockets.registrationFailure,
+        missingStreams: this.#missingStreams(),
+        maximumClockSkewMs: configuration.current.timers.maximumClockSkewMs,
+        twins: agent.twins(currentTime()),
         configurationProblem: configuration.lastReload?.problem ?? undefined,
       },
       Date.now(),
     );
+  }
+
+  #missingStreams(): ReadonlyMap<string, string> {
+    const { agent, driver } = this.#sources;
+    const alive = [...agent.peers].filter(({ state }) => state === "alive");
+    const problems = alive.map(({ id }) => [id, driver.streams?.problem(id)] as const);
+    return new Map(problems.filter((entry): entry is [string, string] => entry[1] !== undefined));
+  }
+
+  #describe(peers: readonly string[]): string[] {
+    const missing = this.#missingStreams();
+    return peers.map((id) => (missing.has(id) ? `${id} (no stream: ${missing.get(id)})` : id));
   }
 
   /** To be called when something has changed that it goes by. */
@@ -168,10 +183,14 @@ export class HealthWatch {
       listenedMs: performance.now() - this.#listeningSinceMs,
       peerTimeoutMs: configuration.current.timers.peerTimeoutMs,
       // Only at the start: whoever has been level with its peers serves on while one of them comes back.
-      catchingUpWith: this.#hasCaughtUp ? [] : agent.catchingUpWith,
+      catchingUpWith: this.#hasCaughtUp ? [] : this.#describe(agent.catchingUpWith),
       storeFailure: storeWatch.failure,
       oldestQueuedMs,
       registrationSocketFailure: sockets.registrationFailure,
+      clockSkewsMs: [...agent.peers].flatMap(({ state, clockSkewMs }) =>
+        state === "skewed" ? [clockSkewMs] : state === "alive" ? [0] : [],
+      ),
+      peersHearingAnother: agent.hearingAnother,
       checks: this.checks,
       stopping: this.#stopping,
     });

@@ -19,6 +19,7 @@ export function homeAgentSettings(config: Config, bootCount: number, running?: R
     virtualEndpoint: { address: config.virtualAddress, port: config.self.listen.port },
     heartbeatIntervalMs: config.timers.heartbeatIntervalMs,
     peerTimeoutMs: config.timers.peerTimeoutMs,
+    maximumClockSkewMs: config.timers.maximumClockSkewMs,
     relayTimeoutMs: config.timers.relayTimeoutMs,
     hopLimit: config.relay.hopLimit,
     maximumPending: config.relay.maximumPending,

@@ -25,7 +25,8 @@ export class Sockets {
   readonly #counters: Counters;
   readonly #log: EventLog;
   readonly #changed: () => void;
-  #members: Config["members"];
+  /** As the last reload left it; `#config` is that of the start. */
+  #live: Config;
   #timer: NodeJS.Timeout | undefined;
   #hasAddedAddress = false;
   #closed = false;
@@ -39,7 +40,7 @@ export class Sockets {
     changed: () => void,
   ) {
     this.#config = config;
-    this.#members = config.members;
+    this.#live = config;
     this.#bootCount = bootCount;
     this.#driver = driver;
     this.#counters = counters;
@@ -67,9 +68,9 @@ export class Sockets {
   }
 
   /** Others may have come, gone or moved; this one stays where it is. */
-  setMembers(members: Config["members"]): void {
-    this.#members = members;
-    this.#driver.streams?.setMembers(members);
+  reconfigure(config: Config): void {
+    this.#live = config;
+    this.#driver.streams?.setMembers(config.members);
   }
 
   /** Brings the counter up to date; answers the sum. */
@@ -92,8 +93,9 @@ export class Sockets {
       cluster,
       secret,
       self: node,
-      members: this.#members,
+      members: this.#live.members,
       bootCount: this.#bootCount,
+      maximumClockSkewMs: () => this.#live.timers.maximumClockSkewMs,
       listener: {
         opened: (peer) => driver.input({ type: "stream-opened", peer }),
         closed: (peer) => driver.input({ type: "stream-closed", peer }),

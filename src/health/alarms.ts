@@ -1,6 +1,7 @@
 /** What an operator should see to, as long as it lasts. */
 import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
 import type { BfdNeighborStatus } from "../bfd/speaker.ts";
+import type { Twins } from "../cluster/home-agent.ts";
 import type { PeerStatus } from "../cluster/membership.ts";
 import type { CheckStatus } from "./settled-check.ts";
 
@@ -21,11 +22,15 @@ export interface AlarmSources {
   readonly isLastAnnouncer: boolean;
   readonly storeFailure: string | undefined;
   readonly registrationSocketFailure: string | undefined;
+  /** Peers that are alive and have no stream with this member, and why. */
+  readonly missingStreams: ReadonlyMap<string, string>;
+  readonly maximumClockSkewMs: number;
+  readonly twins: readonly Twins[];
   /** Why the configuration file, as it is now, was not taken over. */
   readonly configurationProblem: string | undefined;
 }
 
-/** Lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second is a lot. */
+/** Worth telling: lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second is a lot. */
 const CLOCK_SKEW_BOUND_MS = 1000;
 
 const VERBS = { fail: "fails", degraded: "is degraded" } as const;
@@ -53,6 +58,9 @@ function findings({
   storeFailure,
   registrationSocketFailure,
   configurationProblem,
+  missingStreams,
+  maximumClockSkewMs,
+  twins,
 }: AlarmSources): [string, string][] {
   const found: [string, string][] = [];
   if (isLastAnnouncer) {
@@ -72,8 +80,15 @@ function findings({
       found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);
     if (state === "one-way") found.push([`member ${id}`, `${id} is heard, but doesn't hear this member`]);
     if (state !== "unknown" && Math.abs(clockSkewMs) > CLOCK_SKEW_BOUND_MS) {
-      found.push([`clock ${id}`, `the clock of ${id} differs from ours by ${(clockSkewMs / 1000).toFixed(1)} s`]);
+      found.push([`clock ${id}`, clockProblem(id, state, clockSkewMs, maximumClockSkewMs)]);
     }
+  }
+  for (const [member, problem] of missingStreams) {
+    found.push([`stream ${member}`, `no stream to ${member}, so no copies here nor there: ${problem}`]);
+  }
+  for (const { member, believed, refused } of twins) {
+    const who = `two daemons say that they are ${member}: from ${believed}, which is believed, and from ${refused}`;
+    found.push([`twins ${member}`, `${who}; stop the one that isn't ${member}`]);
   }
   if (advertiser.type === "exabgp" && advertiser.speaker !== "running") {
     found.push(["speaker", `the BGP speaker is ${advertiser.speaker}: ${advertiser.lastError ?? "not started yet"}`]);
@@ -87,4 +102,10 @@ function findings({
       found.push([`bfd ${address}`, `the BFD session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
   }
   return found;
+}
+
+function clockProblem(id: string, state: PeerStatus["state"], skewMs: number, maximumMs: number): string {
+  const difference = `the clock of ${id} differs from ours by ${(skewMs / 1000).toFixed(1)} s`;
+  if (state !== "skewed") return difference;
+  return `${difference}, more than maximum-clock-skew (${maximumMs / 1000} s): it is left out until they agree; see to time synchronization on both`;
 }

@@ -14,6 +14,7 @@
  */
 import type { TLSSocket } from "node:tls";
 import { deriveStreamKey } from "../auth/cluster-key.ts";
+import { Explanations } from "../cluster/explanations.ts";
 import type { MemberId } from "../registration/binding.ts";
 import type { StreamMessage } from "../replication/message.ts";
 import { decodeStreamMessage, encodeStreamMessage, StreamMessageError } from "../replication/stream-codec.ts";
@@ -25,9 +26,6 @@ import type { StreamFault } from "./stream-fault.ts";
 import { decodeHello, encodeHello, type Hello } from "./stream-hello.ts";
 import { StreamListener } from "./stream-listener.ts";
 import { formatIdentity, parseIdentity } from "./stream-tls.ts";
-
-/** Rejections remembered as explained, by source and reason; the oldest are forgotten. */
-const MAXIMUM_EXPLAINED = 256;
 
 export interface StreamMember extends Endpoint {
   readonly id: MemberId;
@@ -48,6 +46,8 @@ export interface StreamChannelsOptions {
   /** All members, this one too. */
   readonly members: readonly StreamMember[];
   readonly bootCount: number;
+  /** Whose clock is further from ours is refused. */
+  readonly maximumClockSkewMs: () => number;
   readonly listener: StreamChannelListener;
   readonly log: EventLog;
   /** Every attempt that was rejected, and every stream that ended. */
@@ -65,6 +65,8 @@ interface Peer {
   /** Secured; its hello is still to come. */
   greeting: StreamConnection | undefined;
   stream: StreamConnection | undefined;
+  /** Why there is no stream, as far as we know. */
+  problem: string;
   /** The peer's, while there is a stream. */
   bootCount: number;
 }
@@ -73,7 +75,7 @@ export class StreamChannels {
   readonly #options: StreamChannelsOptions;
   readonly #local: Endpoint;
   readonly #peers: Map<MemberId, Peer>;
-  readonly #explained = new Set<string>();
+  readonly #explanations = new Explanations();
   #listener: StreamListener | undefined;
   #closed = false;
 
@@ -97,6 +99,17 @@ export class StreamChannels {
   /** Dropped where there is no stream. */
   send(peer: MemberId, message: StreamMessage): void {
     this.#peers.get(peer)?.stream?.send(encodeStreamMessage(message));
+  }
+
+  /** Why there is no stream to a peer; `undefined` if there is one. */
+  problem(peer: MemberId): string | undefined {
+    const found = this.#peers.get(peer);
+    return found === undefined || found.stream !== undefined ? undefined : found.problem;
+  }
+
+  /** Ends the stream to a peer, if there is one. It may be opened again, if the peer's hello is in order. */
+  end(peer: MemberId, reason: StreamFault): void {
+    this.#peers.get(peer)?.stream?.close(reason);
   }
 
   /** Other members, or others' addresses. Streams to those who stay where they are go on. */
@@ -148,7 +161,13 @@ export class StreamChannels {
       identity: formatIdentity(self, cluster),
       key: peer.key,
       secured: (socket) => this.#secured(socket, peer),
-      rejected: (reason) => this.#reject(formatIpv4(peer.endpoint.address), reason),
+      rejected: (reason) => {
+        peer.problem = `${place(peer)}: ${reason}`;
+        this.#reject(formatIpv4(peer.endpoint.address), reason);
+      },
+      unreachable: (code) => {
+        peer.problem = `${place(peer)} ${code === "ECONNREFUSED" ? "refuses connections" : `doesn't answer${code ? ` (${code})` : ""}`}`;
+      },
     });
   }
 
@@ -174,6 +193,7 @@ export class StreamChannels {
         if (peer.stream === connection) this.#end(peer, reason);
         if (peer.greeting !== connection) return;
         peer.greeting = undefined;
+        peer.problem = `${place(peer)}: ${reason}`;
         this.#reject(formatIpv4(peer.endpoint.address), reason);
       },
     });
@@ -196,7 +216,7 @@ export class StreamChannels {
     peer.bootCount = greeted.bootCount;
     connection.admit();
     if (!peer.weDial) this.#sendHello(connection);
-    this.#forgive(peer);
+    this.#explanations.forgive(formatIpv4(peer.endpoint.address));
     this.#options.log.event("stream-opened", { member: peer.id });
     this.#options.listener.opened(peer.id);
   }
@@ -204,16 +224,18 @@ export class StreamChannels {
   #check(peer: Peer, body: Uint8Array): Hello | StreamFault {
     const decoded = decodeHello(body);
     if (!decoded.ok) return decoded.fault;
-    const { cluster, member, bootCount } = decoded.hello;
+    const { cluster, member, bootCount, sentAtMs } = decoded.hello;
     if (cluster !== this.#options.cluster) return "other-cluster";
     if (member === this.#options.self) return "own-id";
     if (member !== peer.id) return "wrong-member";
+    if (sentAtMs !== undefined && Math.abs(sentAtMs - Date.now()) > this.#options.maximumClockSkewMs())
+      return "clock-skew";
     return peer.stream !== undefined && bootCount < peer.bootCount ? "older-boot-count" : decoded.hello;
   }
 
   #sendHello(connection: StreamConnection): void {
     const { cluster, self, bootCount } = this.#options;
-    connection.send(encodeHello({ cluster, member: self, bootCount }));
+    connection.send(encodeHello({ cluster, member: self, bootCount, sentAtMs: Date.now() }));
   }
 
   #receive(peer: Peer, connection: StreamConnection, body: Uint8Array): void {
@@ -241,23 +263,17 @@ export class StreamChannels {
   #reject(source: string, reason: StreamFault, err?: Error): void {
     if (this.#closed) return;
     this.#options.count(reason);
-    const explanation = `${source} ${reason}`;
-    if (this.#explained.has(explanation)) return;
-    const [oldest] = this.#explained;
-    if (this.#explained.size >= MAXIMUM_EXPLAINED && oldest !== undefined) this.#explained.delete(oldest);
-    this.#explained.add(explanation);
+    if (!this.#explanations.isNews(source, reason)) return;
     this.#options.log.event("stream-rejected", { source, reason, ...(err && { err }) });
-  }
-
-  /** It got in: the next time that it does not is news again. */
-  #forgive({ endpoint }: Peer): void {
-    const prefix = `${formatIpv4(endpoint.address)} `;
-    for (const explanation of this.#explained) if (explanation.startsWith(prefix)) this.#explained.delete(explanation);
   }
 }
 
-function makePeer({ id, address, port }: StreamMember, { secret, cluster, self }: StreamChannelsOptions): Peer {
+function makePeer(
+  { id, address, port }: StreamMember,
+  { secret, cluster, self, members }: StreamChannelsOptions,
+): Peer {
   const weDial = self < id;
+  const ownPort = members.find((member) => member.id === self)?.port ?? port;
   return {
     id,
     endpoint: { address, port },
@@ -266,6 +282,11 @@ function makePeer({ id, address, port }: StreamMember, { secret, cluster, self }
     dialer: undefined,
     greeting: undefined,
     stream: undefined,
+    problem: weDial ? "not connected yet" : `it has not connected to our TCP port, ${ownPort}`,
     bootCount: 0,
   };
+}
+
+function place({ endpoint: { address, port } }: Peer): string {
+  return `TCP port ${port} of ${formatIpv4(address)}`;
 }

@@ -18,6 +18,8 @@ export interface StreamDialerOptions {
   readonly secured: (socket: TLSSocket) => void;
   /** Somebody was there, but not a member with our key. That nobody is there is no news. */
   readonly rejected: (reason: StreamFault) => void;
+  /** Nobody was there; in the words of the system, `undefined` if it has none. */
+  readonly unreachable: (code: string | undefined) => void;
 }
 
 /** Keeps connecting to one member. */
@@ -59,6 +61,7 @@ export class StreamDialer {
     });
     this.#handshake = socket;
     let fault: StreamFault | undefined;
+    let code: string | undefined;
     let securedAtMs: number | undefined;
     const deadline = setTimeout(() => {
       if (!socket.connecting) fault = "handshake-timeout";
@@ -71,12 +74,15 @@ export class StreamDialer {
       this.#options.secured(socket);
     });
     socket.on("error", (error) => {
-      if (securedAtMs === undefined) fault ??= faultOf(error);
+      if (securedAtMs !== undefined) return;
+      fault ??= faultOf(error);
+      if ("code" in error) code = String(error.code);
     });
     socket.once("close", () => {
       clearTimeout(deadline);
       if (this.#closed) return;
       if (fault !== undefined) this.#options.rejected(fault);
+      else if (securedAtMs === undefined) this.#options.unreachable(code);
       this.#retry(securedAtMs === undefined ? 0 : performance.now() - securedAtMs);
     });
   }

@@ -18,6 +18,8 @@ export type StreamFault =
   | "malformed-hello"
   | "newer-version"
   | "wrong-member"
+  /** Its clock is too far from ours. */
+  | "clock-skew"
   /** Of an earlier run of the peer than the stream that is there. */
   | "older-boot-count"
   | "malformed-message"

@@ -11,6 +11,9 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |Cluster Length |  Cluster ...  | Member Length |  Member ...   |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                Sent At (epoch milliseconds)                   |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *
  * Later versions may append fields.
  */
@@ -21,6 +24,8 @@ export interface Hello {
   readonly cluster: string;
   readonly member: MemberId;
   readonly bootCount: number;
+  /** Epoch ms; absent from members of the first version. */
+  readonly sentAtMs?: number;
 }
 
 export type HelloResult =
@@ -34,9 +39,10 @@ const MAGIC = 0x4148; // "AH"
 const VERSION = 1;
 const EXPECTED_BYTES = 64;
 
-export function encodeHello({ cluster, member, bootCount }: Hello): Uint8Array {
+export function encodeHello({ cluster, member, bootCount, sentAtMs }: Hello): Uint8Array {
   const writer = new ByteWriter(EXPECTED_BYTES).u16(MAGIC).u8(VERSION).u8(0).u32(bootCount);
-  return writer.shortText(cluster).shortText(member).written();
+  writer.shortText(cluster).shortText(member);
+  return (sentAtMs === undefined ? writer : writer.u64(sentAtMs)).written();
 }
 
 export function decodeHello(body: Uint8Array): HelloResult {
@@ -48,7 +54,9 @@ export function decodeHello(body: Uint8Array): HelloResult {
     if (version < VERSION) return { ok: false, fault: "malformed-hello" };
     reader.u8();
     const bootCount = reader.u32();
-    return { ok: true, hello: { bootCount, cluster: reader.shortText(), member: reader.shortText() } };
+    const hello = { bootCount, cluster: reader.shortText(), member: reader.shortText() };
+    const isFirstVersion = reader.rest().length === 0;
+    return { ok: true, hello: isFirstVersion ? hello : { ...hello, sentAtMs: reader.u64() } };
   } catch (error) {
     if (error instanceof FrameFormatError) return { ok: false, fault: "malformed-hello" };
     throw error;

@@ -52,6 +52,9 @@ export interface ReplicationOptions {
 /** Rows whose backups are reviewed in one go, so that registrations are not held up. */
 const REVIEW_CHUNK = 200;
 
+/** Whose copies count no more. */
+const OUT: ReadonlySet<PeerStatus["state"]> = new Set(["dead", "skewed"]);
+
 export class Replication implements Safety {
   #options: ReplicationOptions;
   readonly #replicator: Replicator;
@@ -119,8 +122,7 @@ export class Replication implements Safety {
     const { self, peers, placement, membership, settings } = this.#options;
     const isAlive = (member: MemberId) => membership.isAlive(member);
     // Who is only silent for the moment, as all are after a power cut, stays a backup: each change is a row for all of them.
-    const isNotDead = (member: MemberId) =>
-      membership.get(member) !== undefined && membership.get(member)?.state !== "dead";
+    const isNotDead = (member: MemberId) => !OUT.has(membership.get(member)?.state ?? "dead");
     const areEnough =
       present.length === Math.min(settings.copies, peers.length) &&
       this.available(present) >= settings.acknowledgements;
@@ -205,7 +207,7 @@ export class Replication implements Safety {
   peerChanged(member: MemberId, state: PeerStatus["state"], now: Now): void {
     if (state === "dead") this.#died(member, now);
     if (state === "alive") this.#takeover.revived(member);
-    if (state === "dead" || state === "alive") this.#startReview(member);
+    if (state === "dead" || state === "alive" || state === "skewed") this.#startReview(member);
   }
 
   /** It was gone for so short a time that nobody has noticed: what it was about to do, it doesn't know any more. */

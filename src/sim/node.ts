@@ -231,6 +231,8 @@ export class SimulatedNode {
       oldestQueuedMs: 0,
       storeFailure: this.disk.works ? undefined : "disk full",
       registrationSocketFailure: undefined,
+      clockSkewsMs: [],
+      peersHearingAnother: [],
       checks: [],
       stopping: false,
     });

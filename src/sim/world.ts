@@ -332,6 +332,7 @@ export class World {
       virtualEndpoint: VIRTUAL_ENDPOINT,
       heartbeatIntervalMs: 200,
       peerTimeoutMs: PEER_TIMEOUT_MS,
+      maximumClockSkewMs: 30_000,
       relayTimeoutMs: 2000,
       hopLimit: HOP_LIMIT,
       maximumPending: MAXIMUM_PENDING,

@@ -167,6 +167,18 @@ export const events = {
     explanation:
       "Heartbeats of `member` arrive, but they don't echo ours: the network loses what we send there, or it has us for dead. Nothing is relayed to it meanwhile.",
   },
+  "member-skewed": {
+    level: "error",
+    message: "member's clock is too far off",
+    explanation:
+      "The clock of `member` differs from ours by `skewMs`, more than `timers.maximum-clock-skew`. Lifetimes and timestamps would mean different things here and there, so it is left out: nothing is relayed to it, it is no backup, gets no mobiles, and has no stream. It comes back by itself once the clocks agree: see to time synchronization (NTP) on both hosts.",
+  },
+  "member-twice": {
+    level: "error",
+    message: "two daemons say they are the same member",
+    explanation:
+      "Authentic heartbeats of `member` come from two daemons: from `believed`, which was started later, and from `refused`. Two hosts have the same `node`, or one is a copy of the other. Stop the one that isn't `member`; it withdraws by itself when it hears of the other.",
+  },
   "member-suspect": {
     level: "warn",
     message: "member is suspect",
@@ -240,7 +252,7 @@ export const events = {
     level: "warn",
     message: "cluster frame rejected",
     explanation:
-      "A datagram on the cluster port from `source` was not authentic or not fresh, for `reason`. Members with different secret files, or a stranger.",
+      "A datagram on the cluster port from `source` was not authentic or not fresh, for `reason`: told once for each source and reason, then counted as `frames-rejected`. Members with different secret files, or a stranger.",
   },
   "send-failed": {
     level: "warn",

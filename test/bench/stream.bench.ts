@@ -18,6 +18,7 @@ function open(self: string, received: (message: StreamMessage) => void, opened: 
     self,
     members,
     bootCount: 1,
+    maximumClockSkewMs: () => 30_000,
     listener: { opened, closed: (_, reason) => fail(reason), received: (_, message) => received(message) },
     log: { event: () => undefined },
     count: fail,

@@ -11,6 +11,7 @@ function heartbeats(): Heartbeats {
     peers: ["ha2", "ha3"],
     ownBootCount: 5,
     peerTimeoutMs: 800,
+    maximumClockSkewMs: Number.POSITIVE_INFINITY,
     heartbeatIntervalMs: 200,
   });
   return new Heartbeats({

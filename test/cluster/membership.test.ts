@@ -8,6 +8,7 @@ function membership(): Membership {
     peers: ["ha2", "ha3"],
     ownBootCount: 5,
     peerTimeoutMs: PEER_TIMEOUT_MS,
+    maximumClockSkewMs: Number.POSITIVE_INFINITY,
     heartbeatIntervalMs: 200,
   });
 }

@@ -5,7 +5,7 @@ import { AssociationTable } from "../../src/auth/association-table.ts";
 import { computeAuthenticator } from "../../src/auth/authenticator.ts";
 import { derivePlacementKey } from "../../src/auth/cluster-key.ts";
 import { HomeAgent, type HomeAgentSettings } from "../../src/cluster/home-agent.ts";
-import type { Input, Observer, Output } from "../../src/cluster/io.ts";
+import type { Input, Now, Observer, Output } from "../../src/cluster/io.ts";
 import { decodeLocationRow } from "../../src/cluster/location-row.ts";
 import { Placement, type PlacementMember } from "../../src/cluster/placement.ts";
 import type { MobileKey } from "../../src/registration/binding.ts";
@@ -75,6 +75,8 @@ export class TestCluster {
   /** Frames between members that don't arrive. */
   loses: (from: string, to: string) => boolean = () => false;
   readonly #nodes = new Map<string, Node>();
+  /** A member's wall clock minus everybody else's. */
+  readonly clockOffsetsMs = new Map<string, number>();
   /** Pairs of members with a stream between them, as "FROM TO" for either direction. */
   readonly #streams = new Set<string>();
   readonly #separated = new Set<string>();
@@ -127,7 +129,7 @@ export class TestCluster {
   input(id: string, input: Input): void {
     const node = this.#node(id);
     if (!node.running) return;
-    this.#perform(id, node.agent.handle(input, this));
+    this.#perform(id, node.agent.handle(input, this.#now(id)));
     this.#deliver();
   }
 
@@ -321,6 +323,10 @@ export class TestCluster {
     return made;
   }
 
+  #now(id: string): Now {
+    return { wallMs: this.wallMs + (this.clockOffsetsMs.get(id) ?? 0), monotonicMs: this.monotonicMs };
+  }
+
   #areMembers(one: string, other: string): boolean {
     return this.#node(one).members.includes(other) && this.#node(other).members.includes(one);
   }
@@ -355,6 +361,9 @@ export class TestCluster {
             stream: `${id} ${output.to}`,
           });
           break;
+        case "end-stream":
+          this.#close(id, output.to);
+          break;
         case "append":
           if (!node.diskWorks) throw new Error("appended while the disk is broken");
           node.written.push(...output.changes);
@@ -369,7 +378,7 @@ export class TestCluster {
       const { to, input, stream } = next;
       const node = this.#node(to);
       if (!node.running || (stream !== undefined && !this.#streams.has(stream))) continue;
-      this.#perform(to, node.agent.handle(input, this));
+      this.#perform(to, node.agent.handle(input, this.#now(to)));
     }
   }
 
@@ -379,8 +388,8 @@ export class TestCluster {
       if (peer === id || !this.#node(peer).running || !this.#areMembers(id, peer)) continue;
       if (this.#streams.has(`${id} ${peer}`) || this.#separated.has(`${id} ${peer}`)) continue;
       this.#streams.add(`${id} ${peer}`).add(`${peer} ${id}`);
-      this.#perform(id, this.#node(id).agent.handle({ type: "stream-opened", peer }, this));
-      this.#perform(peer, this.#node(peer).agent.handle({ type: "stream-opened", peer: id }, this));
+      this.#perform(id, this.#node(id).agent.handle({ type: "stream-opened", peer }, this.#now(id)));
+      this.#perform(peer, this.#node(peer).agent.handle({ type: "stream-opened", peer: id }, this.#now(peer)));
       this.#deliver();
     }
   }
@@ -420,6 +429,7 @@ export class TestCluster {
       virtualEndpoint,
       heartbeatIntervalMs: 200,
       peerTimeoutMs: 800,
+      maximumClockSkewMs: 30_000,
       relayTimeoutMs: 2000,
       hopLimit: 3,
       maximumPending: this.#options.maximumPending ?? 100,

@@ -48,7 +48,7 @@ test("what is not said has its default", () => {
     secret: new TextEncoder().encode("0123456789abcdef0123456789abcdef"),
     dataDirectory: "/var/lib/anyhome",
     controlSocket: "/run/anyhome/control.sock",
-    timers: { heartbeatIntervalMs: 200, peerTimeoutMs: 800, relayTimeoutMs: 2000 },
+    timers: { heartbeatIntervalMs: 200, peerTimeoutMs: 800, maximumClockSkewMs: 30_000, relayTimeoutMs: 2000 },
     relay: { addressing: new Map([["ha2", "l3"]]), hopLimit: 3, maximumPending: 16_384 },
     placement: { loadFactor: 1.25 },
     replication: {

@@ -23,6 +23,7 @@ const peer: PeerStatus = {
   heardUnfitCount: 0,
   load: { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 },
   bootCount: 1,
+  heardBootCount: 1,
   clockSkewMs: 3,
   lastHeardMs: 0,
   takesLinkRelay: false,
@@ -38,6 +39,9 @@ const quiet: AlarmSources = {
   storeFailure: undefined,
   registrationSocketFailure: undefined,
   configurationProblem: undefined,
+  missingStreams: new Map(),
+  maximumClockSkewMs: 30_000,
+  twins: [],
 };
 
 describe("alarms", () => {
@@ -55,6 +59,9 @@ describe("alarms", () => {
     ["member ha2", { peers: [{ ...peer, state: "dead" }] }],
     ["member ha2", { peers: [{ ...peer, state: "one-way" }] }],
     ["clock ha2", { peers: [{ ...peer, clockSkewMs: -1500 }] }],
+    ["clock ha2", { peers: [{ ...peer, state: "skewed", clockSkewMs: 31_000 }] }],
+    ["stream ha2", { missingStreams: new Map([["ha2", "TCP port 4340 of 10.1.0.12 refuses connections"]]) }],
+    ["twins ha2", { twins: [{ member: "ha2", believed: "10.1.0.12:4340", refused: "10.1.0.22:4340" }] }],
     ["speaker", { advertiser: { ...advertiser, speaker: "failed", lastError: "exit 1" } }],
     [
       "neighbor 10.1.0.1",

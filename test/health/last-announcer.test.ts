@@ -40,6 +40,7 @@ class Cluster {
       ownBootCount: 1,
       peerTimeoutMs: 800,
       heartbeatIntervalMs: 200,
+      maximumClockSkewMs: 30_000,
     });
     const heartbeats = new Heartbeats({
       self: id,

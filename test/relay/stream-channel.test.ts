@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { StreamMessage } from "../../src/replication/message.ts";
 import { encodeStreamMessage } from "../../src/replication/stream-codec.ts";
 import { MAXIMUM_BODY_BYTES } from "../../src/replication/stream-frame.ts";
+import { formatIpv4 } from "../../src/wire/ipv4.ts";
 import { closeAll, helloOf, Impostor, members, openMember, until } from "./stream-rig.ts";
 
 vi.setConfig({ testTimeout: 20_000 });
@@ -113,6 +114,18 @@ describe("streams between members", () => {
     expect(ha1.story).toEqual(["opened ha3", "opened ha2"]);
     expect(ha2.story).toEqual(["opened ha1"]);
     expect(ha3.story.filter((line) => line.endsWith("ha1"))).toEqual(["opened ha1"]);
+  });
+
+  it("say why there is none, on either side", async () => {
+    const ha1 = await openMember("ha1");
+    const [address] = members.filter(({ id }) => id === "ha2").map((member) => formatIpv4(member.address));
+    await until(() => ha1.streams.problem("ha2") === `TCP port 4340 of ${address} refuses connections`);
+    const ha3 = await openMember("ha3", { secret: new Uint8Array(32).fill(4) });
+    expect(ha3.streams.problem("ha1")).toBe("it has not connected to our TCP port, 4340");
+    await until(() => ha1.streams.problem("ha3")?.endsWith(": bad-key"));
+    await openMember("ha2");
+    await until(() => ha1.streams.problem("ha2") === undefined);
+    expect(ha1.streams.problem("ha9")).toBeUndefined();
   });
 
   it("can't be had where the port is taken", async () => {

@@ -64,6 +64,16 @@ describe("no stream comes about", () => {
     expect(other.log).toEqual([`stream-rejected ${addressOf("ha2")} refused`]);
   });
 
+  it("of a peer whose clock is too far off, until it agrees", async () => {
+    const ha2 = await openMember("ha2");
+    const late = new Impostor("ha1", "ha2", helloOf("ha1", { sentAtMs: Date.now() - 31_000 }));
+    await once(late.socket, "close");
+    expect([...ha2.counts]).toEqual([["clock-skew", 1]]);
+    const agreed = new Impostor("ha1", "ha2", helloOf("ha1", { sentAtMs: Date.now() - 20_000 }));
+    await until(() => agreed.frames.length > 0);
+    expect(ha2.story).toEqual(["opened ha1"]);
+  });
+
   it("for who explains himself and got in, once he is refused again it is news again", async () => {
     const ha2 = await openMember("ha2");
     const wrong = { secret: new Uint8Array(32).fill(4) };

@@ -56,6 +56,7 @@ export async function openMember(id: string, overrides: Partial<StreamChannelsOp
     self: id,
     members,
     bootCount: 1,
+    maximumClockSkewMs: () => 30_000,
     listener: {
       opened: (peer) => story.push(`opened ${peer}`),
       closed: (peer, reason) => story.push(`closed ${peer} ${reason}`),
