@@ -87,7 +87,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "a higher generation wins",
     edits: [{ file: "registration/merge.ts", from: "return a.generation - b.generation || ", to: "return " }],
     faults: ["kill", "pause", "partition"],
-    finds: /copies differ|a copy where none belongs|doesn't have it|older registration|replayed/,
+    finds: /copies differ|a copy where none belongs|doesn't have it|older registration|replayed|nobody has taken over/,
   },
   {
     name: "whoever takes a binding over raises its generation",
