@@ -31,8 +31,8 @@ withLab("a lab that is up", (lab) => {
       ["ha1", ["daemon", "exabgp", "helper"]],
       ["ha2", ["daemon", "exabgp", "helper"]],
       ["ha3", ["daemon", "exabgp", "helper"]],
-      ["r1", ["bgpd", "zebra"]],
-      ["r2", ["bgpd", "zebra"]],
+      ["r1", ["bfdd", "bgpd", "zebra"]],
+      ["r2", ["bfdd", "bgpd", "zebra"]],
       ["fa1", []],
       ["fa2", []],
     ]);
