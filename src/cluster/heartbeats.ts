@@ -73,7 +73,10 @@ export class Heartbeats {
     return [...this.#membership.values()]
       .filter(
         ({ state, health, announced, heardUnfitCount }) =>
-          state === "alive" && isFit(health) && announced && heardUnfitCount === this.#unfitCount,
+          (state === "alive" || state === "skewed") &&
+          isFit(health) &&
+          announced &&
+          heardUnfitCount === this.#unfitCount,
       )
       .map(({ id }) => id);
   }

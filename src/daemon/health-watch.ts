@@ -187,11 +187,8 @@ export class HealthWatch {
       storeFailure: storeWatch.failure,
       oldestQueuedMs,
       registrationSocketFailure: sockets.registrationFailure,
-      clockSkewsMs: [...agent.peers].flatMap(({ state, clockSkewMs }) =>
-        state === "skewed" ? [clockSkewMs] : state === "alive" ? [0] : [],
-      ),
-      peersHearingAnother: agent.hearingAnother,
       checks: this.checks,
+      peersHearingAnother: agent.hearingAnother,
       stopping: this.#stopping,
     });
     this.#hasCaughtUp ||= standing.level === "fit" || standing.level === "degraded" || standing.level === "unfit";

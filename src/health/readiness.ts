@@ -14,8 +14,6 @@ export interface Condition {
   readonly oldestQueuedMs: number;
   /** Why registrations can't be received; `undefined` once the socket is bound. */
   readonly registrationSocketFailure: string | undefined;
-  /** Peers that are heard, and how far their clocks are from ours beyond what is tolerated; ms, 0 where it is tolerated. */
-  readonly clockSkewsMs: readonly number[];
   /** Peers that hear another daemon of our name, which was started later. */
   readonly peersHearingAnother: readonly string[];
   readonly checks: readonly CheckStatus[];
@@ -73,13 +71,6 @@ function failuresOf(condition: Condition): string[] {
   }
   if (condition.registrationSocketFailure !== undefined) {
     failures.push(`registrations can't be received: ${condition.registrationSocketFailure}`);
-  }
-  // Of two alone nobody can tell whose clock is wrong.
-  const [skewMs = 0] = condition.clockSkewsMs;
-  if (condition.clockSkewsMs.length > 1 && condition.clockSkewsMs.every((skew) => skew !== 0)) {
-    failures.push(
-      `our clock differs from all others', by ${Math.abs(skewMs / 1000).toFixed(0)} s: see to time synchronization`,
-    );
   }
   if (condition.peersHearingAnother.length > 0) {
     const who = condition.peersHearingAnother.join(", ");

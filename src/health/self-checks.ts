@@ -106,7 +106,8 @@ export class SelfChecks {
 
   /** With two members nobody knows which of the clocks is wrong; alarms.ts says that they differ. */
   #clock({ peers }: Vitals): Finding | undefined {
-    const skewsMs = peers.filter(({ state }) => state === "alive").map(({ clockSkewMs }) => Math.abs(clockSkewMs));
+    const heard = peers.filter(({ state }) => state === "alive" || state === "skewed");
+    const skewsMs = heard.map(({ clockSkewMs }) => Math.abs(clockSkewMs));
     if (skewsMs.length < 2) return undefined;
     const majority = Math.floor((skewsMs.length + 1) / 2) + 1;
     const skewMs = skewsMs.toSorted((a, b) => b - a)[majority - 1] ?? 0;

@@ -231,9 +231,8 @@ export class SimulatedNode {
       oldestQueuedMs: 0,
       storeFailure: this.disk.works ? undefined : "disk full",
       registrationSocketFailure: undefined,
-      clockSkewsMs: [],
-      peersHearingAnother: [],
       checks: [],
+      peersHearingAnother: [],
       stopping: false,
     });
     const othersServe = this.agent.standIns.length > 0;

@@ -39,8 +39,8 @@ class Cluster {
       peers: IDS.filter((other) => other !== id),
       ownBootCount: 1,
       peerTimeoutMs: 800,
-      heartbeatIntervalMs: 200,
       maximumClockSkewMs: 30_000,
+      heartbeatIntervalMs: 200,
     });
     const heartbeats = new Heartbeats({
       self: id,

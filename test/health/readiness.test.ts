@@ -10,7 +10,6 @@ const fit: Condition = {
   oldestQueuedMs: 20,
   registrationSocketFailure: undefined,
   catchingUpWith: [],
-  clockSkewsMs: [0, 0],
   peersHearingAnother: [],
   checks: [],
   stopping: false,
@@ -41,9 +40,6 @@ describe("readiness", () => {
     ["one whose disk hangs has failed, though no write has yet", { oldestQueuedMs: 3001 }, "failed", /hangs.*3 s/],
     ["one that can't write has failed", { storeFailure: "disk full" }, "failed", /disk full/],
     ["one that can't receive has failed", { registrationSocketFailure: "EADDRNOTAVAIL" }, "failed", /EADDRNOTAVAIL/],
-    ["one whose clock differs from all others' has failed", { clockSkewsMs: [31_000, 31_004] }, "failed", /31 s/],
-    ["one whose clock agrees with somebody's has not", { clockSkewsMs: [31_000, 0] }, "fit", undefined],
-    ["of two, neither knows whose clock is wrong", { clockSkewsMs: [31_000] }, "fit", undefined],
     [
       "one that is another daemon to its peers has failed",
       { peersHearingAnother: ["ha2"] },

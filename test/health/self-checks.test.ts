@@ -32,7 +32,7 @@ function states(check: SelfCheck, ...looks: readonly (readonly [number, Partial<
   return looks.map(([atMs, change]) => checks.look({ ...well, ...change }, atMs)[check]?.state ?? "unknown").join(" ");
 }
 
-const peer = (clockSkewMs: number, state: "alive" | "dead" = "alive") => ({ state, clockSkewMs });
+const peer = (clockSkewMs: number, state: "alive" | "skewed" | "dead" = "alive") => ({ state, clockSkewMs });
 /** What the router tells, all it has or only its best path. */
 const seen = (all: "all" | "best", ...announcers: readonly string[]): RoutingView => ({
   complete: all === "all" ? ["10.1.0.1"] : [],
@@ -66,6 +66,12 @@ describe("a member that looks at itself", () => {
     ["clock", "knows that one of three is wrong, but not its own", { peers: [peer(9000), peer(2)] }, "pass"],
     ["clock", "differs from most", { peers: [peer(-1200), peer(-3000)] }, "degraded"],
     ["clock", "differs much from most", { peers: [peer(7000), peer(7000), peer(7000), peer(0)] }, "fail"],
+    [
+      "clock",
+      "asks those that are left out for it",
+      { peers: [peer(40_000, "skewed"), peer(40_000, "skewed")] },
+      "fail",
+    ],
     ["clock", "doesn't ask the dead", { peers: [peer(9000, "dead"), peer(9000, "dead")] }, "unknown"],
     ["acceptance", "is told back", routing(seen("best", "ha2", "ha1")), "pass"],
     ["acceptance", "knows nothing of what routers have", routing(UNKNOWN_VIEW), "unknown"],
