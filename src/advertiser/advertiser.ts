@@ -30,7 +30,7 @@ export interface NeighborStatus {
 }
 
 export interface AdvertiserStatus {
-  readonly type: "exabgp" | "none";
+  readonly type: "exabgp" | "ospf" | "none";
   readonly speaker: SpeakerState;
   /** Process id of the speaker, where we started it. */
   readonly pid?: number;

@@ -5,6 +5,7 @@ import type { PathAttributes } from "./routing-view.ts";
 
 export interface Announcer {
   readonly id: MemberId;
+  /** 0, which is nobody's (RFC 7607), where it doesn't speak BGP. */
   readonly as: number;
   /** The member's own. */
   readonly address: Ipv4Address;

@@ -178,7 +178,7 @@ const bfdNeighbor = z.object({
 });
 
 export const routesView = z.object({
-  type: z.enum(["exabgp", "none"]),
+  type: z.enum(["exabgp", "ospf", "none"]),
   speaker: z.enum(["stopped", "starting", "running", "failed"]),
   pid: z.int().nullable(),
   restarts: count,

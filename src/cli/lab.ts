@@ -5,6 +5,7 @@ import { Lab, type NodeStatus, type ProcessKind, type UpOptions } from "../lab/l
 import { LabError } from "../lab/lab-error.ts";
 import { labObstacle } from "../lab/obstacle.ts";
 import { labNames } from "../lab/place.ts";
+import type { RoutingProtocol } from "../lab/router.ts";
 import { table } from "../text/columns.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { chaosCommand, checkCommand } from "./lab-chaos.ts";
@@ -19,6 +20,7 @@ interface UpArguments extends Named {
   readonly keepOnFailure?: true;
   readonly disk?: number;
   readonly relay: RelayAddressing;
+  readonly routing: RoutingProtocol;
 }
 
 /** `anyhome lab …`: a cluster with real routers in network namespaces of this machine. */
@@ -35,8 +37,11 @@ export function labCommand(): Command {
     .addOption(
       new Option("--relay <addressing>", "how home agents relay to each other").choices(["l3", "l2"]).default("l3"),
     )
-    .action(({ name, keepOnFailure, disk, relay }: UpArguments) =>
-      up(name, { keepOnFailure: keepOnFailure ?? false, diskMegabytes: disk, relay }),
+    .addOption(
+      new Option("--routing <protocol>", "by what home agents announce").choices(["bgp", "ospf"]).default("bgp"),
+    )
+    .action(({ name, keepOnFailure, disk, relay, routing }: UpArguments) =>
+      up(name, { keepOnFailure: keepOnFailure ?? false, diskMegabytes: disk, relay, routing }),
     );
   lab
     .command("down")
@@ -87,7 +92,7 @@ export function labCommand(): Command {
     .addOption(new Option("--signal <signal>", "which one").default("SIGKILL").argParser(signalNamed))
     .addOption(
       new Option("--process <kind>", "which one")
-        .choices(["daemon", "exabgp", "helper", "zebra", "bfdd", "bgpd"] satisfies ProcessKind[])
+        .choices(["daemon", "exabgp", "helper", "zebra", "bfdd", "bgpd", "ospfd"] satisfies ProcessKind[])
         .default("daemon" satisfies ProcessKind),
     )
     .action((node: string, options: Named & { signal: NodeJS.Signals; process: ProcessKind }) =>

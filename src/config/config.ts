@@ -135,6 +135,14 @@ export type AdvertiserConfig =
       readonly holdTimeSeconds: number;
       /** The helper inside ExaBGP withdraws after this long without a sign of life from the daemon. */
       readonly heartbeatTimeoutMs: number;
+    }
+  | {
+      readonly type: "ospf";
+      readonly interface: string;
+      /** The socket of ospfd that `vtysh` uses; absolute path. */
+      readonly vtyPath: string;
+      /** The kernel withdraws after this long without a sign of life from the daemon. */
+      readonly leaseSeconds: number;
     };
 
 export interface HealthConfig {

@@ -177,7 +177,12 @@ function formatRange(range: Ipv4Range): string {
 }
 
 /** A file that serves the whole cluster is checked for all members, unless it is known which one this is. */
-function checkSpeakers({ members = [], advertiser }: Draft["sections"], node: string | undefined, error: Report): void {
+function checkSpeakers(sections: Draft["sections"], node: string | undefined, error: Report): void {
+  const { members = [], advertiser, announce = [] } = sections;
+  for (const [index, what] of announce.entries()) {
+    if (advertiser?.type !== "ospf" || what === "network" || (typeof what === "object" && what.length < 32)) continue;
+    error(["announce", index], "can't be announced by OSPF: a single address is no network of an interface of its own");
+  }
   for (const [index, { id, bgp, bfd }] of members.entries()) {
     if (advertiser?.type === "exabgp" && !bgp && (node === undefined || node === id)) {
       error(["members", index], "needs bgp, as the advertiser is of type exabgp");

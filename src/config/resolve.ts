@@ -141,6 +141,10 @@ function resolveAdvertiser(
   node: MemberId,
 ): AdvertiserConfig {
   if (advertiser.type === "none") return { type: "none" };
+  if (advertiser.type === "ospf") {
+    const vtyPath = join(resolvePath(source, advertiser["vty-directory"], node), "ospfd.vty");
+    return { type: "ospf", interface: advertiser.interface, vtyPath, leaseSeconds: advertiser.lease / 1000 };
+  }
   // Beside the control socket: one place for what lives as long as the daemon.
   const beside = join(dirname(resolvePath(source, controlSocket, node)), `exabgp-${node}`);
   const directory = advertiser["runtime-directory"];

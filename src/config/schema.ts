@@ -268,8 +268,27 @@ const advertiser = z.discriminatedUnion(
         .prefault("1s")
         .describe("A daemon that shows no sign of life for this long has its routes withdrawn."),
     }),
+    section({
+      type: z
+        .literal("ospf")
+        .describe("Announce by OSPF, with an FRR that runs beside the daemon, in the same network namespace."),
+      interface: field
+        .text("the name of an interface, of 8 letters, digits, dots and underscores at most", 8, /^[A-Za-z0-9._]+$/)
+        .default("anyhome")
+        .describe(
+          "The daemon makes three interfaces, this one and those with `-low` and `-lowest` behind it, on which ospfd shall run at a rising cost.",
+        ),
+      "vty-directory": field
+        .path()
+        .default("/var/run/frr")
+        .describe("Where the vty sockets of FRR are. `{node}` stands for the member's id."),
+      lease: field
+        .duration({ from: "1s", to: "1m", example: "1s", wholeSeconds: true })
+        .prefault("1s")
+        .describe("A daemon that shows no sign of life for this long has its routes withdrawn."),
+    }),
   ],
-  { error: "a section with a type: none or exabgp" },
+  { error: "a section with a type: none, exabgp or ospf" },
 );
 
 const bfd = section({

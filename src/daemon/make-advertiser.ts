@@ -2,6 +2,7 @@ import type { Advertiser, AdvertiserListener } from "../advertiser/advertiser.ts
 import type { Announcer } from "../advertiser/announcers.ts";
 import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../advertiser/exabgp-advertiser.ts";
 import { NoneAdvertiser } from "../advertiser/none-advertiser.ts";
+import { OspfAdvertiser } from "../advertiser/ospf/ospf-advertiser.ts";
 import type { Config } from "../config/config.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
@@ -13,6 +14,15 @@ export function makeAdvertiser(
   counters: Counters,
   changed: AdvertiserListener["changed"],
 ): Advertiser {
+  const { advertiser, announce, node } = config;
+  if (advertiser.type === "ospf") {
+    const { interface: interfaceName, vtyPath, leaseSeconds } = advertiser;
+    const members = configuredAnnouncers(config);
+    return new OspfAdvertiser(
+      { interfaceName, vtyPath, leaseSeconds, self: node, members, prefixes: announce, log },
+      { changed },
+    );
+  }
   const options = exabgpOptions(config);
   return options ? new ExabgpAdvertiser({ ...options, log, counters }, { changed }) : new NoneAdvertiser({ changed });
 }
@@ -40,7 +50,7 @@ export function exabgpOptions(config: Config): Omit<ExabgpAdvertiserOptions, "lo
   };
 }
 
-/** All members that announce. */
+/** All members, as those that may announce. */
 export function configuredAnnouncers({ members }: Config): Announcer[] {
-  return members.flatMap(({ id, address, bgp }) => (bgp ? [{ id, address, as: bgp.as }] : []));
+  return members.map(({ id, address, bgp }) => ({ id, address, as: bgp?.as ?? 0 }));
 }

@@ -90,12 +90,18 @@ function findings({
     const who = `two daemons say that they are ${member}: from ${believed}, which is believed, and from ${refused}`;
     found.push([`twins ${member}`, `${who}; stop the one that isn't ${member}`]);
   }
-  if (advertiser.type === "exabgp" && advertiser.speaker !== "running") {
-    found.push(["speaker", `the BGP speaker is ${advertiser.speaker}: ${advertiser.lastError ?? "not started yet"}`]);
+  if (advertiser.type !== "none" && advertiser.speaker !== "running") {
+    found.push([
+      "speaker",
+      `the routing speaker is ${advertiser.speaker}: ${advertiser.lastError ?? "not started yet"}`,
+    ]);
+  }
+  if (advertiser.type === "ospf" && advertiser.speaker === "running" && advertiser.neighbors.length === 0) {
+    found.push(["neighbors", "ospfd has no neighbor: nothing is announced to anybody"]);
   }
   for (const { address, state, reason } of advertiser.neighbors) {
     if (state !== "up")
-      found.push([`neighbor ${address}`, `the BGP session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
+      found.push([`neighbor ${address}`, `the routing neighbor ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
   }
   for (const { address, state, reason } of bfdNeighbors) {
     if (state !== "up")

@@ -1,6 +1,6 @@
 /**
- * Functions of the C library that Node has none for, through an FFI. It is loaded when something needs it: whoever doesn't
- * relay by MAC address runs without it, also on a platform for which there is no binary of it.
+ * Functions of the C library that Node has none for, through an FFI. It is loaded when something needs it: whoever neither
+ * relays by MAC address nor announces by OSPF runs without it, also on a platform for which there is no binary of it.
  */
 import { getSystemErrorName } from "node:util";
 
@@ -9,10 +9,16 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   /** `address` is a `struct sockaddr`. */
   sendto(socket: number, payload: Uint8Array, flags: number, address: Uint8Array): void;
+  /** Answers the length of what was received. */
+  recv(socket: number, buffer: Uint8Array, flags: number): number;
+  /** `argument` is what the request makes a pointer to. */
+  ioctl(descriptor: number, request: number, argument: Uint8Array): void;
   interfaceIndex(name: string): number;
+  /** The number of this request differs from platform to platform. */
+  readonly TUNSETIFF: number;
 }
 
-class SystemCallError extends Error {
+export class SystemCallError extends Error {
   /** Such as `EPERM`. */
   readonly code: string;
 
@@ -32,6 +38,8 @@ export async function loadLibc(): Promise<Libc> {
   const sendto = library.func(
     "intptr_t sendto(int fd, const void *buffer, size_t length, int flags, const void *address, uint32_t addressLength)",
   );
+  const recv = library.func("intptr_t recv(int fd, _Out_ void *buffer, size_t length, int flags)");
+  const ioctl = library.func("int ioctl(int fd, unsigned long request, ...)");
   const nameToIndex = library.func("unsigned int if_nametoindex(const char *name)");
   const failed = (call: string) => new SystemCallError(call, koffi.errno());
   return {
@@ -43,10 +51,20 @@ export async function loadLibc(): Promise<Libc> {
     sendto(descriptor, payload, flags, address) {
       if (sendto(descriptor, payload, payload.length, flags, address, address.length) < 0) throw failed("sendto");
     },
+    recv(descriptor, buffer, flags) {
+      const length = Number(recv(descriptor, buffer, buffer.length, flags));
+      if (length < 0) throw failed("recv");
+      return length;
+    },
+    ioctl(descriptor, request, argument) {
+      if (ioctl(descriptor, request, "_Inout_ void *", argument) < 0) throw failed("ioctl");
+    },
     interfaceIndex(name) {
       const index = nameToIndex(name) as number;
       if (index === 0) throw failed("if_nametoindex");
       return index;
     },
+    // _IOW('T', 202, int): the direction has other bits on some.
+    TUNSETIFF: ["mips", "mipsel", "ppc64"].includes(process.arch) ? 0x8004_54ca : 0x4004_54ca,
   };
 }

@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import type { RelayAddressing } from "../config/config.ts";
+import type { RoutingProtocol } from "./router.ts";
 import {
   bgpPeers,
   type MobileKeys,
@@ -15,6 +16,8 @@ export interface HomeAgentPaths {
   readonly secretFile: string;
   readonly dataDirectory: string;
   readonly controlSocket: string;
+  /** Where the sockets of FRR are. */
+  readonly vtyDirectory: string;
 }
 
 /** What may differ from lab to lab. */
@@ -23,14 +26,12 @@ export interface LabVariant {
   readonly relay?: RelayAddressing;
   /** The section `health`. */
   readonly health?: Readonly<Record<string, unknown>>;
+  /** By what home agents announce, and routers route. */
+  readonly routing?: RoutingProtocol;
 }
 
 /** The configuration of the lab's home agents: one file for all of them. */
-export function anyhomeConfig(
-  topology: Topology,
-  paths: HomeAgentPaths,
-  { relay = "l3", health = {} }: LabVariant = {},
-): string {
+export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths, variant: LabVariant = {}): string {
   return stringify({
     cluster: "lab",
     "secret-file": paths.secretFile,
@@ -39,20 +40,26 @@ export function anyhomeConfig(
     "manage-address": true,
     "data-directory": paths.dataDirectory,
     "control-socket": paths.controlSocket,
-    relay: { addressing: relay },
-    members: nodesOf(topology, "home-agent").map((node) => member(topology, node)),
+    relay: { addressing: variant.relay ?? "l3" },
+    members: nodesOf(topology, "home-agent").map((node) => member(topology, node, variant)),
     "security-associations": { mobiles: topology.associations.map(association) },
-    advertiser: { type: "exabgp" },
+    advertiser: variant.routing === "ospf" ? { type: "ospf", "vty-directory": paths.vtyDirectory } : { type: "exabgp" },
     // Disks of labs may be small, so that they can be filled.
-    health: { "free-disk": { degraded: "8MiB", fail: "2MiB" }, ...health },
+    health: { "free-disk": { degraded: "8MiB", fail: "2MiB" }, ...variant.health },
   });
 }
 
-function member(topology: Topology, node: TopologyNode) {
+function member(topology: Topology, node: TopologyNode, { routing }: LabVariant) {
   return {
     id: node.name,
     address: nodeAddress(node),
     pool: node.pool ?? [],
+    ...(routing === "ospf" ? {} : bgpAndBfd(topology, node)),
+  };
+}
+
+function bgpAndBfd(topology: Topology, node: TopologyNode) {
+  return {
     bgp: {
       as: node.as,
       "router-id": nodeAddress(node),

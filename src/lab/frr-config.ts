@@ -54,7 +54,7 @@ export function zebraConfig(router: TopologyNode): string {
   return `${identity(router).join("\n")}\n`;
 }
 
-function identity(router: TopologyNode): string[] {
+export function identity(router: TopologyNode): string[] {
   return ["frr defaults datacenter", `hostname ${router.name}`];
 }
 

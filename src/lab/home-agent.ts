@@ -16,6 +16,7 @@ export function configureHomeAgents(place: LabPlace, topology: Topology, variant
     secretFile: place.secret,
     dataDirectory: anyNode.dataDirectory,
     controlSocket: anyNode.controlSocket,
+    vtyDirectory: anyNode.frr,
   };
   // It holds the mobiles' keys.
   writeFileSync(place.config, anyhomeConfig(topology, paths, variant), { mode: 0o600 });

@@ -19,12 +19,12 @@ import {
 } from "./namespace.ts";
 import { namespacePlan } from "./namespace-plan.ts";
 import { ANYHOME_MAIN, LabPlace } from "./place.ts";
-import { FRR_DAEMONS, nextHops, startRouter, vtysh } from "./router.ts";
+import { configureFrr, FRR_DAEMONS, nextHops, startFrr, vtysh } from "./router.ts";
 import { mountSmallDisk, unmountBelow } from "./small-disk.ts";
 import { LAB_TOPOLOGY, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
 import { waitFor } from "./wait.ts";
 
-export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bfdd" | "bgpd" | "other";
+export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bfdd" | "bgpd" | "ospfd" | "other";
 
 export interface NodeStatus {
   readonly node: string;
@@ -89,7 +89,7 @@ export class Lab {
     await this.link();
     signal?.throwIfAborted();
     progress("starting routers");
-    await Promise.all(nodesOf(this.topology, "router").map((router) => startRouter(this.place, this.topology, router)));
+    await Promise.all(this.speakers(variant).map((node) => this.startSpeaker(node, variant)));
     signal?.throwIfAborted();
     progress("starting home agents");
     configureHomeAgents(this.place, this.topology, variant, randomBytes(32).toString("hex"));
@@ -113,8 +113,20 @@ export class Lab {
       const nodePlace = this.place.node(node.name);
       nodePlace.create();
       nodePlace.addCommand("anyhome", [process.execPath, ANYHOME_MAIN]);
-      if (node.role === "router") nodePlace.addCommand("vtysh", vtysh(nodePlace.frr));
     }
+  }
+
+  /** The nodes that run FRR: routers, and with OSPF the home agents too. */
+  private speakers({ routing }: LabVariant): readonly TopologyNode[] {
+    const routers = nodesOf(this.topology, "router");
+    return routing === "ospf" ? [...routers, ...nodesOf(this.topology, "home-agent")] : routers;
+  }
+
+  private async startSpeaker(node: TopologyNode, { routing = "bgp" }: LabVariant): Promise<void> {
+    const place = this.place.node(node.name);
+    place.addCommand("vtysh", vtysh(place.frr));
+    await configureFrr(place, this.topology, node, routing);
+    await startFrr(this.place, node.name);
   }
 
   private untilReady(name: string, pid: number, signal: AbortSignal | undefined): Promise<void> {
@@ -259,9 +271,8 @@ export class Lab {
   async start(name: string, signal?: AbortSignal): Promise<void> {
     const node = this.node(name);
     await this.mustExist();
-    if (node.role === "router" && (await this.processesOf(name, "bgpd")).length === 0) {
-      await startRouter(this.place, this.topology, node);
-    }
+    const running = (await this.processes(name)).map(({ kind }) => kind);
+    await startFrr(this.place, name, running);
     if (node.role === "home-agent") {
       const [running] = await this.processesOf(name, "daemon");
       await this.untilReady(name, running?.pid ?? startHomeAgent(this.place, name), signal);

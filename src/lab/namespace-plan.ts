@@ -75,6 +75,14 @@ function linksOf(topology: Topology, network: Network): Link[] {
     }));
 }
 
+/** The name of a node's interface on a segment. */
+export function deviceOn(topology: Topology, node: TopologyNode, network: string): string {
+  const links = topology.networks.filter(({ name }) => name === network).flatMap((it) => linksOf(topology, it));
+  const found = links.flatMap(({ ends }) => ends).find((it) => it.node === node);
+  if (!found) throw new TypeError(`${node.name} is not on ${network}`);
+  return found.bridge ?? found.interface;
+}
+
 function end(node: TopologyNode, interfaceName: string): LinkEnd {
   return { node, interface: interfaceName };
 }

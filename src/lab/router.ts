@@ -1,37 +1,64 @@
-import { chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { bfddConfig, bgpdConfig, zebraConfig } from "./frr-config.ts";
 import { doIn, ipJson } from "./namespace.ts";
-import type { LabPlace } from "./place.ts";
+import { ospfdConfig } from "./ospf-config.ts";
+import type { LabPlace, NodePlace } from "./place.ts";
 import type { Topology, TopologyNode } from "./topology.ts";
 
 /** Where Debian's frr keeps its daemons. */
 export const FRR_DIRECTORY = "/usr/lib/frr";
 
-/** In the order they start. */
-export const FRR_DAEMONS = ["zebra", "bfdd", "bgpd"] as const;
+/** In the order they start. A node runs those that it has a configuration of. */
+export const FRR_DAEMONS = ["zebra", "bfdd", "bgpd", "ospfd"] as const;
+
+/** By what a lab routes. */
+export type RoutingProtocol = "bgp" | "ospf";
 
 /** Starts FRR in a router's namespace. */
-export async function startRouter(place: LabPlace, topology: Topology, router: TopologyNode): Promise<void> {
-  const namespace = place.namespace(router.name);
-  const node = place.node(router.name);
+export async function startRouter(
+  place: LabPlace,
+  topology: Topology,
+  router: TopologyNode,
+  routing: RoutingProtocol = "bgp",
+): Promise<void> {
+  await configureFrr(place.node(router.name), topology, router, routing);
+  await startFrr(place, router.name);
+}
+
+/** Writes what a node's FRR is to do. */
+export async function configureFrr(
+  { frr }: NodePlace,
+  topology: Topology,
+  node: TopologyNode,
+  routing: RoutingProtocol,
+): Promise<void> {
   const { uid, gid } = await frrUser();
-  mkdirSync(node.frr, { recursive: true });
-  chownSync(node.frr, uid, gid);
-  const file = (name: string) => join(node.frr, name);
-  writeFileSync(file("vtysh.conf"), "no service integrated-vtysh-config\n");
-  writeFileSync(file("zebra.conf"), zebraConfig(router));
-  writeFileSync(file("bfdd.conf"), bfddConfig(router));
-  writeFileSync(file("bgpd.conf"), bgpdConfig(topology, router));
-  for (const daemon of FRR_DAEMONS) {
+  mkdirSync(frr, { recursive: true });
+  chownSync(frr, uid, gid);
+  const files = {
+    "vtysh.conf": "no service integrated-vtysh-config\n",
+    "zebra.conf": zebraConfig(node),
+    ...(routing === "ospf"
+      ? { "ospfd.conf": ospfdConfig(topology, node) }
+      : { "bfdd.conf": bfddConfig(node), "bgpd.conf": bgpdConfig(topology, node) }),
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(frr, name), text);
+}
+
+/** Starts what is configured and isn't among those that run. */
+export async function startFrr(place: LabPlace, name: string, running: readonly string[] = []): Promise<void> {
+  const { frr } = place.node(name);
+  const file = (name: string) => join(frr, name);
+  for (const daemon of FRR_DAEMONS.filter((it) => existsSync(file(`${it}.conf`)) && !running.includes(it))) {
     // `--daemon` comes back when the daemon has read its configuration and listens on its sockets.
-    await doIn(namespace, [
+    await doIn(place.namespace(name), [
       join(FRR_DIRECTORY, daemon),
       "--daemon",
       `--config_file=${file(`${daemon}.conf`)}`,
       `--pid_file=${file(`${daemon}.pid`)}`,
-      `--vty_socket=${node.frr}`,
+      `--vty_socket=${frr}`,
       "--vty_port=0",
       `--socket=${file("zserv.api")}`,
       `--log=file:${file(`${daemon}.log`)}`,

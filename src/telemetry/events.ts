@@ -284,31 +284,31 @@ export const events = {
   // Routing
   "speaker-started": {
     level: "info",
-    message: "BGP speaker started",
+    message: "routing speaker started",
     explanation: "ExaBGP runs with process id `pid`, and its helper is connected to the daemon.",
   },
   "speaker-stopped": {
     level: "error",
-    message: "BGP speaker stopped",
+    message: "routing speaker stopped",
     explanation:
       "ExaBGP ended, or its helper lost the daemon: `reason`. Routers have dropped the route; the daemon starts ExaBGP again after a pause that grows.",
   },
   "speaker-output": {
     level: "debug",
-    message: "BGP speaker says",
+    message: "routing speaker says",
     explanation: "A line that ExaBGP printed (`line`).",
   },
   "speaker-problem": {
     level: "warn",
-    message: "BGP speaker reports a problem",
+    message: "problem with the routing speaker",
     explanation:
-      "`problem` says which: ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read; or a router (`neighbor`) told more paths than are kept, or what makes no sense; or the version of ExaBGP isn't known. Announcements are not affected, but the state shown of a neighbor, and who is seen to announce, may be.",
+      "`problem` says which: ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read; or a router (`neighbor`) told more paths than are kept, or what makes no sense; or the version of ExaBGP isn't known. Announcements are not affected, but the state shown of a neighbor, and who is seen to announce, may be. With OSPF: what keeps ospfd from announcing, or from being asked.",
   },
   "announcement-lapsed": {
     level: "warn",
     message: "routes were withdrawn while the daemon was silent",
     explanation:
-      "The helper inside ExaBGP heard nothing from the daemon for `silentMs`, took it for dead and withdrew all routes; they are announced again now if health allows it. The daemon was stopped, suspended or stalled: see `event-loop-stalled`.",
+      "Nothing was heard from the daemon for `silentMs`: the helper inside ExaBGP, or with OSPF the kernel, took it for dead and withdrew all routes; they are announced again now if health allows it. The daemon was stopped, suspended or stalled: see `event-loop-stalled`.",
   },
   "route-announced": {
     level: "info",
@@ -323,13 +323,13 @@ export const events = {
   },
   "neighbor-up": {
     level: "info",
-    message: "BGP neighbor is up",
-    explanation: "The BGP session with the router `neighbor` is established.",
+    message: "routing neighbor is up",
+    explanation: "The BGP session with the router `neighbor` is established, or the OSPF adjacency full.",
   },
   "neighbor-down": {
     level: "warn",
-    message: "BGP neighbor is down",
-    explanation: "The BGP session with the router `neighbor` ended: `reason`.",
+    message: "routing neighbor is down",
+    explanation: "The BGP session with the router `neighbor`, or the OSPF adjacency, ended: `reason`.",
   },
   "bfd-up": {
     level: "info",

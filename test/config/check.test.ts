@@ -93,7 +93,7 @@ describe("form", () => {
     ],
     ["manage-address: yes", '13:17: error: manage-address: expected true or false, found "yes"'],
     ["log: debug", '13:6: error: log: expected a section with keys and values, found "debug"'],
-    ["advertiser: { type: bird }", '13:21: error: advertiser.type: expected one of none, exabgp, found "bird"'],
+    ["advertiser: { type: bird }", '13:21: error: advertiser.type: expected one of none, exabgp, ospf, found "bird"'],
     [
       "advertiser: { type: exabgp, hold-time: 2s }",
       '13:40: error: advertiser.hold-time: expected a duration in whole seconds such as 9s (0s, or 3s to 65535s), found "2s"',
@@ -246,6 +246,14 @@ describe("how parts fit together", () => {
       "12:7: warning: security-associations.mobiles[0]: no home network has such home addresses",
     ],
     [
+      "advertiser: { type: ospf, interface: anyhome10 }",
+      '13:38: error: advertiser.interface: expected the name of an interface, of 8 letters, digits, dots and underscores at most, of 8 characters at most, found "anyhome10"',
+    ],
+    [
+      "advertiser: { type: ospf, lease: 500ms }",
+      '13:34: error: advertiser.lease: expected a duration in whole seconds such as 1s (1s to 1m), found "500ms"',
+    ],
+    [
       "relay: { pairs: [{ members: [ha1, ha3], addressing: l2 }] }",
       "13:29: error: relay.pairs[0].members: there is no member ha3; there are ha1, ha2",
     ],
@@ -326,6 +334,13 @@ describe("how parts fit together", () => {
     ],
   ])("what is announced leads here, and is said once: %s", (line, problem) => {
     expect(problemsWith(line)).toContain(`anyhome.yaml:${problem}`);
+  });
+
+  test("OSPF announces networks, not a single address; it needs no bgp", () => {
+    expect(problemsWith("advertiser: { type: ospf }\nannounce: [network]\n")).toEqual([]);
+    expect(problemsWith("advertiser: { type: ospf }\nannounce: [network, address]\n")).toEqual([
+      "anyhome.yaml:14:21: error: announce[1]: can't be announced by OSPF: a single address is no network of an interface of its own",
+    ]);
   });
 
   test("the node must be one of the members", () => {

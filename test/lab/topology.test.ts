@@ -77,7 +77,7 @@ describe("the home agents' configuration", () => {
     const directory = mkdtempSync(join(tmpdir(), "anyhome-lab-config-"));
     try {
       const file = join(directory, "anyhome.yaml");
-      const paths = { secretFile: "secret", dataDirectory: "data", controlSocket: "control.sock" };
+      const paths = { secretFile: "secret", dataDirectory: "data", controlSocket: "control.sock", vtyDirectory: "frr" };
       writeFileSync(file, anyhomeConfig(LAB_TOPOLOGY, paths));
       writeFileSync(join(directory, "secret"), "0".repeat(64), { mode: 0o600 });
       const { config } = loadConfig(file, { node: name });
