@@ -129,6 +129,8 @@ export const statusView = z.object({
     freeBytes: z.number().nonnegative(),
   }),
   alarms: z.array(z.object({ id: z.string(), since: time, message: z.string() })),
+  /** The last ones that this member has decided about, oldest first. */
+  takeovers: z.array(z.object({ at: time, member: z.string(), bindings: count })),
 });
 
 export const peerView = z.object({

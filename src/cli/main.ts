@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "how the home agent is",
     load: async () => (await import("./status.ts")).statusCommand(),
   },
+  top: {
+    summary: "the cluster at a glance, as this member sees it",
+    load: async () => (await import("./top.ts")).topCommand(),
+  },
   bindings: {
     summary: "list, show and delete mobility bindings",
     load: async () => (await import("./bindings.ts")).bindingsCommand(),

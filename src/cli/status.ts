@@ -1,19 +1,34 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type StatusView, statusView } from "../api/schema.ts";
 import { fields } from "../text/columns.ts";
 import { formatBytes, formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";
+import { parseInterval, watch } from "./watch.ts";
+
+interface StatusOptions {
+  readonly socket: string;
+  readonly output: OutputFormat;
+  readonly watch?: number;
+}
 
 export function statusCommand(): Command {
   return new Command("status")
     .description("how the home agent is; exits with 5 if it is not ready")
     .addOption(outputOption())
     .addOption(socketOption())
-    .addHelpText("after", "\nExamples:\n  anyhome status\n  anyhome status -o json | jq .bindings.owned")
-    .action(async ({ socket, output }: { socket: string; output: OutputFormat }) => {
-      const status = await ask(socket, "GET", "/v1/status", statusView);
+    .addOption(
+      new Option("--watch [seconds]", "show it again and again, every second").argParser(parseInterval).preset("1"),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  anyhome status\n  anyhome status --watch\n  anyhome status -o json | jq .bindings.owned",
+    )
+    .action(async ({ socket, output, watch: intervalSeconds }: StatusOptions) => {
+      const look = () => ask(socket, "GET", "/v1/status", statusView);
+      if (intervalSeconds !== undefined) return watch({ intervalSeconds, output, look, toText: describe });
+      const status = await look();
       await print(status, output, describe);
       if (!status.ready) throw new CliError(`${status.node} is not ready`, ExitCode.unhealthy);
     });

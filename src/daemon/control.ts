@@ -45,6 +45,7 @@ export interface ControlSources {
   readonly advertiser: () => AdvertiserStatus;
   readonly bfdNeighbors: () => readonly BfdNeighborStatus[];
   readonly alarms: () => StatusView["alarms"];
+  readonly takeovers: () => StatusView["takeovers"];
   readonly perform: (outputs: readonly Output[]) => void;
   /** Resolves once everything up to the position is on disk, rejects if it is lost. */
   readonly durable: (position: number) => Promise<void>;
@@ -63,7 +64,7 @@ export class DaemonControl implements ControlService {
   }
 
   status(): StatusView {
-    const { configuration, version, agent, store, startedAtMs, alarms } = this.#sources;
+    const { configuration, version, agent, store, startedAtMs, alarms, takeovers } = this.#sources;
     const config = configuration.current;
     const { owned, backup, tombstones, temporary, ingress } = agent.counts;
     const { ready, reasons, health, preference } = this.#sources.rung();
@@ -93,6 +94,7 @@ export class DaemonControl implements ControlService {
       registrationsPerSecond: agent.load(now).registrationsPerSecond,
       store: store.statistics(),
       alarms: alarms(),
+      takeovers: takeovers(),
     };
   }
 

@@ -42,6 +42,7 @@ import { linkPeers, makeLinkRelay } from "./make-link-relay.ts";
 import { observeInto } from "./observer.ts";
 import { Sockets } from "./sockets.ts";
 import { StoreWatch } from "./store-watch.ts";
+import { TakeoverHistory } from "./takeover-history.ts";
 
 /** After the withdrawal is confirmed, routers may still send for a moment: what they send is served. */
 const LAST_REQUESTS_MS = 300;
@@ -110,7 +111,8 @@ async function startOn(
   const startedAtMs = Date.now();
   const config = configuration.current;
   let running = { config, settings: homeAgentSettings(config, store.bootCount) };
-  const agent = new HomeAgent(running.settings, observeInto(counters, log));
+  const takeovers = new TakeoverHistory();
+  const agent = new HomeAgent(running.settings, observeInto(counters, log, takeovers));
   restore(agent, store, config, log);
 
   const endpointOf = (member: string) => configuration.current.members.find(({ id }) => id === member);
@@ -173,6 +175,7 @@ async function startOn(
     drain: (wanted) => health.drain(wanted),
     alarms: () =>
       health.alarms().map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
+    takeovers: () => takeovers.recent,
     perform: (outputs) => driver.perform(outputs),
     durable: (position) => watch.untilDurable(position),
   });

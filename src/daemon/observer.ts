@@ -1,12 +1,16 @@
 import type { Observer } from "../cluster/io.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
+import type { TakeoverHistory } from "./takeover-history.ts";
 
-/** What the core reports goes into counters and log. */
-export function observeInto(counters: Counters, log: EventLog): Observer {
+/** What the core reports goes into counters and log; takeovers are remembered, too. */
+export function observeInto(counters: Counters, log: EventLog, takeovers: TakeoverHistory): Observer {
   return {
     count: (counter) => counters.add(counter),
     countBy: (counter, label) => counters.addLabeled(counter, label),
-    event: (event, fields) => log.event(event, fields),
+    event: (event, fields) => {
+      log.event(event, fields);
+      if (event === "takeover-finished") takeovers.note(String(fields.member), Number(fields.bindings), Date.now());
+    },
   };
 }

@@ -27,6 +27,7 @@ export const status: StatusView = {
   registrationsPerSecond: 3.25,
   store: { queuedChanges: 0, unfoldedChanges: 17, lastCommitMs: 0.4, freeBytes: 13_207_024_435 },
   alarms: [{ id: "clock-skew", since: "2026-01-02T03:04:05.000Z", message: "the clock of ha3 differs by 2.5 s" }],
+  takeovers: [{ at: "2026-01-02T03:04:06.000Z", member: "ha3", bindings: 40 }],
 };
 
 const reloaded: ReloadView = {

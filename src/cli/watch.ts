@@ -1,0 +1,62 @@
+/** Showing something again and again, until interrupted. */
+import { setTimeout as delay } from "node:timers/promises";
+import { InvalidArgumentError } from "commander";
+import { CliError, ExitCode } from "./exit.ts";
+import type { OutputFormat } from "./output.ts";
+
+/** Cursor to the top left; everything from there on is cleared. */
+const REDRAW = "\u001b[H\u001b[J";
+const SHORTEST_SECONDS = 0.1;
+
+export interface WatchOptions<T> {
+  readonly intervalSeconds: number;
+  readonly output: OutputFormat;
+  /** What is shown; a CliError because of a daemon that can't be reached is shown instead, and it is tried again. */
+  readonly look: () => Promise<T>;
+  readonly toText: (value: T) => string;
+}
+
+/**
+ * On a terminal a text takes the place of the one before; elsewhere they follow each other, without any control characters.
+ * JSON comes as a line each time.
+ */
+export async function watch<T>({ intervalSeconds, output, look, toText }: WatchOptions<T>): Promise<void> {
+  const interrupted = new AbortController();
+  const stop = () => interrupted.abort();
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  try {
+    while (!interrupted.signal.aborted) {
+      const text = await look().then((value) => render(value, output, toText), explain);
+      process.stdout.write(process.stdout.isTTY && output === "table" ? frame(text) : `${text}\n`);
+      await delay(intervalSeconds * 1000, undefined, { signal: interrupted.signal }).catch(() => {});
+    }
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  }
+}
+
+async function render<T>(value: T, output: OutputFormat, toText: (value: T) => string): Promise<string> {
+  if (output === "json") return JSON.stringify(value);
+  if (output === "table") return `${toText(value)}\n`;
+  const { stringify } = await import("yaml");
+  return `---\n${stringify(value, { lineWidth: 0 }).trimEnd()}`;
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof CliError) || error.exitCode !== ExitCode.unreachable) throw error;
+  process.stderr.write(`anyhome: ${error.message}\n`);
+  return "";
+}
+
+/** What fits on the terminal: a line that is broken would move all that follow. */
+function frame(text: string): string {
+  const { columns = 80, rows = 24 } = process.stdout;
+  const lines = text.split("\n").slice(0, rows - 1);
+  return REDRAW + lines.map((line) => line.slice(0, columns)).join("\n");
+}
+
+export function parseInterval(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds >= SHORTEST_SECONDS)) throw new InvalidArgumentError(`Expected ${SHORTEST_SECONDS} seconds or more.`);
+  return seconds;
+}
