@@ -14,11 +14,14 @@ import {
 import type { ChaosFindings } from "../../src/lab/chaos-check.ts";
 import { begin, end, type Fault, type FaultKind } from "../../src/lab/chaos-faults.ts";
 import { ChaosLoad } from "../../src/lab/chaos-load.ts";
+import { nodeAddress } from "../../src/lab/topology.ts";
 import { waitFor, withLab } from "./harness.ts";
 
 const LOAD = { mobiles: 200, registrationsPerSecond: 100, lifetimeSeconds: 1800 };
 const MOBILES = 2 * LOAD.mobiles;
 const COPIES = 3;
+/** A table of r1's that holds what a router on one side of a partition knows. */
+const ONE_SIDE = "100";
 const KEPT: ChaosFindings = { accepted: MOBILES, lost: [], owners: [], differing: [], missing: [] };
 
 withLab("while mobiles register", (lab) => {
@@ -38,16 +41,24 @@ withLab("while mobiles register", (lab) => {
     expect(findings).toEqual(KEPT);
   });
 
-  test("a partition is served, and its sides agree when it is over", async ({ signal }) => {
+  test("both sides of a partition are served, and agree when it is over", async ({ signal }) => {
     const partition: Fault = { kind: "partition", homeAgent: "ha1", lastsMs: 0 };
     const load = new ChaosLoad(lab, LOAD);
     onTestFinished(() => load.abandon());
-    const accepted = new AcceptedLog(load.logs);
+    let separatedAtMs = Number.POSITIVE_INFINITY;
+    /** Identifications that mobiles were told are accepted while the sides were separated. */
+    const toldApart = new Set<string>();
+    const accepted = new AcceptedLog(load.logs, ({ time, identification }) => {
+      if (identification !== null && Date.parse(time) > separatedAtMs) toldApart.add(identification);
+    });
     const patience = { deadlineMs: 30_000, intervalMs: 500, signal };
     await waitFor(() => everyMobile(accepted, lab, LOAD), { ...patience, what: "every mobile to be registered" });
 
     await begin(lab, partition);
     onTestFinished(() => end(lab, partition).catch(() => {})); // It may be over already.
+    // The one alone has no backup in reach: it is de-preferred, and a router that reaches both sides sends it nothing.
+    await routeOnlyTo("ha1", "fa1");
+    onTestFinished(() => routeAsUsual("fa1"));
     await waitFor(
       async () => {
         const [one, other] = await Promise.all(["ha1", "ha2"].map((name) => ask(lab, name, ["peers"], peersView)));
@@ -56,24 +67,39 @@ withLab("while mobiles register", (lab) => {
       },
       { ...patience, what: "both sides to take each other for dead" },
     );
-    const separatedAtMs = Date.now();
-    const servedBy = async (name: string) => {
-      const views = (await listingsOf(lab, [name])).get(name) ?? [];
-      accepted.read();
-      return views.some(({ mobile, roles, identification }) => {
-        const told = accepted.last.get(mobile);
-        const isRecent = told !== undefined && Date.parse(told.time) > separatedAtMs;
-        return isRecent && told.identification === identification && roles.includes("owner");
-      });
-    };
-    // The one alone has no backup in reach: it is de-preferred, and routers that reach both sides send it nothing.
-    await waitFor(() => servedBy("ha2"), { ...patience, what: "the others to serve" });
+    separatedAtMs = Date.now();
+    for (const side of [["ha1"], ["ha2", "ha3"]]) {
+      const served = async () => {
+        const views = [...(await listingsOf(lab, side)).values()].flat();
+        accepted.read();
+        return views.filter(({ roles, identification }) => roles.includes("owner") && toldApart.has(identification));
+      };
+      const what = `${side} to serve the site that reaches it`;
+      await waitFor(async () => (await served()).length === LOAD.mobiles, { ...patience, what });
+    }
 
     await end(lab, partition);
+    await routeAsUsual("fa1");
     await untilRecovered(lab, signal);
     await load.stop();
     expect(await settledFindings(lab, accepted, COPIES, signal)).toEqual(KEPT);
   });
+
+  /** The foreign agent is behind a router that sees only this home agent: on r1, by its source address. */
+  async function routeOnlyTo(homeAgent: string, foreignAgent: string): Promise<void> {
+    const { virtualNetwork } = lab.topology;
+    const gateway = nodeAddress(lab.node(homeAgent));
+    await onRouter("ip", "route", "add", virtualNetwork, "via", gateway, "table", ONE_SIDE);
+    await onRouter("ip", "rule", "add", "from", nodeAddress(lab.node(foreignAgent)), "table", ONE_SIDE);
+  }
+
+  async function routeAsUsual(foreignAgent: string): Promise<void> {
+    // Nothing is there to delete the second time.
+    await onRouter("ip", "rule", "del", "from", nodeAddress(lab.node(foreignAgent)), "table", ONE_SIDE);
+    await onRouter("ip", "route", "flush", "table", ONE_SIDE);
+  }
+
+  const onRouter = (...command: string[]) => lab.run("r1", command);
 
   test("a home agent that lost its store catches up from the others, and misses nothing", async ({ signal }) => {
     const { rounds, findings } = await chaos(["wipe"], 1, signal);
