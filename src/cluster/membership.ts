@@ -194,9 +194,16 @@ export class Membership {
     return changed;
   }
 
-  /** Members that this one does not hear. */
+  /**
+   * Members that this one does not hear. One that it never heard is among them after the peer timeout, long before it is a
+   * suspect here: a member that has just started shall not keep the others from burying somebody who died before.
+   */
   get silent(): MemberId[] {
-    return [...this.#peers.values()].filter(({ state }) => state === "suspect" || state === "dead").map(({ id }) => id);
+    const awaitedMs = (id: MemberId) => this.#lookedAtMs - (this.#awaitedSinceMs.get(id) ?? this.#lookedAtMs);
+    return [...this.#peers.values()].flatMap(({ id, state }) => {
+      if (state === "unknown") return awaitedMs(id) > this.#peerTimeoutMs ? [id] : [];
+      return state === "suspect" || state === "dead" ? [id] : [];
+    });
   }
 
   #isSilentForAll(member: MemberId): boolean {

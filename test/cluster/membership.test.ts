@@ -45,6 +45,16 @@ function deadBetween(members: Membership, fromMs: number, throughMs: number): st
   return dead;
 }
 
+describe("a peer that was never heard", () => {
+  it("is told to be silent long before it is dead here, so that those who have heard it need not wait for us", () => {
+    const members = membership();
+    expect(deadBetween(members, 0, 800)).toEqual([]);
+    expect(members.silent).toEqual([]);
+    expect(deadBetween(members, 1000, 1000)).toEqual([]);
+    expect(members.silent).toContain("ha2");
+  });
+});
+
 describe("a silent peer", () => {
   it("is dead once it has been silent for longer than the peer timeout", () => {
     const members = membership();

@@ -7,9 +7,6 @@ import { type SimulationOptions, shrink, simulate } from "../../src/sim/simulati
 const SEEDS = Number(process.env.ANYHOME_SIM_SEEDS ?? 1000);
 const PORTION = 50;
 
-/** Not mended yet: see the limits in docs/replication.md. Whoever mends one takes it out. */
-const KNOWN_FAILURES: ReadonlySet<number> = new Set([986]);
-
 /** Mostly three members, and up to nine. */
 function nodesOf(seed: number): number {
   return seed % 5 === 0 ? 4 + ((seed / 5) % 6) : 3;
@@ -25,7 +22,6 @@ describe("no promise is broken", () => {
   test.each(portions)("with the seeds from %i on", { timeout: 300_000 }, (first) => {
     let accepted = 0;
     for (let seed = first; seed < Math.min(first + PORTION, SEEDS + 1); seed++) {
-      if (KNOWN_FAILURES.has(seed)) continue;
       const result = simulate({ seed, nodes: nodesOf(seed), mobiles: 10, atOnce: faultsAtOnce(seed) });
       accepted += result.accepted;
       expect({ seed, violations: result.violations }).toEqual({ seed, violations: [] });
