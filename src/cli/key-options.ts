@@ -25,15 +25,17 @@ export function addAssociationOptions(command: Command, options: AssociationOpti
     .argParser(integerBetween(MINIMUM_SPI, MAXIMUM_SPI))
     .default(MINIMUM_SPI);
   const key = new Option(`--${prefix}key <text>`, `the key shared with ${sharedWith}`);
+  const keyFile = new Option(`--${prefix}key-file <file>`, "a file with the key: its bytes, or hex: and digits");
   if (environment !== undefined) {
     spi.env(environment.spi);
     key.env(environment.key);
+    keyFile.env(`${environment.key}_FILE`);
   }
   return command
     .addOption(spi)
     .addOption(key)
     .option(`--${prefix}key-hex <digits>`, "the key, in hexadecimal digits")
-    .option(`--${prefix}key-file <file>`, "a file with the key: its bytes, or hex: and digits")
+    .addOption(keyFile)
     .addOption(
       new Option(`--${prefix}algorithm <name>`, "how messages are signed with it")
         .choices(["hmac-md5", "keyed-md5"] satisfies AuthenticationAlgorithm[])

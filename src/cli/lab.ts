@@ -1,11 +1,17 @@
 import { constants } from "node:os";
 import { Command, Option } from "commander";
 import type { RelayAddressing } from "../config/config.ts";
-import { Lab, type NodeStatus, type ProcessKind, type UpOptions } from "../lab/lab.ts";
+import { ComposeLab, type EngineChoice } from "../lab/compose/compose-lab.ts";
+import { composeObstacle } from "../lab/compose/obstacle.ts";
+import { findLab } from "../lab/find-lab.ts";
+import type { RoutingProtocol } from "../lab/frr-files.ts";
+import { Lab } from "../lab/lab.ts";
 import { LabError } from "../lab/lab-error.ts";
 import { labObstacle } from "../lab/obstacle.ts";
+import type { LabOperations, NodeStatus, ProcessKind } from "../lab/operations.ts";
 import { labNames } from "../lab/place.ts";
-import type { RoutingProtocol } from "../lab/router.ts";
+import { TOPOLOGIES } from "../lab/topologies.ts";
+import { TOPOLOGY_NAMES, type TopologyName } from "../lab/topology.ts";
 import { table } from "../text/columns.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { chaosCommand, checkCommand } from "./lab-chaos.ts";
@@ -16,45 +22,63 @@ interface Named {
   readonly name: string;
 }
 
-interface UpArguments extends Named {
-  readonly keepOnFailure?: true;
+interface UpCommandOptions extends Named {
+  readonly driver: "netns" | "compose";
+  readonly topology: TopologyName;
+  readonly keepOnFailure?: boolean;
   readonly disk?: number;
   readonly relay: RelayAddressing;
   readonly routing: RoutingProtocol;
+  readonly engine: EngineChoice;
+  readonly engineData?: string;
 }
 
-/** `anyhome lab …`: a cluster with real routers in network namespaces of this machine. */
+/** `anyhome lab …`: a cluster with real routers, in network namespaces of this machine or in containers. */
 export function labCommand(): Command {
   const lab = new Command("lab")
-    .description("a cluster with routers in network namespaces of this machine")
+    .description("a cluster with routers, in network namespaces of this machine or in containers")
     .enablePositionalOptions();
   lab
     .command("up")
     .description("build the lab; done when all home agents are ready and the network routes to them")
     .addOption(nameOption())
+    .addOption(
+      new Option("--driver <driver>", "network namespaces, or docker-compose")
+        .choices(["netns", "compose"])
+        .default("netns"),
+    )
+    .addOption(
+      new Option("--topology <name>", "which nodes, and how they are linked").choices(TOPOLOGY_NAMES).default("lab"),
+    )
     .option("--keep-on-failure", "leave everything as it is if something fails")
-    .option("--disk <MiB>", "give each home agent's store a disk of this size, to be filled", integerBetween(8, 4096))
+    .option("--disk <MiB>", "netns: give each home agent's store a disk of this size", integerBetween(8, 4096))
     .addOption(
-      new Option("--relay <addressing>", "how home agents relay to each other").choices(["l3", "l2"]).default("l3"),
+      new Option("--relay <addressing>", "netns: how home agents relay to each other")
+        .choices(["l3", "l2"])
+        .default("l3"),
     )
     .addOption(
-      new Option("--routing <protocol>", "by what home agents announce").choices(["bgp", "ospf"]).default("bgp"),
+      new Option("--routing <protocol>", "netns: by what home agents announce").choices(["bgp", "ospf"]).default("bgp"),
     )
-    .action(({ name, keepOnFailure, disk, relay, routing }: UpArguments) =>
-      up(name, { keepOnFailure: keepOnFailure ?? false, diskMegabytes: disk, relay, routing }),
-    );
+    .addOption(
+      new Option("--engine <engine>", "compose: the Docker engine of this machine, or one for this lab alone")
+        .choices(["auto", "system", "own"])
+        .default("auto", "auto: this machine's where one answers"),
+    )
+    .option("--engine-data <directory>", "compose: where an own engine keeps its images, for the next time")
+    .action(up);
   lab
     .command("down")
     .description("remove the lab, also what a crash left of it")
     .addOption(nameOption())
-    .action(({ name }: Named) => inLab(name, (it) => it.down()));
+    .action(({ name }: Named) => onLab(name, (it) => it.down()));
   lab
     .command("status")
     .description("nodes, processes, readiness, and where each node sends what is for the virtual network")
     .addOption(nameOption())
     .addOption(outputOption())
     .action(({ name, output }: Named & { output: OutputFormat }) =>
-      inLab(name, async (it) => print(await it.status(), output, statusTable)),
+      onLab(name, async (it) => print(await it.status(), output, statusTable)),
     );
   lab
     .command("list")
@@ -79,7 +103,7 @@ export function labCommand(): Command {
       ].join("\n"),
     )
     .action((node: string, command: string[], { name }: Named) =>
-      inLab(name, async (it) => {
+      onLab(name, async (it) => {
         // What comes after the node is the command's own, so commander leaves a separator in.
         process.exitCode = await it.exec(node, command[0] === "--" ? command.slice(1) : command);
       }),
@@ -96,7 +120,7 @@ export function labCommand(): Command {
         .default("daemon" satisfies ProcessKind),
     )
     .action((node: string, options: Named & { signal: NodeJS.Signals; process: ProcessKind }) =>
-      inLab(options.name, async (it) => {
+      onLab(options.name, async (it) => {
         await it.kill(node, options.process, options.signal);
       }),
     );
@@ -105,14 +129,14 @@ export function labCommand(): Command {
     .description("start what a node should run and doesn't; done when it works")
     .argument("<node>")
     .addOption(nameOption())
-    .action((node: string, { name }: Named) => inLab(name, (it) => it.start(node)));
+    .action((node: string, { name }: Named) => onLab(name, (it) => it.start(node)));
   lab
     .command("restart")
     .description("stop what a node runs, and start it again")
     .argument("<node>")
     .addOption(nameOption())
     .action((node: string, { name }: Named) =>
-      inLab(name, async (it) => {
+      onLab(name, async (it) => {
         await it.stop(node);
         await it.start(node);
       }),
@@ -133,25 +157,68 @@ function signalNamed(text: string): NodeJS.Signals {
   return name as NodeJS.Signals;
 }
 
-async function up(name: string, options: UpOptions): Promise<void> {
+async function up({
+  name,
+  driver,
+  topology,
+  keepOnFailure = false,
+  disk,
+  relay,
+  routing,
+  engine,
+  engineData,
+}: UpCommandOptions) {
   const abort = new AbortController();
   const stop = (signal: NodeJS.Signals) => abort.abort(new LabError(`interrupted by ${signal}`));
   process.on("SIGINT", stop).on("SIGTERM", stop);
   const startedAt = performance.now();
   const progress = (line: string) =>
     process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}\n`);
-  await inLab(name, (lab) => lab.up({ ...options, progress, signal: abort.signal })).finally(() =>
-    process.off("SIGINT", stop).off("SIGTERM", stop),
-  );
+  const common = { progress, signal: abort.signal, keepOnFailure };
+  try {
+    if (driver === "netns") {
+      mustBePossible(await labObstacle());
+      await explaining(() =>
+        new Lab(name, TOPOLOGIES[topology]).up({ ...common, diskMegabytes: disk, relay, routing }),
+      );
+    } else {
+      if (disk !== undefined || relay !== "l3" || routing !== "bgp") {
+        throw new CliError("--disk, --relay and --routing are for labs of network namespaces", ExitCode.usage);
+      }
+      mustBePossible(await composeObstacle(engine));
+      await explaining(() => new ComposeLab(name).up({ ...common, topology, engine, dataDirectory: engineData }));
+    }
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  }
   progress(`lab ${name} is up`);
 }
 
-/** Turns what the lab objects to into messages for the person at the terminal. */
+/** Does something with a lab, whatever it is made of. */
+async function onLab(name: string, action: (lab: LabOperations) => Promise<void>): Promise<void> {
+  await explaining(async () => {
+    const lab = findLab(name);
+    if (lab instanceof Lab) mustBePossible(await labObstacle());
+    await action(lab);
+  });
+}
+
+/** Does something that only a lab of network namespaces can. */
 export async function inLab(name: string, action: (lab: Lab) => Promise<void>): Promise<void> {
-  const obstacle = await labObstacle();
+  await onLab(name, async (lab) => {
+    if (!(lab instanceof Lab)) throw new LabError(`${name} is a lab of containers; this needs network namespaces`);
+    await action(lab);
+  });
+}
+
+function mustBePossible(obstacle: string | undefined): void {
   if (obstacle !== undefined) throw new CliError(`the lab can't run here: ${obstacle}`);
+}
+
+/** Turns what a lab objects to into messages for the person at the terminal. */
+async function explaining(action: () => Promise<void>): Promise<void> {
   try {
-    await action(new Lab(name));
+    await action();
   } catch (error) {
     if (error instanceof RangeError) throw new CliError(error.message, ExitCode.usage);
     if (error instanceof LabError) throw new CliError(error.message);

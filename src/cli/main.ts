@@ -81,7 +81,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./drill.ts")).drillCommand(),
   },
   lab: {
-    summary: "a cluster with routers in network namespaces of this machine",
+    summary: "a cluster with routers, in network namespaces of this machine or in containers",
     load: async () => (await import("./lab.ts")).labCommand(),
   },
 };

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import type { RelayAddressing } from "../config/config.ts";
-import type { RoutingProtocol } from "./router.ts";
+import type { RoutingProtocol } from "./frr-files.ts";
 import {
   bgpPeers,
   type MobileKeys,
@@ -16,8 +16,12 @@ export interface HomeAgentPaths {
   readonly secretFile: string;
   readonly dataDirectory: string;
   readonly controlSocket: string;
-  /** Where the sockets of FRR are. */
-  readonly vtyDirectory: string;
+  /** Where the sockets of FRR are, for OSPF. */
+  readonly vtyDirectory?: string;
+  /** What the daemon shares with an ExaBGP that is started elsewhere; without, the daemon starts it. */
+  readonly speakerDirectory?: string;
+  /** Where the key of an association is, if not in the configuration itself. */
+  readonly keyFile?: (spi: number) => string;
 }
 
 /** What may differ from lab to lab. */
@@ -40,13 +44,26 @@ export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths, variant
     "manage-address": true,
     "data-directory": paths.dataDirectory,
     "control-socket": paths.controlSocket,
-    relay: { addressing: variant.relay ?? "l3" },
+    relay: {
+      addressing: variant.relay ?? "l3",
+      ...(topology.linkedPairs
+        ? { pairs: topology.linkedPairs.map((members) => ({ members, addressing: "l2" })) }
+        : {}),
+    },
     members: nodesOf(topology, "home-agent").map((node) => member(topology, node, variant)),
-    "security-associations": { mobiles: topology.associations.map(association) },
-    advertiser: variant.routing === "ospf" ? { type: "ospf", "vty-directory": paths.vtyDirectory } : { type: "exabgp" },
+    "security-associations": { mobiles: topology.associations.map((it) => association(it, paths)) },
+    advertiser: advertiser(paths, variant),
     // Disks of labs may be small, so that they can be filled.
     health: { "free-disk": { degraded: "8MiB", fail: "2MiB" }, ...variant.health },
   });
+}
+
+function advertiser({ vtyDirectory, speakerDirectory }: HomeAgentPaths, { routing }: LabVariant) {
+  if (routing === "ospf") return { type: "ospf", "vty-directory": vtyDirectory };
+  return {
+    type: "exabgp",
+    ...(speakerDirectory === undefined ? {} : { mode: "sidecar", "runtime-directory": speakerDirectory }),
+  };
 }
 
 function member(topology: Topology, node: TopologyNode, { routing }: LabVariant) {
@@ -54,6 +71,7 @@ function member(topology: Topology, node: TopologyNode, { routing }: LabVariant)
     id: node.name,
     address: nodeAddress(node),
     pool: node.pool ?? [],
+    ...(node.backups ? { backups: node.backups } : {}),
     ...(routing === "ospf" ? {} : bgpAndBfd(topology, node)),
   };
 }
@@ -69,6 +87,6 @@ function bgpAndBfd(topology: Topology, node: TopologyNode) {
   };
 }
 
-function association({ mobiles, spi, key }: MobileKeys) {
-  return { ...mobiles, spi, algorithm: "hmac-md5", key };
+function association({ mobiles, spi, key }: MobileKeys, { keyFile }: HomeAgentPaths) {
+  return { ...mobiles, spi, algorithm: "hmac-md5", ...(keyFile ? { "key-file": keyFile(spi) } : { key }) };
 }

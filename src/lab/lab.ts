@@ -18,26 +18,13 @@ import {
   startIn,
 } from "./namespace.ts";
 import { namespacePlan } from "./namespace-plan.ts";
+import type { LabOperations, NodeStatus, ProcessKind } from "./operations.ts";
 import { ANYHOME_MAIN, LabPlace } from "./place.ts";
 import { configureFrr, FRR_DAEMONS, nextHops, startFrr, vtysh } from "./router.ts";
 import { mountSmallDisk, unmountBelow } from "./small-disk.ts";
-import { LAB_TOPOLOGY, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
+import { TOPOLOGIES } from "./topologies.ts";
+import { homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
 import { waitFor } from "./wait.ts";
-
-export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bfdd" | "bgpd" | "ospfd" | "other";
-
-export interface NodeStatus {
-  readonly node: string;
-  readonly role: TopologyNode["role"];
-  readonly address: string;
-  readonly processes: readonly { readonly pid: number; readonly kind: ProcessKind }[];
-  /** Of a home agent; `null` on other nodes. */
-  readonly ready: boolean | null;
-  /** Why a home agent isn't ready. */
-  readonly reasons: readonly string[];
-  /** Where the kernel sends what is for the virtual network; empty where it has no route. */
-  readonly nextHops: readonly string[];
-}
 
 export interface UpOptions extends LabVariant {
   /** Told of each step. */
@@ -54,14 +41,17 @@ export interface UpOptions extends LabVariant {
 const SETTLE_MS = 60_000;
 
 /** One lab, up or not, by its name. */
-export class Lab {
+export class Lab implements LabOperations {
   readonly place: LabPlace;
   readonly topology: Topology;
 
-  /** @throws RangeError for a name that can't be one of a lab. */
-  constructor(name: string, topology: Topology = LAB_TOPOLOGY) {
+  /**
+   * @param topology usually that of the lab which is up
+   * @throws RangeError for a name that can't be one of a lab.
+   */
+  constructor(name: string, topology?: Topology) {
     this.place = new LabPlace(name);
-    this.topology = topology;
+    this.topology = topology ?? TOPOLOGIES[this.place.topology() ?? "lab"];
   }
 
   /**
@@ -71,7 +61,7 @@ export class Lab {
    */
   async up(options: UpOptions = {}): Promise<void> {
     try {
-      this.place.create();
+      this.place.create(this.topology.name);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       throw new LabError(`a lab named ${this.place.name} is there already`, { cause: error });
@@ -136,9 +126,8 @@ export class Lab {
 
   /** The leaf routes to every home agent, and all routers route. */
   private async untilRouted(signal: AbortSignal | undefined): Promise<void> {
-    const expected = nodesOf(this.topology, "home-agent").length;
     for (const router of nodesOf(this.topology, "router")) {
-      const least = router.interfaces.some(({ network }) => this.isHomeAgentNetwork(network)) ? expected : 1;
+      const least = Math.max(1, homeAgentsBeside(this.topology, router).length);
       await waitFor(async () => (await this.nextHops(router.name)).length >= least, {
         deadlineMs: SETTLE_MS,
         what: `${router.name} to route ${this.topology.virtualNetwork} to ${least === 1 ? "its neighbor" : `${least} home agents`}`,
@@ -148,10 +137,6 @@ export class Lab {
         throw new LabError(error.message, { cause: error });
       });
     }
-  }
-
-  private isHomeAgentNetwork(network: string): boolean {
-    return nodesOf(this.topology, "home-agent").some((node) => node.interfaces.some((it) => it.network === network));
   }
 
   /** Removes everything that has this lab's name, also what a crash left behind; does nothing where there is nothing. */

@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { TOPOLOGY_NAMES, type TopologyName } from "./topology.ts";
 
 /** Where labs keep their files: one directory per lab, one per node in it. */
 const LAB_ROOT = "/run/anyhome-lab";
@@ -47,9 +48,20 @@ export class LabPlace {
   }
 
   /** Claims the name. @throws an error with code EEXIST where a lab of this name is up. */
-  create(): void {
+  create(topology: TopologyName = "lab"): void {
     mkdirSync(LAB_ROOT, { recursive: true });
     mkdirSync(this.directory);
+    writeFileSync(this.#topology, topology);
+  }
+
+  /** Of the lab that is up; `undefined` where none is. */
+  topology(): TopologyName | undefined {
+    const text = existsSync(this.#topology) ? readFileSync(this.#topology, "utf8") : "";
+    return TOPOLOGY_NAMES.find((name) => name === text);
+  }
+
+  get #topology(): string {
+    return join(this.directory, "topology");
   }
 
   remove(): void {

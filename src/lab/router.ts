@@ -1,9 +1,8 @@
 import { chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { bfddConfig, bgpdConfig, zebraConfig } from "./frr-config.ts";
+import { frrFiles, type RoutingProtocol } from "./frr-files.ts";
 import { doIn, ipJson } from "./namespace.ts";
-import { ospfdConfig } from "./ospf-config.ts";
 import type { LabPlace, NodePlace } from "./place.ts";
 import type { Topology, TopologyNode } from "./topology.ts";
 
@@ -12,9 +11,6 @@ export const FRR_DIRECTORY = "/usr/lib/frr";
 
 /** In the order they start. A node runs those that it has a configuration of. */
 export const FRR_DAEMONS = ["zebra", "bfdd", "bgpd", "ospfd"] as const;
-
-/** By what a lab routes. */
-export type RoutingProtocol = "bgp" | "ospf";
 
 /** Starts FRR in a router's namespace. */
 export async function startRouter(
@@ -37,14 +33,7 @@ export async function configureFrr(
   const { uid, gid } = await frrUser();
   mkdirSync(frr, { recursive: true });
   chownSync(frr, uid, gid);
-  const files = {
-    "vtysh.conf": "no service integrated-vtysh-config\n",
-    "zebra.conf": zebraConfig(node),
-    ...(routing === "ospf"
-      ? { "ospfd.conf": ospfdConfig(topology, node) }
-      : { "bfdd.conf": bfddConfig(node), "bgpd.conf": bgpdConfig(topology, node) }),
-  };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(frr, name), text);
+  for (const [name, text] of Object.entries(frrFiles(topology, node, routing))) writeFileSync(join(frr, name), text);
 }
 
 /** Starts what is configured and isn't among those that run. */
@@ -75,13 +64,18 @@ export function vtysh(frrDirectory: string): string[] {
   return ["/usr/bin/vtysh", "--vty_socket", frrDirectory, "--config_dir", frrDirectory];
 }
 
+/** As `ip -json route` prints it. */
+export interface KernelRoute {
+  readonly gateway?: string;
+  readonly nexthops?: readonly { readonly gateway?: string }[];
+}
+
 /** The next hops that a node's kernel has for a prefix; none where it has no route. */
 export async function nextHops(namespace: string, prefix: string): Promise<string[]> {
-  interface Route {
-    gateway?: string;
-    nexthops?: { gateway?: string }[];
-  }
-  const routes = await ipJson<Route>(["route", "show", "exact", prefix], namespace);
+  return gatewaysOf(await ipJson<KernelRoute>(["route", "show", "exact", prefix], namespace));
+}
+
+export function gatewaysOf(routes: readonly KernelRoute[]): string[] {
   return routes
     .flatMap(({ gateway, nexthops = [] }) => [gateway, ...nexthops.map((hop) => hop.gateway)])
     .filter((address) => address !== undefined)

@@ -1,9 +1,9 @@
 /**
  * The lab as data: which nodes there are, how they are linked, who speaks BGP with whom. What runs it (network
- * namespaces) and what configures its parts are generated from this.
+ * namespaces, or containers) and what configures its parts are generated from this.
  *
  *      fa1 ── 10.1.11.0/24 ──┐                                  ┌── ha1
- *                            r2 ── 10.1.1.0/30 ── r1 ── 10.1.0.0/24 ── ha2
+ *                            r2 ── 10.1.1.0/29 ── r1 ── 10.1.0.0/24 ── ha2
  *      fa2 ── 10.1.12.0/24 ──┘                                  └── ha3
  *
  *      10.64.0.0/12 is the virtual network that each home agent announces to r1; 10.64.0.1 in it is the virtual address.
@@ -21,6 +21,8 @@ export interface TopologyNode {
   readonly gateway?: string;
   /** Dynamic home addresses that a home agent hands out, `FIRST-LAST`. */
   readonly pool?: readonly string[];
+  /** Names of the home agents that back this one up; without, as each mobile's own ranking has it. */
+  readonly backups?: readonly string[];
 }
 
 export interface Interface {
@@ -43,29 +45,37 @@ export interface MobileKeys {
   readonly key: string;
 }
 
+export const TOPOLOGY_NAMES = ["lab", "two-sites"] as const;
+export type TopologyName = (typeof TOPOLOGY_NAMES)[number];
+
 export interface Topology {
+  readonly name: TopologyName;
   readonly virtualNetwork: string;
   readonly virtualAddress: string;
   readonly networks: readonly Network[];
   readonly nodes: readonly TopologyNode[];
   readonly associations: readonly [MobileKeys, ...MobileKeys[]];
+  /** Home agents on one link that relay to each other by MAC address, whatever the others do. */
+  readonly linkedPairs?: readonly (readonly [string, string])[];
 }
 
 const MOBILE_KEY = "1234567812345678";
 
 export const LAB_TOPOLOGY: Topology = {
+  name: "lab",
   virtualNetwork: "10.64.0.0/12",
   virtualAddress: "10.64.0.1",
   networks: [
     { name: "ha-lan", prefix: "10.1.0.0/24" },
-    { name: "core", prefix: "10.1.1.0/30" },
+    // Room for the address that Docker wants of every network, beside two routers.
+    { name: "core", prefix: "10.1.1.0/29" },
     { name: "fa1-lan", prefix: "10.1.11.0/24" },
     { name: "fa2-lan", prefix: "10.1.12.0/24" },
   ],
   nodes: [
-    homeAgent("ha1", 65011, "10.1.0.11", "10.79.0.0-10.79.63.255"),
-    homeAgent("ha2", 65012, "10.1.0.12", "10.79.64.0-10.79.127.255"),
-    homeAgent("ha3", 65013, "10.1.0.13", "10.79.128.0-10.79.191.255"),
+    homeAgent("ha1", 65011, onLan("10.1.0.11"), "10.79.0.0-10.79.63.255"),
+    homeAgent("ha2", 65012, onLan("10.1.0.12"), "10.79.64.0-10.79.127.255"),
+    homeAgent("ha3", 65013, onLan("10.1.0.13"), "10.79.128.0-10.79.191.255"),
     {
       name: "r1",
       role: "router",
@@ -94,18 +104,20 @@ export const LAB_TOPOLOGY: Topology = {
   ],
 };
 
-function homeAgent(name: string, as: number, address: string, pool: string): TopologyNode {
-  return {
-    name,
-    role: "home-agent",
-    as,
-    interfaces: [{ network: "ha-lan", address }],
-    gateway: "10.1.0.1",
-    pool: [pool],
-  };
+function onLan(address: string) {
+  return { network: "ha-lan", address, gateway: "10.1.0.1" };
 }
 
-function foreignAgent(name: string, network: string, address: string, gateway: string): TopologyNode {
+export function homeAgent(
+  name: string,
+  as: number,
+  { network, address, gateway }: { network: string; address: string; gateway: string },
+  pool: string,
+): TopologyNode {
+  return { name, role: "home-agent", as, interfaces: [{ network, address }], gateway, pool: [pool] };
+}
+
+export function foreignAgent(name: string, network: string, address: string, gateway: string): TopologyNode {
   return { name, role: "foreign-agent", interfaces: [{ network, address }], gateway };
 }
 
@@ -134,6 +146,13 @@ export function bgpPeers(topology: Topology, node: TopologyNode): BgpPeer[] {
         ? [{ node: other, as: other.as, address }]
         : [],
     ),
+  );
+}
+
+/** The home agents on a router's segments. */
+export function homeAgentsBeside(topology: Topology, router: TopologyNode): TopologyNode[] {
+  return router.interfaces.flatMap(({ network }) =>
+    attachments(topology, network).flatMap(({ node }) => (node.role === "home-agent" ? [node] : [])),
   );
 }
 

@@ -7,8 +7,15 @@ const LAB_PACKAGES = ["exabgp", "frr", "iproute2", "procps", "util-linux"];
 /** What the lab tests look at the wire with, besides. */
 const TEST_PACKAGES = ["python3-scapy", "tshark"];
 
-/** Packages that bring services which the lab does not want: it starts its own. */
-const SERVICES = ["exabgp", "frr"];
+/** What the lab in containers runs, and where no image registry is reached, makes images with. */
+const CONTAINER_PACKAGES = ["debootstrap", "docker-compose", "docker.io"];
+
+/** Services that packages bring and the lab does not want: it starts its own. */
+const SERVICES = {
+  exabgp: ["exabgp.service"],
+  frr: ["frr.service"],
+  "docker.io": ["docker.service", "docker.socket", "containerd.service"],
+};
 
 const POLICY_FILE = "/usr/sbin/policy-rc.d";
 
@@ -21,7 +28,7 @@ const POLICY_FILE = "/usr/sbin/policy-rc.d";
  */
 export async function ensureDebianPackages(purpose, say) {
   if (process.platform !== "linux") return `network namespaces need Linux, and this is ${process.platform}`;
-  const wanted = purpose === "test" ? [...LAB_PACKAGES, ...TEST_PACKAGES] : LAB_PACKAGES;
+  const wanted = purpose === "test" ? [...LAB_PACKAGES, ...CONTAINER_PACKAGES, ...TEST_PACKAGES] : LAB_PACKAGES;
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query has fields of that form
   const query = await run("dpkg-query", ["--show", "--showformat=${Package} ${db:Status-Status}\n", ...wanted]);
   const missing = notInstalled(wanted, query.output);
@@ -42,7 +49,9 @@ export async function ensureDebianPackages(purpose, say) {
     say(lastLines(output, 15));
     return `apt-get could not install ${names}`;
   }
-  for (const service of SERVICES.filter((name) => missing.includes(name))) await keepFromStartingAtBoot(service);
+  for (const [name, services] of Object.entries(SERVICES)) {
+    if (missing.includes(name)) await keepFromStartingAtBoot(services);
+  }
   return undefined;
 }
 
@@ -96,8 +105,8 @@ async function withoutStartingServices(install) {
   }
 }
 
-/** @param {string} service */
-async function keepFromStartingAtBoot(service) {
+/** @param {readonly string[]} services */
+async function keepFromStartingAtBoot(services) {
   // Where systemd manages nothing (a container), this says so and changes nothing: nothing would start it there either.
-  await run("systemctl", ["disable", `${service}.service`]);
+  await run("systemctl", ["disable", ...services]);
 }

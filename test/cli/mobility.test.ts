@@ -98,6 +98,14 @@ describe("anyhome mn register", () => {
     });
     expect(exitCode).toBe(0);
   });
+
+  test("takes the key from a file that the environment names", async () => {
+    const file = join(folder, "environment.key");
+    writeFileSync(file, `${KEY}\n`);
+    const { ANYHOME_HOME_AGENT } = environment();
+    const variables = { ANYHOME_HOME_AGENT, ANYHOME_MN_KEY_FILE: file };
+    expect((await anyhome(["mn", "register", "--home-address", "10.64.1.5"], variables)).exitCode).toBe(0);
+  });
 });
 
 describe("anyhome mn deregister", () => {

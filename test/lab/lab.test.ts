@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { execa } from "execa";
 import { afterEach, describe, expect, test } from "vitest";
-import { Lab, type NodeStatus } from "../../src/lab/lab.ts";
+import { Lab } from "../../src/lab/lab.ts";
 import { LabError } from "../../src/lab/lab-error.ts";
 import { namespaces } from "../../src/lab/namespace.ts";
+import type { NodeStatus } from "../../src/lab/operations.ts";
 import { ANYHOME_MAIN, LabPlace, labNames } from "../../src/lab/place.ts";
 import { LAB_TOPOLOGY } from "../../src/lab/topology.ts";
 import { newLabName, waitFor, whereLabsRun, withLab } from "./harness.ts";

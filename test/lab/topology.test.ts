@@ -131,7 +131,7 @@ describe("network namespaces", () => {
         "link set ha3 master ha-lan up",
         "link set r2 up",
         "address add 10.1.0.1/24 dev ha-lan",
-        "address add 10.1.1.1/30 dev r2",
+        "address add 10.1.1.1/29 dev r2",
         "link set ha-lan up",
         "net.ipv4.conf.all.rp_filter=0",
         "net.ipv4.conf.default.rp_filter=0",

@@ -4,7 +4,7 @@
  */
 import { expect, test } from "vitest";
 import type { RoutesView, StatusView } from "../../src/api/schema.ts";
-import type { ProcessKind } from "../../src/lab/lab.ts";
+import type { ProcessKind } from "../../src/lab/operations.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 

@@ -1,0 +1,72 @@
+import { execa } from "execa";
+import { LabError } from "../lab-error.ts";
+import type { RunOptions, RunResult } from "../namespace.ts";
+
+const LAST_LINES = 20;
+
+/** The command line of Docker, and of docker-compose, towards one engine. */
+export class Docker {
+  /** Of every command; names the engine. */
+  readonly environment: NodeJS.ProcessEnv;
+
+  /** @param socket of an engine; `undefined` for the one that Docker's own environment means */
+  constructor(socket?: string) {
+    this.environment = socket === undefined ? {} : { DOCKER_HOST: `unix://${socket}`, DOCKER_CONTEXT: undefined };
+  }
+
+  /** Runs `docker` to its end; its exit code is the caller's to judge. */
+  run(args: readonly string[], options: DockerRunOptions = {}): Promise<RunResult> {
+    return this.#run("docker", args, options);
+  }
+
+  /** Runs a command that must succeed; resolves with what it printed. @throws LabError with what it said */
+  async do(args: readonly string[], options: DockerRunOptions = {}): Promise<string> {
+    return succeeded(`docker ${args[0]}`, await this.run(args, options));
+  }
+
+  /** As `do`, of docker-compose: the plugin where it is installed, else the program of version 1. */
+  async compose(args: readonly string[], options: DockerRunOptions = {}): Promise<string> {
+    const [file, ...first] = await composeCommand();
+    return succeeded(`docker-compose ${args.join(" ")}`, await this.#run(file, [...first, ...args], options));
+  }
+
+  async answers(): Promise<boolean> {
+    return (await this.run(["version", "--format", "{{.Server.Version}}"], { timeoutMs: 10_000 })).exitCode === 0;
+  }
+
+  async #run(file: string, args: readonly string[], options: DockerRunOptions): Promise<RunResult> {
+    const { env = {}, input = "", timeoutMs, signal, cwd } = options;
+    const { stdout, stderr, exitCode } = await execa(file, [...args], {
+      env: { ...this.environment, ...env },
+      input,
+      reject: false,
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+      ...(signal === undefined ? {} : { cancelSignal: signal }),
+    });
+    signal?.throwIfAborted();
+    return { stdout, stderr, exitCode };
+  }
+}
+
+export interface DockerRunOptions extends RunOptions {
+  /** Ends the command, and rejects. */
+  readonly signal?: AbortSignal | undefined;
+  readonly cwd?: string;
+}
+
+let found: Promise<readonly [string, ...string[]]> | undefined;
+
+/** The words that docker-compose is started by. */
+export function composeCommand(): Promise<readonly [string, ...string[]]> {
+  found ??= execa("docker", ["compose", "version"], { reject: false }).then(({ exitCode }) =>
+    exitCode === 0 ? ["docker", "compose"] : ["docker-compose"],
+  );
+  return found;
+}
+
+function succeeded(what: string, { exitCode, stdout, stderr }: RunResult): string {
+  if (exitCode === 0) return stdout;
+  const said = `${stdout}\n${stderr}`.trim().split("\n").slice(-LAST_LINES).join("\n");
+  throw new LabError(`${what} failed:\n${said || "it is not installed, or was ended"}`);
+}
