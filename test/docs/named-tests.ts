@@ -4,7 +4,7 @@
  * What opens a block, and what a test. A title may also follow the table of an `each`, stand first in a row of it, or be the
  * `rule` of a scenario.
  */
-const BLOCK = /(?:describe(?:\.\w+)?|withLab|whereLabsRun|\))(?:<[^(]*>)?\(\s*$/;
+const BLOCK = /(?:describe(?:\.\w+)?|withLab|withComposeLab|whereLabsRun|\))(?:<[^(]*>)?\(\s*$/;
 const TEST = /(?:\b(?:test|it)(?:\.\w+)?(?:<[^(]*>)?\(|\)\(|\brule: |\[)\s*$/;
 
 /**

@@ -1,6 +1,7 @@
 /** For tests on a real lab: network namespaces with FRR, ExaBGP and the daemons of this checkout. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, vi } from "vitest";
+import { findLab } from "../../src/lab/find-lab.ts";
 import { Lab, type UpOptions } from "../../src/lab/lab.ts";
 import { labObstacle } from "../../src/lab/obstacle.ts";
 import { labNames } from "../../src/lab/place.ts";
@@ -51,10 +52,10 @@ export function newLabName(): string {
 }
 
 /** Labs of test runs that were killed before they could remove them. */
-async function removeLeftovers(): Promise<void> {
+export async function removeLeftovers(): Promise<void> {
   for (const name of labNames()) {
     const pid = Number(/^test-(\d+)-/.exec(name)?.[1]);
-    if (pid && !isAlive(pid)) await new Lab(name).down();
+    if (pid && !isAlive(pid)) await findLab(name).down();
   }
 }
 
