@@ -23,9 +23,16 @@ else
   set -- setpriv --no-new-privs
 fi
 
+# Both 4.2 and 5 read the file; 5 knows neither of these options.
+set -- "$@" --pdeathsig=KILL -- env "exabgp.daemon.user=$user" PATH="$PATH:/usr/sbin:/sbin"
+if PATH="$PATH:/usr/sbin:/sbin" exabgp --version >/dev/null 2>&1; then
+  set -- "$@" exabgp --env "$directory/exabgp.env" "$directory/exabgp.conf"
+else
+  set -- "$@" EXABGP_ENVFILE="$directory/exabgp.env" exabgp server "$directory/exabgp.conf"
+fi
+
 # As a child, not in place of this shell: in a container that would make it process 1, which the helper can't kill.
-"$@" --pdeathsig=KILL -- env "exabgp.daemon.user=$user" PATH="$PATH:/usr/sbin:/sbin" \
-  exabgp --env "$directory/exabgp.env" "$directory/exabgp.conf" &
+"$@" &
 speaker=$!
 trap 'kill -TERM "$speaker" 2>/dev/null' TERM INT
 status=0

@@ -109,7 +109,7 @@ export function exabgpEnvironment(user: string): string {
     `user = '${user}'`,
     "[exabgp.log]",
     "destination = 'stderr'",
-    "level = NOTICE",
+    "level = WARNING",
     "short = true",
     "[exabgp.tcp]",
     // We dial; nothing listens, which takes no privilege.

@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { type Account, confinement, findAccount } from "./account.ts";
 import type { SpeakerState } from "./advertiser.ts";
 import { isKnownVersion, printable } from "./api-dialect.ts";
+import { type ExabgpCommands, exabgpCommands, VERSION_OPTION } from "./exabgp-commands.ts";
 import { exabgpConfig, exabgpEnvironment } from "./exabgp-config.ts";
 import { HelperChannel } from "./helper-channel.ts";
 import type { RouteCommands } from "./helper-protocol.ts";
@@ -23,6 +24,7 @@ const TERMINATION_DEADLINE_MS = 2000;
 interface Place {
   readonly account: Account;
   readonly directory: RuntimeDirectory;
+  readonly commands: ExabgpCommands;
 }
 
 /** Keeps one ExaBGP with its helper running: starts it, watches it, kills it when it can't be trusted, starts it again. */
@@ -32,6 +34,7 @@ export class SpeakerSupervisor implements Speaker {
   readonly #channel: HelperChannel;
   readonly #backoff = new RestartBackoff();
   #starting: Promise<void> | undefined;
+  #directory: RuntimeDirectory | undefined;
   #place: Place | undefined;
   #process: SpeakerProcess | undefined;
   #state: SpeakerState = "stopped";
@@ -133,7 +136,7 @@ export class SpeakerSupervisor implements Speaker {
       account.foreign ? account : { isGroupShared: false },
     );
     await directory.claim();
-    this.#place = { account, directory };
+    this.#directory = directory;
     await this.#channel.listen(directory.socket);
     directory.shareSocket();
     directory.write(directory.environment, exabgpEnvironment(account.name));
@@ -142,20 +145,30 @@ export class SpeakerSupervisor implements Speaker {
       [...confinement(account), ...helperCommand(this.#options, "check"), "--check"],
       `user ${account.name} can't run the helper (can it pass all directories above ${directory.path}?)`,
     );
+    const commands = await this.#findCommands(account, directory);
     await attempt(
-      [...confinement(account), ...this.#exabgpCommand(directory), "--validate"],
+      [...confinement(account), ...commands.validate],
       `user ${account.name} can't run ExaBGP with ${directory.config}`,
+      commands.variables,
     );
+    this.#place = { account, directory, commands };
     return this.#place;
+  }
+
+  async #findCommands(account: Account, directory: RuntimeDirectory): Promise<ExabgpCommands> {
+    const program = this.#options.exabgpPath ?? "exabgp";
+    const { failed } = await tryOut([...confinement(account), program, VERSION_OPTION]);
+    return exabgpCommands(program, directory, !failed);
   }
 
   async #release(): Promise<void> {
     await this.#channel.close();
-    this.#place?.directory.clear();
+    this.#directory?.clear();
+    this.#directory = undefined;
     this.#place = undefined;
   }
 
-  #spawn({ account, directory }: Place): void {
+  #spawn({ account, directory, commands }: Place): void {
     const run = randomUUID();
     this.#state = "starting";
     this.#startedAtMs = performance.now();
@@ -164,8 +177,8 @@ export class SpeakerSupervisor implements Speaker {
     try {
       directory.write(directory.config, exabgpConfig(this.#options.bgp, helperCommand(this.#options, run)));
       const started = new SpeakerProcess(
-        [...confinement(account), ...this.#exabgpCommand(directory)],
-        environment(),
+        [...confinement(account), ...commands.run],
+        { ...environment(), ...commands.variables },
         (line) => this.#options.log.event("speaker-output", { line: printable(line) }),
       );
       this.#process = started;
@@ -189,16 +202,21 @@ export class SpeakerSupervisor implements Speaker {
     }
     this.#listener.joined();
   }
-
-  #exabgpCommand(directory: RuntimeDirectory): string[] {
-    return [this.#options.exabgpPath ?? "exabgp", "--env", directory.environment, directory.config];
-  }
 }
 
+type Command = readonly [string, ...string[]];
+
 /** Runs a command to its end; what it printed is in the error if it fails. */
-async function attempt([file, ...args]: readonly [string, ...string[]], problem: string): Promise<void> {
-  const result = await execa(file, args, {
-    env: environment(),
+async function attempt(command: Command, problem: string, variables: Readonly<Record<string, string>> = {}) {
+  const result = await tryOut(command, variables);
+  if (!result.failed) return;
+  const said = result.all.trim().split("\n").slice(-3).map(printable).join("; ");
+  throw new Error(`${problem}: ${said || result.shortMessage}`);
+}
+
+function tryOut([file, ...args]: Command, variables: Readonly<Record<string, string>> = {}) {
+  return execa(file, args, {
+    env: { ...environment(), ...variables },
     extendEnv: false,
     cwd: "/",
     stdin: "ignore",
@@ -206,9 +224,6 @@ async function attempt([file, ...args]: readonly [string, ...string[]], problem:
     reject: false,
     timeout: CHECK_TIMEOUT_MS,
   });
-  if (!result.failed) return;
-  const said = result.all.trim().split("\n").slice(-3).map(printable).join("; ");
-  throw new Error(`${problem}: ${said || result.shortMessage}`);
 }
 
 /** Nothing of ours may change how ExaBGP behaves. Debian keeps it in /usr/sbin, which not every path has. */

@@ -86,7 +86,7 @@ daemonize = false
 user = 'exabgp'
 [exabgp.log]
 destination = 'stderr'
-level = NOTICE
+level = WARNING
 short = true
 [exabgp.tcp]
 bind = ''
