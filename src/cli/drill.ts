@@ -1,12 +1,13 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
+import type { DrillLab } from "../lab/drill-lab.ts";
 import { type DrillReport, type DrillSummary, haveAllPassed, relax } from "../lab/drill-report.ts";
 import { DRILLS, type DrillLimits, type DrillName, drills } from "../lab/drills.ts";
+import { drillLab } from "../lab/find-drill-lab.ts";
 import { LabError } from "../lab/lab-error.ts";
-import { NamespaceDrillLab } from "../lab/namespace-drill-lab.ts";
 import { runDrills } from "../lab/run-drills.ts";
 import { table } from "../text/columns.ts";
 import { CliError } from "./exit.ts";
-import { inLab, nameOption } from "./lab.ts";
+import { nameOption, onLab } from "./lab.ts";
 import { integerBetween, parsePositiveNumber } from "./option-values.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";
 
@@ -60,8 +61,8 @@ Examples:
   anyhome drill kill hang --limit fib=2 --limit unanswered=0 -o json`,
     )
     .action((names: (DrillName | "all")[], options: DrillCommandOptions) =>
-      inLab(options.name, async (lab) => {
-        const report = await drill(new NamespaceDrillLab(lab), names, options);
+      onLab(options.name, async (lab) => {
+        const report = await drill(drillLab(lab), names, options);
         await print(report, options.output, describe);
         if (!haveAllPassed(report)) throw new CliError("a limit was exceeded");
       }),
@@ -69,7 +70,7 @@ Examples:
 }
 
 async function drill(
-  lab: NamespaceDrillLab,
+  lab: DrillLab,
   names: readonly (DrillName | "all")[],
   { runs, rate, mobiles, tolerance, limit }: DrillCommandOptions,
 ): Promise<DrillReport> {
@@ -83,7 +84,10 @@ async function drill(
         drills: [...new Set(names.flatMap((name) => (name === "all" ? DRILLS : name)))],
         runs,
         load: { mobiles, registrationsPerSecond: rate, lifetimeSeconds: LIFETIME_SECONDS },
-        limitsOf: (name, hasBfd) => ({ ...relax(drills[name].limits(hasBfd), tolerance), ...limit }),
+        limitsOf: (name, ...circumstances) => ({
+          ...relax(drills[name].limits(...circumstances), tolerance),
+          ...limit,
+        }),
       },
       { progress: (line) => process.stderr.write(`${line}\n`), signal: abort.signal },
     );

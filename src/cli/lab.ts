@@ -195,7 +195,7 @@ async function up({
 }
 
 /** Does something with a lab, whatever it is made of. */
-async function onLab(name: string, action: (lab: LabOperations) => Promise<void>): Promise<void> {
+export async function onLab(name: string, action: (lab: LabOperations) => Promise<void>): Promise<void> {
   await explaining(async () => {
     const lab = findLab(name);
     if (lab instanceof Lab) mustBePossible(await labObstacle());
@@ -204,7 +204,7 @@ async function onLab(name: string, action: (lab: LabOperations) => Promise<void>
 }
 
 /** Does something that only a lab of network namespaces can. */
-export async function inLab(name: string, action: (lab: Lab) => Promise<void>): Promise<void> {
+async function inLab(name: string, action: (lab: Lab) => Promise<void>): Promise<void> {
   await onLab(name, async (lab) => {
     if (!(lab instanceof Lab)) throw new LabError(`${name} is a lab of containers; this needs network namespaces`);
     await action(lab);

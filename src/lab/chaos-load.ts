@@ -1,10 +1,8 @@
-import { readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { z } from "zod";
 import type { Lab } from "./lab.ts";
 import { LabError } from "./lab-error.ts";
-import { isRunning, kill } from "./namespace.ts";
-import { nodesOf } from "./topology.ts";
+import { type SiteLoad, startNamespaceLoad } from "./site-load.ts";
+import { nodesOf, type Topology } from "./topology.ts";
 import { waitFor } from "./wait.ts";
 
 export interface ChaosLoadSettings {
@@ -33,84 +31,99 @@ export type ChaosLoadReport = z.infer<typeof loadReport>;
 const SITES = ["10.64.1.0", "10.68.0.0", "10.72.0.0"] as const;
 /** Ended by us, not by time. */
 const LONG_SECONDS = 1_000_000;
-const TITLE = "chaos-load";
 /** Answers to requests under way are waited for. */
 const ANSWERS_MS = 20_000;
+
+interface Site {
+  readonly node: string;
+  readonly load: SiteLoad;
+}
 
 /** Registrations from the sites of all foreign agents, until they are stopped. */
 export class ChaosLoad {
   readonly logs: readonly string[];
   /** Of all sites. */
   readonly mobiles: number;
-  readonly #lab: Lab;
-  #running: readonly { readonly node: string; readonly pid: number }[];
+  #running: readonly Site[];
 
-  constructor(lab: Lab, { mobiles, registrationsPerSecond, lifetimeSeconds, tries }: ChaosLoadSettings) {
-    this.#lab = lab;
-    const sites = nodesOf(lab.topology, "foreign-agent").map(({ name }, index) => ({
-      node: name,
-      firstHomeAddress: SITES[index] ?? "",
-      log: join(lab.place.node(name).directory, "accepted.ndjson"),
-    }));
+  private constructor(sites: readonly Site[], mobiles: number) {
+    this.logs = sites.map(({ load }) => load.log);
     this.mobiles = mobiles * sites.length;
-    this.logs = sites.map(({ log }) => log);
-    const rate = registrationsPerSecond / sites.length;
-    this.#running = sites.map(({ node, firstHomeAddress, log }) => {
-      rmSync(log, { force: true });
-      rmSync(lab.place.node(node).log(TITLE), { force: true });
-      const options: [string, string | number][] = [
-        ["--mobiles", mobiles],
-        ["--first-home-address", firstHomeAddress],
-        ["--rate", rate],
-        ["--duration", LONG_SECONDS],
-        ["--window", Math.max(256, Math.ceil(rate))],
-        ["--lifetime", lifetimeSeconds],
-        ...(tries === undefined
-          ? []
-          : ([
-              ["--tries", tries],
-              ["--timeout", 1],
-            ] satisfies [string, number][])),
-        ["--log", log],
-        ["--output", "json"],
-      ];
-      return { node, pid: lab.spawn(node, ["anyhome", "mn", "load", ...options.flat().map(String)], TITLE) };
-    });
+    this.#running = sites;
+  }
+
+  /** On a lab of network namespaces. */
+  static start(lab: Lab, settings: ChaosLoadSettings): Promise<ChaosLoad> {
+    return ChaosLoad.startOn(lab.topology, settings, (node, options) => startNamespaceLoad(lab, node, options));
+  }
+
+  /** @param start begins the load of a site */
+  static async startOn(
+    topology: Topology,
+    settings: ChaosLoadSettings,
+    start: (node: string, options: readonly string[]) => SiteLoad | Promise<SiteLoad>,
+  ): Promise<ChaosLoad> {
+    const nodes = nodesOf(topology, "foreign-agent").map(({ name }) => name);
+    const rate = settings.registrationsPerSecond / nodes.length;
+    const sites = nodes.map(async (node, index) => ({
+      node,
+      load: await start(node, optionsOf(settings, SITES[index] ?? "", rate)),
+    }));
+    return new ChaosLoad(await Promise.all(sites), settings.mobiles);
   }
 
   /** Throws a LabError where a load has ended by itself. */
   mustRun(): void {
-    for (const { node, pid } of this.#running) {
-      if (!isRunning(pid)) throw new LabError(`the load on ${node} has ended\n${this.#output(node)}`);
+    for (const { node, load } of this.#running) {
+      if (!load.isRunning()) throw new LabError(`the load on ${node} has ended\n${load.output()}`);
     }
   }
 
   /** Ends the load once its requests are answered or given up; reports by node. */
   async stop(): Promise<Record<string, ChaosLoadReport>> {
-    for (const { pid } of this.#running) kill(pid, "SIGTERM");
-    await waitFor(() => !this.#running.some(({ pid }) => isRunning(pid)), {
+    for (const { load } of this.#running) load.stop();
+    await waitFor(() => !this.#running.some(({ load }) => load.isRunning()), {
       deadlineMs: ANSWERS_MS,
       what: "the load to end",
     });
     const ended = this.#running;
     this.#running = [];
-    return Object.fromEntries(ended.map(({ node }) => [node, this.#report(node)]));
-  }
-
-  #report(node: string): ChaosLoadReport {
-    const output = this.#output(node);
-    // Progress goes to the same file.
-    const json = /^\{\n[\s\S]*?^\}$/m.exec(output)?.[0];
-    if (json === undefined) throw new LabError(`the load on ${node} has reported nothing\n${output.slice(-2000)}`);
-    return loadReport.parse(JSON.parse(json));
-  }
-
-  #output(node: string): string {
-    return readFileSync(this.#lab.place.node(node).log(TITLE), "utf8");
+    return Object.fromEntries(ended.map(({ node, load }) => [node, reportIn(load.output(), node)]));
   }
 
   /** Ends at once what still runs, whatever is under way. */
   abandon(): void {
-    for (const { pid } of this.#running) kill(pid, "SIGKILL");
+    for (const { load } of this.#running) load.abandon();
   }
+}
+
+/** Of `anyhome mn load`, but for its log. */
+function optionsOf(
+  { mobiles, lifetimeSeconds, tries }: ChaosLoadSettings,
+  firstHomeAddress: string,
+  rate: number,
+): string[] {
+  const options: [string, string | number][] = [
+    ["--mobiles", mobiles],
+    ["--first-home-address", firstHomeAddress],
+    ["--rate", rate],
+    ["--duration", LONG_SECONDS],
+    ["--window", Math.max(256, Math.ceil(rate))],
+    ["--lifetime", lifetimeSeconds],
+    ...(tries === undefined
+      ? []
+      : ([
+          ["--tries", tries],
+          ["--timeout", 1],
+        ] satisfies [string, number][])),
+    ["--output", "json"],
+  ];
+  return options.flat().map(String);
+}
+
+function reportIn(output: string, node: string): ChaosLoadReport {
+  // Progress goes to the same file.
+  const json = /^\{\n[\s\S]*?^\}$/m.exec(output)?.[0];
+  if (json === undefined) throw new LabError(`the load on ${node} has reported nothing\n${output.slice(-2000)}`);
+  return loadReport.parse(JSON.parse(json));
 }

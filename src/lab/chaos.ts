@@ -17,6 +17,7 @@ import { begin, drawFault, end, type Fault, type FaultKind, mustBePossible, sile
 import { ChaosLoad, type ChaosLoadReport, type ChaosLoadSettings } from "./chaos-load.ts";
 import type { Lab } from "./lab.ts";
 import { LabError } from "./lab-error.ts";
+import type { LabOperations } from "./operations.ts";
 import { nodesOf } from "./topology.ts";
 import { waitFor } from "./wait.ts";
 
@@ -66,7 +67,7 @@ export async function runChaos(lab: Lab, settings: ChaosSettings, options: Chaos
   if (!(await lab.exists())) throw new LabError(`no lab named ${lab.place.name} is up`);
   mustBePossible(lab, settings.faults);
   const { progress, signal } = options;
-  const load = new ChaosLoad(lab, settings);
+  const load = await ChaosLoad.start(lab, settings);
   try {
     const accepted = new AcceptedLog(load.logs);
     const startedAtMs = performance.now();
@@ -157,7 +158,7 @@ export async function settledFindings(
 }
 
 /** All home agents run, are ready, and replicate to each other. */
-export async function untilRecovered(lab: Lab, signal: AbortSignal): Promise<void> {
+export async function untilRecovered(lab: LabOperations, signal: AbortSignal): Promise<void> {
   const homeAgents = namesOfHomeAgents(lab);
   await Promise.all(homeAgents.map((name) => lab.start(name, signal)));
   for (const name of homeAgents) {
@@ -178,7 +179,7 @@ export async function untilRecovered(lab: Lab, signal: AbortSignal): Promise<voi
   }
 }
 
-export async function listingsOf(lab: Lab, homeAgents: readonly string[]): Promise<Listings> {
+export async function listingsOf(lab: LabOperations, homeAgents: readonly string[]): Promise<Listings> {
   const lists = homeAgents.map(
     async (name) => [name, await ask(lab, name, ["bindings", "list"], z.array(bindingView))] as const,
   );
@@ -186,7 +187,7 @@ export async function listingsOf(lab: Lab, homeAgents: readonly string[]): Promi
 }
 
 export async function ask<T>(
-  lab: Lab,
+  lab: LabOperations,
   homeAgent: string,
   command: readonly string[],
   answer: z.ZodType<T>,
@@ -202,7 +203,7 @@ export function everyMobile(accepted: AcceptedLog, lab: Lab, { mobiles }: ChaosL
   return accepted.last.size >= mobiles * nodesOf(lab.topology, "foreign-agent").length;
 }
 
-function namesOfHomeAgents(lab: Lab): string[] {
+function namesOfHomeAgents(lab: LabOperations): string[] {
   return nodesOf(lab.topology, "home-agent").map(({ name }) => name);
 }
 

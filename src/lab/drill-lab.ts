@@ -26,15 +26,22 @@ export interface DrillLoad {
   abandon(): void;
 }
 
+/** What labs differ in, and with it what may come of drills. */
+export interface DrillLabTraits {
+  /** When the daemon ends, the network goes from under its ExaBGP, and routers have to find out by themselves. */
+  readonly networkEndsWithDaemon: boolean;
+}
+
 export interface DrillLab {
   readonly homeAgents: readonly DrillHomeAgent[];
+  readonly traits: DrillLabTraits;
   /** Whether routers know by BFD of a host that has vanished. */
   hasBfd(): Promise<boolean>;
   /** Starts what doesn't run, and waits until all are ready, replicate to each other, and are routed to, as after `lab up`. */
   untilWhole(signal: AbortSignal): Promise<void>;
   /** What a router next to the home agents has for the virtual network, from now on. */
   watchRoutes(): Promise<RouteWatch>;
-  startLoad(settings: ChaosLoadSettings): DrillLoad;
+  startLoad(settings: ChaosLoadSettings): Promise<DrillLoad>;
   signal(homeAgent: string, process: DrillProcess, signal: NodeJS.Signals): Promise<number>;
   drain(homeAgent: string): Promise<number>;
   undrain(homeAgent: string): Promise<void>;

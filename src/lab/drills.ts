@@ -1,5 +1,5 @@
 /** The drills: what each does to a home agent, how that is undone, and what may come of it. */
-import type { DrillLab } from "./drill-lab.ts";
+import type { DrillLab, DrillLabTraits } from "./drill-lab.ts";
 
 export const DRILLS = [
   "withdraw",
@@ -37,10 +37,15 @@ export interface Drill {
   /** What isn't undone by starting what doesn't run. */
   undo?(lab: DrillLab, homeAgent: string): Promise<void>;
   /** For medians. */
-  limits(hasBfd: boolean): DrillLimits;
+  limits(hasBfd: boolean, traits: DrillLabTraits): DrillLimits;
 }
 
 const NOTHING_LOST = { lost: 0 };
+
+/** Until a router misses a home agent; without BFD, by BGP's hold time of 9 s. */
+function silent(hasBfd: boolean): number {
+  return hasBfd ? 1000 : 10_000;
+}
 
 export const drills: Readonly<Record<DrillName, Drill>> = {
   withdraw: {
@@ -63,7 +68,10 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
     leavesFib: true,
     silences: true,
     strike: (lab, homeAgent) => lab.signal(homeAgent, "daemon", "SIGKILL"),
-    limits: () => ({ ...NOTHING_LOST, fibMs: 300 }),
+    limits: (hasBfd, { networkEndsWithDaemon }) => ({
+      ...NOTHING_LOST,
+      fibMs: networkEndsWithDaemon ? silent(hasBfd) : 300,
+    }),
   },
   hang: {
     meaning: "SIGSTOP to the daemon, and SIGCONT",
@@ -95,8 +103,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
     silences: true,
     strike: (lab, homeAgent) => lab.isolate(homeAgent, "all"),
     undo: (lab, homeAgent) => lab.rejoin(homeAgent, "all"),
-    // Without BFD, by BGP's hold time of 9 s.
-    limits: (hasBfd) => ({ ...NOTHING_LOST, fibMs: hasBfd ? 1000 : 10_000 }),
+    limits: (hasBfd) => ({ ...NOTHING_LOST, fibMs: silent(hasBfd) }),
   },
   partition: {
     meaning: "other home agents and it don't hear each other; routers do, and both sides serve",

@@ -33,8 +33,8 @@ export interface LabOperations {
   status(): Promise<NodeStatus[]>;
   /** Where a node's kernel sends what is for the virtual network. */
   nextHops(name: string): Promise<string[]>;
-  /** Sends a signal to the processes of a kind. @throws LabError where there is none. */
-  kill(name: string, kind: ProcessKind, signal: NodeJS.Signals): Promise<unknown>;
+  /** Sends a signal to the processes of a kind; resolves with the time of it, epoch ms. @throws LabError where there is none. */
+  kill(name: string, kind: ProcessKind, signal: NodeJS.Signals): Promise<number>;
   /** Starts what a node should run and doesn't, and waits until it works. */
   start(name: string, signal?: AbortSignal): Promise<void>;
   /** Stops what a node runs, as an operator would. */

@@ -36,13 +36,20 @@ export class RouteMonitorReader {
       return;
     }
     this.#nextHops = prefix === this.#prefix && deleted === undefined ? gatewaysIn(rest) : undefined;
-    if (prefix === this.#prefix) this.changes.push({ atMs: Date.parse(time), nextHops: this.#nextHops ?? [] });
+    if (prefix === this.#prefix) this.changes.push({ atMs: Date.parse(`${time}Z`), nextHops: this.#nextHops ?? [] });
   }
 }
 
 function gatewaysIn(text: string): string[] {
   return [...text.matchAll(/\bvia (\S+)/g)].flatMap(([, gateway]) => gateway ?? []);
 }
+
+/** In UTC, wherever that is; until its input ends, also where a signal doesn't reach it. */
+const MONITOR = `exec 3<&0
+TZ=UTC ip -ts monitor route &
+monitor=$!
+{ cat <&3 >/dev/null; kill $monitor; } &
+wait $monitor`;
 
 /** The changes of a router's route, with the kernel's own times: how often somebody looks makes no difference. */
 export class RouteWatch {
@@ -55,10 +62,14 @@ export class RouteWatch {
   }
 
   /** @param enter the words that run a command on the router */
-  static async start(enter: readonly string[], prefix: string): Promise<RouteWatch> {
-    const [file = "", ...args] = [...enter, "ip", "-ts", "monitor", "route"];
+  static async start(
+    enter: readonly string[],
+    prefix: string,
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<RouteWatch> {
+    const [file = "", ...args] = [...enter, "sh", "-c", MONITOR];
     const reader = new RouteMonitorReader(prefix);
-    const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
+    const child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"], env: { ...process.env, ...environment } });
     createInterface({ input: child.stdout }).on("line", (line) => reader.read(line));
     await once(child, "spawn");
     return new RouteWatch(child, reader);
@@ -71,6 +82,6 @@ export class RouteWatch {
   }
 
   stop(): void {
-    this.#process.kill();
+    this.#process.stdin?.destroy();
   }
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AcceptedLog, type LoggedRegistration } from "./accepted-log.ts";
 import { type Finding, findLost } from "./chaos-check.ts";
 import type { ChaosLoadReport, ChaosLoadSettings } from "./chaos-load.ts";
-import type { DrillHomeAgent, DrillLab } from "./drill-lab.ts";
+import type { DrillHomeAgent, DrillLab, DrillLabTraits } from "./drill-lab.ts";
 import { type DrillReport, type DrillRun, summarize } from "./drill-report.ts";
 import { type DrillLimits, type DrillName, drills } from "./drills.ts";
 import { LabError } from "./lab-error.ts";
@@ -16,7 +16,7 @@ export interface DrillSettings {
   readonly runs: number;
   readonly load: Omit<ChaosLoadSettings, "tries">;
   /** What the table says, changed as the operator wants it. */
-  readonly limitsOf: (drill: DrillName, hasBfd: boolean) => DrillLimits;
+  readonly limitsOf: (drill: DrillName, hasBfd: boolean, traits: DrillLabTraits) => DrillLimits;
 }
 
 export interface DrillOptions {
@@ -59,7 +59,7 @@ export async function runDrills(lab: DrillLab, settings: DrillSettings, options:
     watch.stop();
   }
   const summaries = settings.drills.map((drill) =>
-    summarize(drill, runs, settings.limitsOf(drill, hasBfd), drills[drill].leavesFib),
+    summarize(drill, runs, settings.limitsOf(drill, hasBfd, lab.traits), drills[drill].leavesFib),
   );
   return { summaries, runs };
 }
@@ -73,7 +73,7 @@ async function play(
   signal: AbortSignal,
 ): Promise<DrillRun> {
   const drill = drills[name];
-  const load = lab.startLoad({ ...settings.load, tries: TRIES });
+  const load = await lab.startLoad({ ...settings.load, tries: TRIES });
   try {
     const experience: LoggedRegistration[] = [];
     const accepted = new AcceptedLog(load.logs, (registration) => void experience.push(registration));

@@ -43,7 +43,7 @@ withLab("while mobiles register", (lab) => {
 
   test("both sides of a partition are served, and agree when it is over", async ({ signal }) => {
     const partition: Fault = { kind: "partition", homeAgent: "ha1", lastsMs: 0 };
-    const load = new ChaosLoad(lab, LOAD);
+    const load = await ChaosLoad.start(lab, LOAD);
     onTestFinished(() => load.abandon());
     let separatedAtMs = Number.POSITIVE_INFINITY;
     /** Identifications that mobiles were told are accepted while the sides were separated. */

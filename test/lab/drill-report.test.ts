@@ -144,7 +144,7 @@ describe("the route monitor", () => {
     for (const line of lines) reader.read(line);
     return reader.changes;
   };
-  const atMs = Date.parse("2026-11-26T08:11:12.498614");
+  const atMs = Date.parse("2026-11-26T08:11:12.498614Z");
 
   test("understands several next hops, one, and none", () => {
     expect(

@@ -50,7 +50,7 @@ withLab(
       await reload(THREE);
       expect(await ask(lab, "ha1", ["peers"], peersView)).toHaveLength(3);
 
-      const load = new ChaosLoad(lab, LOAD);
+      const load = await ChaosLoad.start(lab, LOAD);
       onTestFinished(() => load.abandon());
       const accepted = new AcceptedLog(load.logs);
       const patience = { deadlineMs: 60_000, intervalMs: 500, signal };

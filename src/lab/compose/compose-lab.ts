@@ -276,10 +276,10 @@ export class ComposeLab implements LabOperations {
     const found = (await this.#containersOf(name)).map(async (container) => {
       const { stdout } = await this.docker.run(["exec", container, "sh", "-c", LIST_PROCESSES]);
       return stdout.split("\n").flatMap((line) => {
-        const [pid = "", ...words] = line.trim().split(" ");
+        const [pid = "", uid = "", ...words] = line.trim().split(" ");
         // What lists them is not what a node runs.
-        return /^\d+$/.test(pid) && words.length > 0 && words[2] !== "for"
-          ? [{ container, pid: Number(pid), kind: kindOf(words) }]
+        return /^\d+$/.test(uid) && words.length > 0 && words[2] !== "for"
+          ? [{ container, pid: Number(pid), uid: Number(uid), kind: kindOf(words) }]
           : [];
       });
     });
@@ -340,22 +340,47 @@ export class ComposeLab implements LabOperations {
     }
   }
 
-  /** Sends a signal to the processes of a kind. A container's first one is stopped and continued as Docker does it. */
+  /** Sends a signal to the processes of a kind, which are all in one container; resolves with the time of it, epoch ms. */
   async kill(name: string, kind: ProcessKind, signal: NodeJS.Signals): Promise<number> {
-    if (kind === "daemon") {
+    const byEngine = BY_ENGINE[signal];
+    if (kind === "daemon" && byEngine !== undefined) {
       const container = await this.container(name);
       const sentAtMs = Date.now();
-      await this.docker.do([...signalToContainer(signal), container]);
+      await this.docker.do([...byEngine, container]);
       return sentAtMs;
     }
     const victims = (await this.#processes(name)).filter((process) => process.kind === kind);
-    if (victims.length === 0) throw new LabError(`no ${kind} runs on ${name}`);
-    const sentAtMs = Date.now();
-    for (const { container, pid } of victims) {
-      // Privileged, as processes are other users'.
-      await this.docker.do(["exec", "--privileged", "--user=0", container, "kill", `-${signal.slice(3)}`, String(pid)]);
+    const [first] = victims;
+    if (first === undefined) throw new LabError(`no ${kind} runs on ${name}`);
+    const command = `date +%s%3N && kill -${signal.slice(3)} ${victims.map(({ pid }) => pid).join(" ")}`;
+    // As who runs them: root in a container may not what root may elsewhere.
+    return Number(await this.docker.do(["exec", `--user=${first.uid}`, first.container, "sh", "-c", command]));
+  }
+
+  /** Takes a node from its first network, as one pulls a plug; resolves with the time of it, epoch ms. */
+  async disconnect(name: string): Promise<number> {
+    const container = await this.container(name);
+    const atMs = Date.now();
+    await this.docker.do(["network", "disconnect", this.#networkOf(this.node(name)).name, container]);
+    return atMs;
+  }
+
+  /** Undoes that. */
+  async connect(name: string): Promise<void> {
+    const node = this.node(name);
+    const network = this.#networkOf(node);
+    const container = await this.container(name);
+    await this.docker.do(["network", "connect", "--ip", network.address, network.name, container]);
+    // Docker sets its own way out instead.
+    if (node.gateway !== undefined) {
+      await this.docker.do(["exec", container, "ip", "route", "replace", "default", "via", node.gateway]);
     }
-    return sentAtMs;
+  }
+
+  #networkOf(node: TopologyNode): { readonly name: string; readonly address: string } {
+    const [first] = node.interfaces;
+    if (first === undefined) throw new LabError(`${node.name} has no network`);
+    return { name: `${this.#project}_${first.network}`, address: first.address };
   }
 
   /** Starts what a node should run and doesn't, and waits until it works. */
@@ -385,17 +410,21 @@ export class ComposeLab implements LabOperations {
 interface ContainerProcess {
   readonly container: string;
   readonly pid: number;
+  readonly uid: number;
   readonly kind: ProcessKind;
 }
 
-/** A line for each process: its id, and the words that started it. */
-const LIST_PROCESSES = `for it in /proc/[0-9]*; do echo "\${it#/proc/} $(tr '\\0' ' ' < $it/cmdline)"; done`;
+/** A line for each process: its id, its user's, and the words that started it. */
+const LIST_PROCESSES = `for it in /proc/[0-9]*; do
+  echo "\${it#/proc/} $(grep Uid: $it/status | cut -f 2) $(tr '\\0' ' ' < $it/cmdline)"
+done`;
 
-function signalToContainer(signal: NodeJS.Signals): string[] {
-  if (signal === "SIGSTOP") return ["pause"];
-  if (signal === "SIGCONT") return ["unpause"];
-  return ["kill", "--signal", signal];
-}
+/** A container's first process can't be killed or stopped from inside. */
+const BY_ENGINE: Partial<Record<NodeJS.Signals, readonly string[]>> = {
+  SIGKILL: ["kill"],
+  SIGSTOP: ["pause"],
+  SIGCONT: ["unpause"],
+};
 
 async function usualEngine(): Promise<"own" | "system"> {
   return (await new Docker().answers()) ? "system" : "own";

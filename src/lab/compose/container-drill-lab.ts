@@ -1,0 +1,75 @@
+/** Drills on a lab of containers. */
+import { z } from "zod";
+import { ChaosLoad, type ChaosLoadSettings } from "../chaos-load.ts";
+import type { DrillLoad, Isolation } from "../drill-lab.ts";
+import { type ApiAnswer, LabDrills } from "../lab-drills.ts";
+import { LabError } from "../lab-error.ts";
+import { RouteWatch } from "../route-watch.ts";
+import { cut, type Direction, mend, type Reach } from "../segment-cut.ts";
+import { attachments, nodeAddress } from "../topology.ts";
+import type { ComposeLab } from "./compose-lab.ts";
+import { startContainerLoad } from "./container-load.ts";
+
+const apiAnswer = z.object({ askedAtMs: z.number(), statusCode: z.number(), body: z.string() });
+
+export class ContainerDrillLab extends LabDrills<ComposeLab> {
+  readonly traits = { networkEndsWithDaemon: true };
+
+  async watchRoutes(): Promise<RouteWatch> {
+    const { docker } = this.lab;
+    const words = ["exec", "--interactive", await this.lab.container(this.router)];
+    return RouteWatch.start(["docker", ...words], this.lab.topology.virtualNetwork, docker.environment);
+  }
+
+  startLoad(settings: ChaosLoadSettings): Promise<DrillLoad> {
+    const start = (node: string, options: readonly string[]) => startContainerLoad(this.lab, node, options);
+    return ChaosLoad.startOn(this.lab.topology, settings, start);
+  }
+
+  isolate(homeAgent: string, from: Isolation): Promise<number> {
+    return from === "all" ? this.lab.disconnect(homeAgent) : cut(this.#others(homeAgent), this.#reach);
+  }
+
+  rejoin(homeAgent: string, from: Isolation): Promise<void> {
+    return from === "all" ? this.lab.connect(homeAgent) : mend(this.#others(homeAgent), this.#reach);
+  }
+
+  /** Both ways to and from each other home agent on the link. */
+  #others(name: string): Direction[] {
+    const one = this.lab.node(name);
+    const [attached] = one.interfaces;
+    return attachments(this.lab.topology, attached?.network ?? "").flatMap(({ node, address }) =>
+      node === one || node.role !== "home-agent"
+        ? []
+        : [
+            { from: name, to: address },
+            { from: node.name, to: nodeAddress(one) },
+          ],
+    );
+  }
+
+  readonly #reach: Reach = {
+    json: async (args, node) => {
+      const stdout = await this.#ip(node, ["-json", ...args]);
+      return stdout === "" ? [] : JSON.parse(stdout);
+    },
+    batch: async (commands, node) => void (await this.#ip(node, ["-batch", "-"], `${commands.join("\n")}\n`)),
+  };
+
+  async #ip(node: string, args: readonly string[], input?: string): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.lab.run(
+      node,
+      ["ip", ...args],
+      input === undefined ? {} : { input },
+    );
+    if (exitCode !== 0) throw new LabError(`ip ${args.join(" ")} failed on ${node}: ${stderr}`);
+    return stdout;
+  }
+
+  protected async ask(homeAgent: string, method: "GET" | "POST", path: string): Promise<ApiAnswer> {
+    const { exitCode, stdout, stderr } = await this.lab.run(homeAgent, ["ask", method, path]);
+    if (exitCode !== 0) throw new LabError(`${homeAgent} doesn't answer to ${method} ${path}: ${stderr || stdout}`);
+    const { body, ...answer } = apiAnswer.parse(JSON.parse(stdout));
+    return { ...answer, body: JSON.parse(body) };
+  }
+}

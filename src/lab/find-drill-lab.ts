@@ -1,0 +1,14 @@
+import { ComposeLab } from "./compose/compose-lab.ts";
+import { ContainerDrillLab } from "./compose/container-drill-lab.ts";
+import type { DrillLab } from "./drill-lab.ts";
+import { Lab } from "./lab.ts";
+import { LabError } from "./lab-error.ts";
+import { NamespaceDrillLab } from "./namespace-drill-lab.ts";
+import type { LabOperations } from "./operations.ts";
+
+/** What drills strike at, in whatever the lab is made of. */
+export function drillLab(lab: LabOperations): DrillLab {
+  if (lab instanceof ComposeLab) return new ContainerDrillLab(lab);
+  if (lab instanceof Lab) return new NamespaceDrillLab(lab);
+  throw new LabError(`${lab.place.name} is no lab for drills`);
+}
