@@ -1,6 +1,6 @@
 import type { Advertiser, AdvertiserListener } from "../advertiser/advertiser.ts";
 import type { Announcer } from "../advertiser/announcers.ts";
-import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../advertiser/exabgp-advertiser.ts";
+import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../advertiser/exabgp/exabgp-advertiser.ts";
 import { NoneAdvertiser } from "../advertiser/none-advertiser.ts";
 import { OspfAdvertiser } from "../advertiser/ospf/ospf-advertiser.ts";
 import type { Config } from "../config/config.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseHelperMessage } from "../../src/advertiser/helper-protocol.ts";
-import { LineSplitter } from "../../src/advertiser/line-splitter.ts";
+import { parseHelperMessage } from "../../src/advertiser/exabgp/helper-protocol.ts";
+import { LineSplitter } from "../../src/advertiser/exabgp/line-splitter.ts";
+import { RestartBackoff } from "../../src/advertiser/exabgp/restart-backoff.ts";
 import { NoneAdvertiser } from "../../src/advertiser/none-advertiser.ts";
-import { RestartBackoff } from "../../src/advertiser/restart-backoff.ts";
 import { parsePrefix } from "../../src/wire/ipv4.ts";
 
 describe("messages of the helper", () => {

@@ -6,8 +6,8 @@
  */
 import { createInterface } from "node:readline";
 import type { Advertisement } from "../../src/advertiser/advertiser.ts";
-import { ExabgpAdvertiser } from "../../src/advertiser/exabgp-advertiser.ts";
-import type { NeighborOptions } from "../../src/advertiser/exabgp-config.ts";
+import { ExabgpAdvertiser } from "../../src/advertiser/exabgp/exabgp-advertiser.ts";
+import type { NeighborOptions } from "../../src/advertiser/exabgp/exabgp-config.ts";
 import { Counters } from "../../src/telemetry/counters.ts";
 import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
 

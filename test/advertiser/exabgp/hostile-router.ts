@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import type { Ipv4Prefix } from "../../src/wire/ipv4.ts";
+import type { Ipv4Prefix } from "../../../src/wire/ipv4.ts";
 
 const OPEN = 1;
 const UPDATE = 2;

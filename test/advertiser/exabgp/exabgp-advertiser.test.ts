@@ -4,13 +4,13 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Advertisement, AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
-import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../../src/advertiser/exabgp-advertiser.ts";
-import type { BgpOptions } from "../../src/advertiser/exabgp-config.ts";
-import { othersAnnouncing } from "../../src/advertiser/routing-view.ts";
-import { waitFor } from "../../src/lab/wait.ts";
-import { Counters } from "../../src/telemetry/counters.ts";
-import { ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
+import type { Advertisement, AdvertiserStatus } from "../../../src/advertiser/advertiser.ts";
+import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../../../src/advertiser/exabgp/exabgp-advertiser.ts";
+import type { BgpOptions } from "../../../src/advertiser/exabgp/exabgp-config.ts";
+import { othersAnnouncing } from "../../../src/advertiser/routing-view.ts";
+import { waitFor } from "../../../src/lab/wait.ts";
+import { Counters } from "../../../src/telemetry/counters.ts";
+import { ipv4, parsePrefix } from "../../../src/wire/ipv4.ts";
 import { exabgpObstacle } from "./exabgp-obstacle.ts";
 import { HostileRouter } from "./hostile-router.ts";
 

@@ -14,7 +14,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** Two directories up from here lies `exabgp/`, in a checkout (src/advertiser) as in a package (dist/advertiser). */
-export const HELPER_SOURCE = fileURLToPath(new URL("../../exabgp/anyhome_exabgp.py", import.meta.url));
+export const HELPER_SOURCE = fileURLToPath(new URL("../../../exabgp/anyhome_exabgp.py", import.meta.url));
 
 /** `sun_path` of `sockaddr_un`, without its final NUL. */
 const SOCKET_PATH_BYTES = 107;

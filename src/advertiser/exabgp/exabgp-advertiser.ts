@@ -9,12 +9,12 @@
  * ExaBGP, which closes its sessions, when the helper is gone or doesn't answer; and the kernel kills ExaBGP when we die.
  * docs/advertiser.md has the protocol, and each failure with its measured time.
  */
-import type { MemberId } from "../registration/binding.ts";
-import type { Counters } from "../telemetry/counters.ts";
-import { formatIpv4, formatPrefix } from "../wire/ipv4.ts";
-import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, NeighborStatus } from "./advertiser.ts";
-import type { Announcer } from "./announcers.ts";
-import { memberCommunity } from "./announcers.ts";
+import type { MemberId } from "../../registration/binding.ts";
+import type { Counters } from "../../telemetry/counters.ts";
+import { formatIpv4, formatPrefix } from "../../wire/ipv4.ts";
+import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, NeighborStatus } from "../advertiser.ts";
+import type { Announcer } from "../announcers.ts";
+import { memberCommunity } from "../announcers.ts";
 import { parseEvent, printable, routeCommands, type SpeakerEvent } from "./api-dialect.ts";
 import type { Report } from "./helper-channel.ts";
 import { RoutingTable, SETTLE_MS } from "./routing-table.ts";

@@ -1,5 +1,5 @@
+import type { SpeakerState } from "../advertiser.ts";
 import { findGroup } from "./account.ts";
-import type { SpeakerState } from "./advertiser.ts";
 import { isKnownVersion, printable } from "./api-dialect.ts";
 import { type Hello, HelperChannel } from "./helper-channel.ts";
 import type { RouteCommands } from "./helper-protocol.ts";

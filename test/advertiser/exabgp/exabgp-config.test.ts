@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
-import { type BgpOptions, exabgpConfig, exabgpEnvironment } from "../../src/advertiser/exabgp-config.ts";
-import { ipv4 } from "../../src/wire/ipv4.ts";
+import { type BgpOptions, exabgpConfig, exabgpEnvironment } from "../../../src/advertiser/exabgp/exabgp-config.ts";
+import { ipv4 } from "../../../src/wire/ipv4.ts";
 import { exabgpObstacle } from "./exabgp-obstacle.ts";
 
 const HELPER = [

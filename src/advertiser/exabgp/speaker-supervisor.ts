@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
+import type { SpeakerState } from "../advertiser.ts";
 import { type Account, confinement, findAccount } from "./account.ts";
-import type { SpeakerState } from "./advertiser.ts";
 import { isKnownVersion, printable } from "./api-dialect.ts";
 import { type ExabgpCommands, exabgpCommands, VERSION_OPTION } from "./exabgp-commands.ts";
 import { exabgpConfig, exabgpEnvironment } from "./exabgp-config.ts";

@@ -5,10 +5,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type DaemonMessage, type HelperMessage, PROTOCOL_VERSION } from "../../src/advertiser/helper-protocol.ts";
-import { waitFor } from "../../src/lab/wait.ts";
+import {
+  type DaemonMessage,
+  type HelperMessage,
+  PROTOCOL_VERSION,
+} from "../../../src/advertiser/exabgp/helper-protocol.ts";
+import { waitFor } from "../../../src/lab/wait.ts";
 
-const HELPER = fileURLToPath(new URL("../../exabgp/anyhome_exabgp.py", import.meta.url));
+const HELPER = fileURLToPath(new URL("../../../exabgp/anyhome_exabgp.py", import.meta.url));
 const PATIENCE_MS = 10_000;
 
 /** Why the helper can't run here; `undefined` if it can. */

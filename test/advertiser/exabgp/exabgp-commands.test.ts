@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { exabgpCommands } from "../../src/advertiser/exabgp-commands.ts";
+import { exabgpCommands } from "../../../src/advertiser/exabgp/exabgp-commands.ts";
 
 const FILES = { config: "/run/x/exabgp.conf", environment: "/run/x/exabgp.env" };
 

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { RouteCommands } from "../../src/advertiser/helper-protocol.ts";
-import { waitFor } from "../../src/lab/wait.ts";
+import type { RouteCommands } from "../../../src/advertiser/exabgp/helper-protocol.ts";
+import { waitFor } from "../../../src/lab/wait.ts";
 import { type Answer, type Connection, obliging, pythonObstacle, Stage } from "./helper-harness.ts";
 
 // Processes are started, on a machine that may be busy.

@@ -2,13 +2,13 @@
  * What each router has said since its session came up, of the prefixes that the cluster announces. Pure: times come in as
  * arguments. The helper inside ExaBGP bounds how many paths there are; what a path is allowed to be is decided here.
  */
-import type { MemberId } from "../registration/binding.ts";
-import { parsePrefix } from "../wire/ipv4.ts";
-import type { NeighborStatus } from "./advertiser.ts";
-import { type Announcer, findAnnouncer, isDirect } from "./announcers.ts";
+import type { MemberId } from "../../registration/binding.ts";
+import { parsePrefix } from "../../wire/ipv4.ts";
+import type { NeighborStatus } from "../advertiser.ts";
+import { type Announcer, findAnnouncer, isDirect } from "../announcers.ts";
+import type { RoutingView, SeenPath } from "../routing-view.ts";
 import { parseAttributes } from "./api-dialect.ts";
 import type { PathReport } from "./helper-protocol.ts";
-import type { RoutingView, SeenPath } from "./routing-view.ts";
 
 /** A router sends what it has right after its session has come up; most don't say when that is all (RFC 4724 2). */
 export const SETTLE_MS = 3000;

@@ -1,7 +1,7 @@
 /** What an advertiser by ExaBGP asks of whoever keeps ExaBGP running: the daemon itself, or somebody else. */
-import type { EventLog } from "../telemetry/log.ts";
-import type { Ipv4Prefix } from "../wire/ipv4.ts";
-import type { SpeakerState } from "./advertiser.ts";
+import type { EventLog } from "../../telemetry/log.ts";
+import type { Ipv4Prefix } from "../../wire/ipv4.ts";
+import type { SpeakerState } from "../advertiser.ts";
 import type { BgpOptions } from "./exabgp-config.ts";
 import type { Report } from "./helper-channel.ts";
 import type { RouteCommands } from "./helper-protocol.ts";

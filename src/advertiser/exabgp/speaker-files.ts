@@ -1,7 +1,7 @@
 /** What ExaBGP is started with, as text. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { formatIpv4, formatPrefix } from "../wire/ipv4.ts";
+import { formatIpv4, formatPrefix } from "../../wire/ipv4.ts";
 import { exabgpConfig, exabgpEnvironment } from "./exabgp-config.ts";
 import { HELPER_SOURCE, helperPath, socketPath } from "./runtime-directory.ts";
 import type { SpeakerSettings } from "./speaker.ts";

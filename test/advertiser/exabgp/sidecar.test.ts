@@ -5,16 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
-import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../../src/advertiser/exabgp-advertiser.ts";
-import { sidecarFiles } from "../../src/advertiser/speaker-files.ts";
-import { waitFor } from "../../src/lab/wait.ts";
-import { Counters } from "../../src/telemetry/counters.ts";
-import { ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
+import type { AdvertiserStatus } from "../../../src/advertiser/advertiser.ts";
+import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../../../src/advertiser/exabgp/exabgp-advertiser.ts";
+import { sidecarFiles } from "../../../src/advertiser/exabgp/speaker-files.ts";
+import { waitFor } from "../../../src/lab/wait.ts";
+import { Counters } from "../../../src/telemetry/counters.ts";
+import { ipv4, parsePrefix } from "../../../src/wire/ipv4.ts";
 import { exabgpObstacle } from "./exabgp-obstacle.ts";
 
 // Processes are started, on a machine that may be busy.
-const SCRIPT = fileURLToPath(new URL("../../exabgp/sidecar.sh", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("../../../exabgp/sidecar.sh", import.meta.url));
 const NETWORK = {
   prefix: parsePrefix("10.64.0.0/12") ?? { address: ipv4("0.0.0.0"), length: 0 },
   communities: [],

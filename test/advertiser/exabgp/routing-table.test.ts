@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { PathReport } from "../../src/advertiser/helper-protocol.ts";
-import { RoutingTable } from "../../src/advertiser/routing-table.ts";
-import { announcersOf, isAccepted, othersAnnouncing } from "../../src/advertiser/routing-view.ts";
-import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
+import type { PathReport } from "../../../src/advertiser/exabgp/helper-protocol.ts";
+import { RoutingTable } from "../../../src/advertiser/exabgp/routing-table.ts";
+import { announcersOf, isAccepted, othersAnnouncing } from "../../../src/advertiser/routing-view.ts";
+import { type Ipv4Prefix, ipv4, parsePrefix } from "../../../src/wire/ipv4.ts";
 
 const R1 = "10.1.0.1";
 const R2 = "10.1.0.2";

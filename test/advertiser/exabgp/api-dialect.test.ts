@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Advertisement } from "../../src/advertiser/advertiser.ts";
+import type { Advertisement } from "../../../src/advertiser/advertiser.ts";
 import {
   isKnownVersion,
   parseAttributes,
@@ -8,8 +8,8 @@ import {
   printable,
   routeCommands,
   type Session,
-} from "../../src/advertiser/api-dialect.ts";
-import { ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
+} from "../../../src/advertiser/exabgp/api-dialect.ts";
+import { ipv4, parsePrefix } from "../../../src/wire/ipv4.ts";
 
 const EXTERNAL: Session = {
   neighbor: ipv4("192.0.2.1"),

@@ -3,9 +3,9 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { HelperChannel } from "../../src/advertiser/helper-channel.ts";
-import type { DaemonMessage, HelperMessage } from "../../src/advertiser/helper-protocol.ts";
-import { waitFor } from "../../src/lab/wait.ts";
+import { HelperChannel } from "../../../src/advertiser/exabgp/helper-channel.ts";
+import type { DaemonMessage, HelperMessage } from "../../../src/advertiser/exabgp/helper-protocol.ts";
+import { waitFor } from "../../../src/lab/wait.ts";
 
 // Processes are started, on a machine that may be busy.
 const RUN = "this-run";

@@ -1,6 +1,6 @@
 /** The files that ExaBGP 4.2 reads, as text. Pure: the same options give the same files. */
-import { formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
-import type { LargeCommunity } from "./announcers.ts";
+import { formatIpv4, type Ipv4Address } from "../../wire/ipv4.ts";
+import type { LargeCommunity } from "../announcers.ts";
 
 export interface BgpOptions {
   /** Our end of the sessions, and the next hop that routers learn. */

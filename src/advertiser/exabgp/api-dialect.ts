@@ -3,11 +3,11 @@
  * commands, and word some events differently: what is read here may come from either.
  */
 import * as z from "zod";
-import { formatIpv4, formatPrefix, type Ipv4Address } from "../wire/ipv4.ts";
-import type { Advertisement, NeighborStatus } from "./advertiser.ts";
-import type { LargeCommunity } from "./announcers.ts";
+import { formatIpv4, formatPrefix, type Ipv4Address } from "../../wire/ipv4.ts";
+import type { Advertisement, NeighborStatus } from "../advertiser.ts";
+import type { LargeCommunity } from "../announcers.ts";
+import type { PathAttributes } from "../routing-view.ts";
 import type { RouteCommands } from "./helper-protocol.ts";
-import type { PathAttributes } from "./routing-view.ts";
 
 /** As ExaBGP answers `version`. Version 6 has another API. */
 const KNOWN_VERSION = /^exabgp (4\.2|5\.\d+)\./;
