@@ -268,13 +268,13 @@ export class Replicator {
     const merged = ours === undefined ? received : mergeBindings(ours, received);
     const newsForUs = ours === undefined || isNewer(merged, ours);
     const newsForThem = isNewer(merged, received);
-    const { owner, backups } = merged.ownership;
+    const { owner } = merged.ownership;
     if (ours !== undefined && ours.ownership.owner !== received.ownership.owner) {
       observer.count("binding-conflicts");
       observer.event("binding-conflict", { mobile: merged.mobile, ours: describe(ours), theirs: describe(received) });
     }
     if (newsForThem) this.tell(from, merged);
-    if (owner !== self && !backups.includes(self)) {
+    if (this.#isStray(merged)) {
       if (ours !== undefined && (newsForThem || !this.#isSafe(merged))) {
         // Whoever sent this knows less than we do: the owner may, too. Or the owner was alone, and has no other copies yet.
         table.put(merged);
@@ -335,19 +335,25 @@ export class Replicator {
   }
 
   #sendStray(mobile: MobileKey): void {
-    const { table, self } = this.#options;
-    const row = table.get(mobile);
+    const row = this.#options.table.get(mobile);
     this.#strays.delete(mobile);
-    if (row === undefined || row.ownership.owner === self || row.ownership.backups.includes(self)) return;
+    if (row === undefined || !this.#isStray(row)) return;
     const { owner } = row.ownership;
     this.#strays.set(mobile, { owner, number: this.tell(owner, row) });
+  }
+
+  /** Held here, and no business of ours. */
+  #isStray({ ownership: { owner, backups } }: Binding): boolean {
+    const { self } = this.#options;
+    return owner !== self && !backups.includes(self);
   }
 
   #dropStrays(owner: MemberId, acknowledged: number): void {
     for (const [mobile, stray] of this.#strays) {
       if (stray.owner !== owner || stray.number > acknowledged) continue;
       const row = this.#options.table.get(mobile);
-      if (row?.ownership.owner === owner && this.#isSafe(row)) this.#letGo(row);
+      // Meanwhile its owner may have made this member a backup.
+      if (row?.ownership.owner === owner && this.#isStray(row) && this.#isSafe(row)) this.#letGo(row);
       else this.#strays.delete(mobile);
     }
   }
