@@ -131,10 +131,11 @@ export class Replicator {
     this.#links.get(peer)?.closed();
   }
 
-  /** A row of ours has changed: ship it to its backups, and to those that were its backups before. */
+  /** A row of ours has changed: ship it to its backups, and to those that owned it or were its backups before, as far as we know. */
   ship(row: Binding, before: Binding | undefined): void {
     const receivers = new Set([...row.ownership.backups, ...(before?.ownership.backups ?? [])]);
-    if (before !== undefined) receivers.add(before.ownership.owner);
+    const former = before?.ownership ?? this.#options.locations.get(row.mobile);
+    if (former !== undefined) receivers.add(former.owner);
     receivers.delete(this.#options.self);
     if (receivers.size === 0) return;
     const text = encodeBindingRow(row);

@@ -324,3 +324,31 @@ describe("a member that stood still", () => {
     expect(cluster.agent("ha1").counts.owned).toBe(0);
   });
 });
+
+describe("a mobile whose owner is back in reach, but doesn't say so yet", () => {
+  it("is served here, and its owner gets to know: copies become one", () => {
+    const cluster = new TestCluster(6);
+    const homeAddress = cluster.homeAddressRanked("ha5", "ha1", "ha2", "ha3");
+    cluster.kill("ha5");
+    cluster.passTime(2000);
+    cluster.register("ha1", { homeAddress });
+    cluster.restart("ha5");
+    expect(cluster.agent("ha5").findLocation(identity(homeAddress))).toMatchObject({ owner: "ha1" });
+    cluster.loses = (from) => from === "ha5";
+    cluster.passTime(2000);
+    // Its heartbeats arrive again, and the owner has told it of the mobile; that it is heard it can't know before theirs come.
+    cluster.loses = (_, to) => to === "ha5";
+    cluster.passTime(400);
+    expect(cluster.agent("ha1").peer("ha5")?.state).toBe("alive");
+    expect(cluster.agent("ha5").peer("ha1")?.state).toBe("one-way");
+    expect(cluster.register("ha5", { homeAddress })?.reply.code).toBe(ReplyCode.Accepted);
+    // Two others are heard first, and become its backups.
+    cluster.loses = (from, to) => to === "ha5" && from !== "ha4" && from !== "ha6";
+    cluster.passTime(400);
+    cluster.loses = () => false;
+    cluster.passTime(11_000);
+    const all = views(cluster, homeAddress, ["ha1", "ha2", "ha3", "ha4", "ha5", "ha6"]);
+    const held = all.filter((view) => view !== undefined);
+    expect(held).toEqual([expect.stringMatching(/^ha5/), held[0], held[0]]);
+  });
+});
