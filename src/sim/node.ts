@@ -29,6 +29,8 @@ export interface NodeEnvironment {
   readonly queue: EventQueue;
   readonly random: Random;
   readonly settingsOf: (id: string, bootCount: number) => HomeAgentSettings;
+  /** An input has its turn. */
+  readonly handles: (node: SimulatedNode, input: Input) => void;
   readonly perform: (node: SimulatedNode, output: Output) => void;
   readonly count: (what: string) => void;
   readonly event: (node: SimulatedNode, event: string, fields: Readonly<Record<string, string | number>>) => void;
@@ -198,6 +200,7 @@ export class SimulatedNode {
   }
 
   #handle(input: Input): void {
+    this.#environment.handles(this, input);
     for (const output of this.agent.handle(input, this.now)) {
       if (output.type === "append") this.disk.append(output.changes);
       else this.#environment.perform(this, output);

@@ -101,6 +101,9 @@ export class World {
   readonly #hops = new Map<string, number>();
   /** Streams that are open, as "FROM TO" with the number of the connection. */
   readonly #streams = new Map<string, number>();
+  /** The connection that each member knows of, as it is told by these inputs: what it says before goes by the former one. */
+  readonly #known = new Map<string, number>();
+  readonly #connectionOf = new WeakMap<Input, number>();
   readonly #lastDelivery = new Map<string, number>();
   #connections = 0;
   #healedAtMs = Number.NEGATIVE_INFINITY;
@@ -116,6 +119,7 @@ export class World {
           queue: this.queue,
           random: this.random,
           settingsOf: (node, bootCount) => this.#settings(node, bootCount),
+          handles: (node, input) => this.#handles(node, input),
           perform: (node, output) => this.#perform(node, output),
           count: (what) => this.#count(what),
           event: (node, event, fields) => this.onEvent({ node, event, fields }),
@@ -200,6 +204,11 @@ export class World {
     this.queue.runUntil(this.queue.nowMs + ms);
   }
 
+  #handles({ id }: SimulatedNode, input: Input): void {
+    const connection = this.#connectionOf.get(input);
+    if (input.type === "stream-opened" && connection !== undefined) this.#known.set(`${id} ${input.peer}`, connection);
+  }
+
   #perform(node: SimulatedNode, output: Output): void {
     if (output.type === "reply") {
       this.onReply({ from: node.id, destination: output.destination, payload: output.payload });
@@ -211,7 +220,7 @@ export class World {
     } else if (output.type === "stream") {
       const route = `${node.id} ${output.to}`;
       const connection = this.#streams.get(route);
-      if (connection === undefined) return;
+      if (connection === undefined || this.#known.get(route) !== connection) return;
       this.#count(`stream-messages ${output.message.type}`);
       if (output.message.type === "rows") {
         this.#count("stream-rows", output.message.rows.length);
@@ -296,8 +305,10 @@ export class World {
           [other, one],
         ] as const) {
           this.#inOrder(`${peer} ${self}`, () => {
-            if (this.#streams.get(`${peer} ${self}`) === connection)
-              this.node(self).input({ type: "stream-opened", peer });
+            if (this.#streams.get(`${peer} ${self}`) !== connection) return;
+            const opened: Input = { type: "stream-opened", peer };
+            this.#connectionOf.set(opened, connection);
+            this.node(self).input(opened);
           });
         }
       }
