@@ -104,6 +104,8 @@ export class HomeAgent {
   readonly #registrations = new LoadMeter();
   readonly #heartbeats: Heartbeats;
   readonly #replication: Replication;
+  /** Of the first input, monotonic ms. */
+  #startedAtMs: number | undefined;
   #outputs: Output[] = [];
   /** Since it last settled. */
   #hasTicked = false;
@@ -161,6 +163,7 @@ export class HomeAgent {
       safety: this.#replication,
       settings: safetySettings(settings),
       maximumUncommitted: settings.maximumPending,
+      runningMs: ({ monotonicMs }) => monotonicMs - (this.#startedAtMs ?? monotonicMs),
       answer: (served, answer, now) => this.#answer(served, answer, now),
       passOn: (served, now) => this.#ingress.passOn(served, now),
     });
@@ -184,6 +187,7 @@ export class HomeAgent {
 
   /** Any number of inputs of the same time, then `settle`: what they have in common is done once. */
   take(input: Input, now: Now): void {
+    this.#startedAtMs ??= now.monotonicMs;
     this.#hasTicked ||= input.type === "tick";
     this.#mayBeSafe ||= makesSafe(input);
     switch (input.type) {

@@ -92,6 +92,7 @@ export class Owner {
   readonly #answer: (served: ServedRequest, answer: Answer, now: Now) => void;
   readonly #passOn: (served: ServedRequest, now: Now) => void;
   readonly #maximumUncommitted: number;
+  readonly #runningMs: (now: Now) => number;
   /** In the order of positions. */
   #uncommitted: Uncommitted[] = [];
 
@@ -105,6 +106,8 @@ export class Owner {
     readonly safety: Safety;
     readonly settings: SafetySettings;
     readonly maximumUncommitted: number;
+    /** How long this member has been running. */
+    readonly runningMs: (now: Now) => number;
     readonly answer: (served: ServedRequest, answer: Answer, now: Now) => void;
     /** Somebody else has become the owner before the answer was safe. */
     readonly passOn: (served: ServedRequest, now: Now) => void;
@@ -118,6 +121,7 @@ export class Owner {
     this.#safety = options.safety;
     this.#settings = options.settings;
     this.#maximumUncommitted = options.maximumUncommitted;
+    this.#runningMs = options.runningMs;
     this.#answer = options.answer;
     this.#passOn = options.passOn;
     options.table.listen((before, after) => this.#engine.rowChanged(before, after));
@@ -323,6 +327,7 @@ export class Owner {
       canAccept: this.#journal.writable && (isSafe || degradedLifetimeSeconds !== undefined),
       lifetimeCapSeconds: isSafe ? undefined : degradedLifetimeSeconds,
       nowMs: now.wallMs,
+      runningMs: this.#runningMs(now),
     };
   }
 

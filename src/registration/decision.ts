@@ -23,6 +23,8 @@ export interface RegistrationContext {
   readonly lifetimeCapSeconds?: number | undefined;
   /** Epoch ms. */
   readonly nowMs: number;
+  /** How long this member has been running: what was accepted before it may not know. */
+  readonly runningMs: number;
 }
 
 /** Why a request gets no answer. */

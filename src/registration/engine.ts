@@ -187,7 +187,7 @@ export class RegistrationEngine {
 
   #isFresh({ request, context, association, mobile, row }: Exchange): boolean {
     const subject = { replay: association.replay, mobile, last: row?.registration };
-    return this.#identifications.isFresh(subject, request.identification, context.nowMs);
+    return this.#identifications.isFresh(subject, request.identification, context.nowMs, context.runningMs);
   }
 
   /** Made from the row alone, as far as it goes, so that a retransmission is answered with the same bytes. */

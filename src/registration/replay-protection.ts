@@ -40,12 +40,17 @@ export class IdentificationRules {
     this.#nonceKey = nonceKey;
   }
 
-  isFresh(subject: Subject, identification: bigint, nowMs: number): boolean {
+  /**
+   * `runningMs`: how long this member has been running. What others accepted before it may not know, and they may be gone: a
+   * timestamp from before its start proves nothing, as one from outside of the window doesn't.
+   */
+  isFresh(subject: Subject, identification: bigint, nowMs: number, runningMs: number): boolean {
     const { replay, last } = subject;
     if (replay.style === "nonces") {
       return this.#acceptableNonces(subject, nowMs).some((nonce) => nonce === highBits(identification));
     }
-    if (Math.abs(epochMsFromNtp(identification, nowMs) - nowMs) > replay.windowMs) return false;
+    const aheadMs = epochMsFromNtp(identification, nowMs) - nowMs;
+    if (aheadMs > replay.windowMs || aheadMs < -Math.min(replay.windowMs, runningMs)) return false;
     return last === undefined || timestampDifference(identification, latestTimestamp(last, replay.windowMs)) > 0n;
   }
 

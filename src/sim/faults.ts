@@ -67,9 +67,6 @@ export function planFaults(
     const spared = Array.from({ length: nodes }, (_, index) => index);
     for (let count = 0; count < atOnce && spared.length > 0; count++) {
       const fault = drawFault(random, kinds, spared, count === 0 ? atMs : random.between(atMs, endsMs));
-      // All members are struck: nothing else can be, not even a moment before.
-      if (fault.kind === "power-cycle" && count > 0) continue;
-      if (fault.kind === "power-cycle") spared.splice(0);
       faults.push(fault);
       endsMs = Math.max(endsMs, fault.atMs + fault.lastsMs);
     }

@@ -3,9 +3,9 @@ import type { Binding } from "../registration/binding.ts";
 import { compareOwnerships, compareRegistrations } from "../registration/merge.ts";
 import { isTombstone, withoutExpired } from "../registration/mobility-bindings.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
-import { deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";
+import { deregistersAll, isDegraded, type Mobile, type Mobiles } from "./mobiles.ts";
 import type { SimulatedNode } from "./node.ts";
-import { DEGRADED_LIFETIME_SECONDS, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** `lostDisks`: a disk was wiped, so what was granted without any backup may be gone. */
 export function check(world: World, mobiles: Mobiles, { lostDisks }: { readonly lostDisks: boolean }): string[] {
@@ -40,12 +40,10 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   if (last?.accepted === undefined) return violations;
 
   const { reply, atMs } = last.accepted;
-  const isDegraded =
-    reply.lifetimeSeconds === DEGRADED_LIFETIME_SECONDS && last.requestedSeconds > DEGRADED_LIFETIME_SECONDS;
   const endsMs = atMs + reply.lifetimeSeconds * 1000;
   const mustLive = reply.lifetimeSeconds > 0 && endsMs > world.queue.nowMs + 2000;
   const newest = copies[0]?.row;
-  if (mustLive && !(lostDisks && isDegraded)) {
+  if (mustLive && !(lostDisks && isDegraded(last))) {
     if (newest === undefined)
       violations.push(`${mobile.name}: the registration accepted at ${atMs.toFixed(0)} ms is lost`);
     else if (newest.registration.identification < last.identification) {

@@ -9,8 +9,15 @@ import { MessageWriter } from "../wire/message-writer.ts";
 import { ntpFromEpochMs } from "../wire/ntp-timestamp.ts";
 import { decodeRegistrationReply, encodeRequestFields, type RegistrationReply } from "../wire/registration-message.ts";
 import { isAccepted } from "../wire/reply-code.ts";
-import { EPOCH_MS } from "./node.ts";
-import { ASSOCIATION, NAI_ASSOCIATION, type ReplySent, VIRTUAL_ENDPOINT, type World } from "./world.ts";
+import { EPOCH_MS, type SimulatedNode } from "./node.ts";
+import {
+  ASSOCIATION,
+  DEGRADED_LIFETIME_SECONDS,
+  NAI_ASSOCIATION,
+  type ReplySent,
+  VIRTUAL_ENDPOINT,
+  type World,
+} from "./world.ts";
 
 /** A request, and what became of it. */
 export interface Attempt {
@@ -44,6 +51,14 @@ export function deregistersAll({ careOfAddress, requestedSeconds }: Attempt, { h
   return requestedSeconds === 0 && careOfAddress === formatIpv4(homeAddress);
 }
 
+/** What a foreign agent, or an attacker, waits for the reply to. */
+interface Pending {
+  readonly mobile: Mobile;
+  readonly attempt: Attempt;
+  /** Of a replay: the request that it repeats, and whether it may be taken for a retransmission. */
+  readonly replay?: { readonly of: Attempt; readonly mayBeRetransmission: boolean };
+}
+
 /** From the end of a partition until all copies are equal, generously. */
 const CONVERGENCE_MS = 5000;
 
@@ -54,7 +69,7 @@ export class Mobiles {
   onAccepted: (mobile: Mobile, attempt: Attempt) => void = () => undefined;
   readonly #world: World;
   /** By foreign agent and low bits of the Identification, as a foreign agent matches replies. */
-  readonly #pending = new Map<string, { readonly mobile: Mobile; readonly attempt: Attempt }>();
+  readonly #pending = new Map<string, Pending>();
 
   constructor(world: World, count: number) {
     this.#world = world;
@@ -143,11 +158,15 @@ export class Mobiles {
     this.#world.datagram(ingress, attempt.payload, attempt.source);
   }
 
-  /** An attacker sends an accepted request again that was not the last one: it must not be accepted. */
+  /**
+   * An attacker sends an accepted request again. Whoever holds it as the mobile's last takes it for a retransmission, repeats the
+   * reply, and changes nothing (RFC 5944 3.8.2.2); that nobody holds it for long once there is a later one, the monitor
+   * checks. If nobody does, it must not be accepted. What was granted for a short time may be known to one member alone,
+   * and be lost with it.
+   */
   #replay(mobile: Mobile): void {
     const { announced, random, queue } = this.#world;
-    const last = this.lastAccepted(mobile);
-    const old = mobile.attempts.filter((attempt) => attempt.accepted !== undefined && attempt !== last);
+    const old = mobile.attempts.filter(({ accepted }) => accepted !== undefined);
     // Across a partition, and until copies have met again, nobody can know what the other side has accepted.
     if (old.length === 0 || announced.length === 0 || !this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS)) return;
     const attempt = random.pick(old);
@@ -161,7 +180,11 @@ export class Mobiles {
         replies: 0,
         repliers: new Set(),
         accepted: undefined,
-        requestedSeconds: -1,
+      },
+      replay: {
+        of: attempt,
+        mayBeRetransmission:
+          isDegraded(attempt) || this.#world.nodes.some((node) => holdsAsLast(node, mobile, attempt)),
       },
     });
     this.#world.datagram(random.pick(announced), attempt.payload, source);
@@ -179,7 +202,7 @@ export class Mobiles {
       this.violations.push(`${from} sent a reply to ${formatEndpoint(destination)}, which had not asked`);
       return;
     }
-    const { mobile, attempt } = pending;
+    const { mobile, attempt, replay } = pending;
     attempt.replies++;
     const where = `${mobile.name} at ${attempt.sentMs.toFixed(0)} ms`;
     // The network may double a frame, but a home agent answers each datagram once.
@@ -187,11 +210,12 @@ export class Mobiles {
       this.violations.push(`${where}: more replies than requests`);
     attempt.repliers.add(from);
     if (!isAccepted(reply.code)) return;
-    if (attempt.requestedSeconds < 0) {
-      this.violations.push(`${where}: a replayed request was accepted by ${from}`);
+    const bytes = Buffer.from(payload).toString("hex");
+    if (replay !== undefined) {
+      if (!replay.mayBeRetransmission || bytes !== replay.of.accepted?.bytes)
+        this.violations.push(`${where}: a replayed request was accepted by ${from}`);
       return;
     }
-    const bytes = Buffer.from(payload).toString("hex");
     if (attempt.accepted !== undefined) {
       // The two sides of a partition may give a mobile two dynamic home addresses.
       if (attempt.accepted.bytes !== bytes && this.#world.wasWholeSince(attempt.sentMs))
@@ -211,6 +235,19 @@ export class Mobiles {
     if (!this.#world.wasWholeSince(sentMs)) return true;
     return [...repliers].some((id) => id !== from && !this.#world.node(id).hasBeenServingFor(queue.nowMs - sentMs));
   }
+}
+
+function holdsAsLast(
+  { state, agent }: SimulatedNode,
+  { nai, homeAddress }: Mobile,
+  { identification }: Attempt,
+): boolean {
+  return state !== "down" && agent.findBinding({ nai, homeAddress })?.registration.identification === identification;
+}
+
+/** Of what was granted without enough backups. */
+export function isDegraded({ requestedSeconds, accepted }: Attempt): boolean {
+  return accepted?.reply.lifetimeSeconds === DEGRADED_LIFETIME_SECONDS && requestedSeconds > DEGRADED_LIFETIME_SECONDS;
 }
 
 function encode(mobile: Mobile, lifetimeSeconds: number, careOfAddress: string, identification: bigint): Uint8Array {

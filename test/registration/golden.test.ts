@@ -41,6 +41,7 @@ test("a request made by an independent implementation is accepted", () => {
     homeAddressHolder: () => undefined,
     ownership: { owner: "ha1", backups: [], generation: 1 },
     canAccept: true,
+    runningMs: Number.POSITIVE_INFINITY,
     nowMs: epochMsFromNtp(0xeeae4567dcd51000n, START_MS) + 1000,
   });
   expect(decision.outcome).toBe("accepted");

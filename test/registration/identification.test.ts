@@ -91,6 +91,16 @@ describe("timestamps (5.7.1)", () => {
     expect(rig.send({ identification: (reply?.identification ?? 0n) + 1n }).outcome).toBe("accepted");
   });
 
+  test("a timestamp from before the start of this member proves nothing, whatever the window", () => {
+    const rig = new Rig();
+    rig.runningMs = 2000;
+    expect(rig.send({ aheadMs: -2500 })).toMatchObject(MISMATCH);
+    expect(rig.send({ aheadMs: -1500 }).outcome).toBe("accepted");
+    rig.runningMs = 60_000;
+    expect(rig.send({ home: "10.64.1.2", aheadMs: -6500 }).outcome).toBe("accepted");
+    expect(rig.send({ home: "10.64.1.3", aheadMs: -7500 })).toMatchObject(MISMATCH);
+  });
+
   test("any other reply echoes all 64 bits", () => {
     const rig = new Rig();
     for (const sent of [{}, { lifetime: 0 }, { homeAgent: "10.64.0.2" }, { flags: "M" }]) {

@@ -128,6 +128,7 @@ export interface Outcome {
 
 export class Rig {
   nowMs = START_MS;
+  runningMs = Number.POSITIVE_INFINITY;
   canAccept = true;
   readonly policy: RegistrationPolicy;
   readonly engine: RegistrationEngine;
@@ -233,6 +234,7 @@ export class Rig {
       ownership: { owner: "ha1", backups: [], generation: 1 },
       canAccept: this.canAccept,
       nowMs: this.nowMs,
+      runningMs: this.runningMs,
     };
   }
 

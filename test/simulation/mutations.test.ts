@@ -155,6 +155,19 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /replayed request was accepted/,
   },
   {
+    name: "a member that starts trusts no timestamp from before",
+    edits: [
+      {
+        file: "registration/replay-protection.ts",
+        from: "Math.min(replay.windowMs, runningMs)",
+        to: "replay.windowMs",
+      },
+    ],
+    options: { nodes: 5, mobiles: 40, atOnce: 2, acknowledgements: 1 },
+    faults: ["kill", "power-cycle"],
+    finds: /replayed request was accepted/,
+  },
+  {
     name: "the Identification is part of the row",
     edits: [
       {
