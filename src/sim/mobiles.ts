@@ -27,6 +27,8 @@ export interface Attempt {
   readonly payload: Uint8Array;
   readonly source: Endpoint;
   sentMs: number;
+  /** When it was last sent in a partition: the other side accepts it, too, if it has not heard of it. */
+  sentApartMs: number;
   datagrams: number;
   replies: number;
   /** The member that the last datagram went to, and those that replies came from. */
@@ -138,6 +140,7 @@ export class Mobiles {
       payload: encode(mobile, requestedSeconds, careOfAddress, identification),
       source: { address: ipv4(`192.0.2.${agent + 1}`), port: 434 },
       sentMs: queue.nowMs,
+      sentApartMs: Number.NEGATIVE_INFINITY,
       datagrams: 0,
       replies: 0,
       ingress: undefined,
@@ -149,8 +152,9 @@ export class Mobiles {
   }
 
   #send(mobile: Mobile, attempt: Attempt): void {
-    const { announced, random } = this.#world;
+    const { announced, random, queue } = this.#world;
     if (announced.length === 0) return;
+    if (!this.#world.wasWholeSince(queue.nowMs)) attempt.sentApartMs = queue.nowMs;
     this.#pending.set(pendingKey(attempt.source, attempt.identification), { mobile, attempt });
     attempt.datagrams++;
     const ingress = random.pick(announced);
