@@ -4,7 +4,7 @@
  */
 
 import type { MobileIdentity } from "../auth/association-table.ts";
-import type { MemberId, Ownership } from "../registration/binding.ts";
+import type { MemberId, MobileKey, Ownership } from "../registration/binding.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
 import type { TemporaryCopy } from "../replication/message.ts";
 import type { Replication } from "../replication/replication.ts";
@@ -26,9 +26,14 @@ import type { Owner, ServedRequest } from "./owner.ts";
 import { type Candidate, chooseOwner, type Placement } from "./placement.ts";
 import { type TemporaryBinding, TemporaryBindings } from "./temporary-bindings.ts";
 
-/** What is to be done once it is clear who owns the mobile. */
-interface Deferred {
+/** A mobile whose owner is dead, and whose next one isn't certain yet. */
+interface Orphan {
+  readonly mobile: MobileKey;
   readonly formerOwner: MemberId;
+}
+
+/** What is to be done once it is clear who owns the mobile. */
+interface Deferred extends Orphan {
   readonly resume: (now: Now) => void;
 }
 
@@ -41,7 +46,7 @@ interface Route {
 /** Known of a mobile: from its row or its location. */
 type Known = Ownership;
 
-type Undecided = "unconfirmed" | { readonly formerOwner: MemberId };
+type Undecided = "unconfirmed" | Orphan;
 
 /** A request and its way here. */
 type Arrival = Pick<ServedRequest, "request" | "source" | "destination">;
@@ -149,8 +154,7 @@ export class Ingress {
   #forward(arrival: Arrival, now: Now): void {
     const route = this.#route(identityOf(arrival.request), now);
     if (route === "unconfirmed") this.#drop("unconfirmed", arrival.source);
-    else if ("formerOwner" in route)
-      this.#defer(route.formerOwner, arrival.source, (later) => this.#forward(arrival, later));
+    else if ("formerOwner" in route) this.#defer(route, arrival.source, (later) => this.#forward(arrival, later));
     else if (route.owner !== this.#settings.self) this.#relay(arrival, route, now);
     else {
       const { generation } = route;
@@ -158,18 +162,18 @@ export class Ingress {
     }
   }
 
-  /** A request that another member took in, or passed on. */
-  relayed(sender: MemberId, message: RelayRequest, now: Now): void {
+  /** A request that another member took in, or passed on. `hasWaited`: here, so that its sender may know better by now. */
+  relayed(sender: MemberId, message: RelayRequest, now: Now, hasWaited = false): void {
     const decoded = decodeRegistrationRequest(message.request);
     if (!decoded.ok) {
       this.#refuseRelay(message, decoded.fault.reason);
       return;
     }
     const { source, destination, ingress, requestId } = message;
-    const route = this.#onwards(identityOf(decoded.message), sender, message, now);
+    const stale = hasWaited ? [] : [sender, ingress];
+    const route = this.#onwards(identityOf(decoded.message), stale, message, now);
     if (route === "unconfirmed") this.#refuseRelay(message, "unconfirmed");
-    else if ("formerOwner" in route)
-      this.#defer(route.formerOwner, source, (later) => this.relayed(sender, message, later));
+    else if ("formerOwner" in route) this.#defer(route, source, (later) => this.relayed(sender, message, later, true));
     else if (route.owner === this.#settings.self) {
       const { generation } = route;
       this.#owner.serve({ request: decoded.message, source, destination, ingress, requestId, generation }, now);
@@ -277,10 +281,12 @@ export class Ingress {
       this.#observer.countBy("relay-timeouts", owner);
       this.#observer.event("relay-timeout", { owner });
     }
-    const ready = this.#deferred.filter(({ formerOwner }) => !this.#replication.isCollecting(formerOwner));
-    if (ready.length === 0) return;
-    this.#deferred = this.#deferred.filter(({ formerOwner }) => this.#replication.isCollecting(formerOwner));
-    for (const { resume } of ready) resume(now);
+    const waiting = this.#deferred;
+    this.#deferred = [];
+    for (const deferred of waiting) {
+      if (this.#replication.isUndecided(deferred, now)) this.#deferred.push(deferred);
+      else deferred.resume(now);
+    }
   }
 
   /** Mission M14: a binding names the owner; without one, placement picks it. */
@@ -290,7 +296,7 @@ export class Ingress {
     const known = this.#known(identity);
     if (known !== undefined) {
       if (known.owner === self || this.#membership.isAlive(known.owner)) return known;
-      const heir = this.#heir(known);
+      const heir = this.#heir(identity, known, now);
       if (heir !== undefined) return heir;
     }
     const generation = known === undefined ? 0 : known.generation + 1;
@@ -318,8 +324,11 @@ export class Ingress {
     return mobile === undefined ? [] : this.#placement.rank(mobile);
   }
 
-  /** Where a request that others have relayed to this member goes: usually no further. */
-  #onwards(identity: MobileIdentity, sender: MemberId, message: RelayRequest, now: Now): Route | Undecided {
+  /**
+   * Where a request that others have relayed to this member goes: usually no further. `stale`: members that would not have
+   * passed it on as the owner.
+   */
+  #onwards(identity: MobileIdentity, stale: readonly MemberId[], message: RelayRequest, now: Now): Route | Undecided {
     const { self } = this.#settings;
     if (!this.#replication.isConfirmed(now)) return "unconfirmed";
     const known = this.#known(identity);
@@ -330,16 +339,11 @@ export class Ingress {
     }
     if (known.owner === self) return { owner: self, generation: Math.max(minimumGeneration, known.generation) };
     if (!this.#membership.isAlive(known.owner)) {
-      const heir = this.#heir(known);
-      if (heir !== undefined && (!("owner" in heir) || !isStale(heir.owner))) return heir;
-    } else if (!isStale(known.owner) && known.generation >= minimumGeneration) return known;
+      const heir = this.#heir(identity, known, now);
+      if (heir !== undefined && (!("owner" in heir) || !stale.includes(heir.owner))) return heir;
+    } else if (!stale.includes(known.owner) && known.generation >= minimumGeneration) return known;
     // Where what we know names somebody who can't serve, our binding supersedes theirs.
     return { owner: self, generation: Math.max(minimumGeneration, known.generation + 1) };
-
-    /** Whoever has just passed the request on would not have done so as the owner. */
-    function isStale(owner: MemberId): boolean {
-      return owner === sender || owner === message.ingress;
-    }
   }
 
   /** By the row itself, as owner or backup, or by what was learned of it. */
@@ -347,16 +351,18 @@ export class Ingress {
     return this.#table.find(identity)?.ownership ?? this.#locations.find(identity);
   }
 
-  /** Who serves a mobile whose owner is gone: the backup that decides about it; nobody, before it has decided. */
-  #heir({ owner, backups, generation }: Known): Route | { readonly formerOwner: MemberId } | undefined {
+  /** Who serves a mobile whose owner is gone: the backup that decides about it; nobody, before that or another has claimed it. */
+  #heir(identity: MobileIdentity, { owner, backups, generation }: Known, now: Now): Route | Orphan | undefined {
     const heir = this.#replication.decider(backups);
     if (heir === undefined) return undefined;
     if (heir !== this.#settings.self) return { owner: heir, generation: 0 };
-    return this.#replication.isCollecting(owner) ? { formerOwner: owner } : { owner: heir, generation: generation + 1 };
+    const mobile = this.#table.find(identity)?.mobile ?? mobileKeyOf(identity);
+    const orphan = mobile && { mobile, formerOwner: owner };
+    return orphan && this.#replication.isUndecided(orphan, now) ? orphan : { owner: heir, generation: generation + 1 };
   }
 
-  #defer(formerOwner: MemberId, source: Endpoint, resume: (now: Now) => void): void {
-    if (this.#deferred.length < this.#settings.maximumPending) this.#deferred.push({ formerOwner, resume });
+  #defer(orphan: Orphan, source: Endpoint, resume: (now: Now) => void): void {
+    if (this.#deferred.length < this.#settings.maximumPending) this.#deferred.push({ ...orphan, resume });
     else this.#drop("overloaded", source);
   }
 

@@ -169,9 +169,9 @@ export class Replication implements Safety {
     return decider(backups, (member) => member === self || membership.isAlive(member));
   }
 
-  /** The bindings of this member may not be served yet: others may hold newer copies of them. */
-  isCollecting(owner: MemberId): boolean {
-    return this.#takeover.isCollecting(owner);
+  /** A binding of this dead member may not be served yet: others may hold newer copies, or be about to claim it. */
+  isUndecided(orphan: { readonly mobile: MobileKey; readonly formerOwner: MemberId }, now: Now): boolean {
+    return this.#takeover.isUndecided(orphan, now);
   }
 
   temporaryMade(copy: TemporaryCopy): void {

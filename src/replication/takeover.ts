@@ -35,9 +35,14 @@ interface Collection {
   readonly deadlineMs: number;
   /** Bindings to claim or hand over, once collected. */
   queue: MobileKey[] | undefined;
-  /** Handed over, the first first; nobody is known to have claimed them. */
-  given: { readonly mobile: MobileKey; readonly atMs: number }[];
   moved: number;
+}
+
+/** A binding of a dead member that was handed over, until its receiver is known to have claimed it. */
+interface Given {
+  readonly formerOwner: MemberId;
+  readonly receiver: MemberId;
+  readonly atMs: number;
 }
 
 export interface TakeoverOptions {
@@ -62,15 +67,25 @@ export class Takeover {
   readonly #told = new Map<MemberId, Map<MemberId, Told>>();
   /** By dead member and survivor: what we hold, on its way. */
   readonly #telling = new Map<MemberId, Map<MemberId, PagedList<RegistrationVersion>>>();
+  /** The first given first. */
+  readonly #given = new Map<MobileKey, Given>();
   #nextReviewMs = 0;
 
   constructor(options: TakeoverOptions) {
     this.#options = options;
   }
 
-  /** A binding whose owner has died is not served while it is not certain that it is the newest copy. */
-  isCollecting(owner: MemberId): boolean {
-    return this.#collections.has(owner);
+  /**
+   * A binding whose owner has died is not served while it is not certain that it is the newest copy, nor while somebody else is
+   * about to claim it.
+   */
+  isUndecided(
+    { mobile, formerOwner }: { readonly mobile: MobileKey; readonly formerOwner: MemberId },
+    now: Now,
+  ): boolean {
+    const owner = this.#options.table.get(mobile)?.ownership.owner;
+    if (owner !== undefined && owner !== formerOwner) return false;
+    return this.#collections.has(formerOwner) || this.#isGiven(mobile, now);
   }
 
   get isBusy(): boolean {
@@ -136,6 +151,7 @@ export class Takeover {
         this.#claimSome(member, collection, now);
       }
     }
+    this.#settleGiven(now);
     if (now.monotonicMs < this.#nextReviewMs) return;
     this.#nextReviewMs = now.monotonicMs + REVIEW_INTERVAL_MS;
     this.#review(now);
@@ -175,18 +191,16 @@ export class Takeover {
 
   #collect(member: MemberId, now: Now): void {
     const deadlineMs = now.monotonicMs + COLLECTION_TIMEOUT_MS;
-    this.#collections.set(member, { deadlineMs, queue: undefined, given: [], moved: 0 });
+    this.#collections.set(member, { deadlineMs, queue: undefined, moved: 0 });
   }
 
   /** Copies of a dead member's bindings may turn up after it was dealt with, from a survivor that was slow. */
   #review(now: Now): void {
-    const { self, membership, table } = this.#options;
+    const { table } = this.#options;
     for (const owner of table.owners) {
-      // Or no member at all, any more.
-      const isDead = owner !== self && (membership.get(owner)?.state ?? "dead") === "dead";
-      if (!isDead || this.#collections.has(owner)) continue;
+      if (!this.#isDead(owner) || this.#collections.has(owner)) continue;
       for (const mobile of table.ownedBy(owner)) {
-        if (!this.#decidesOn(mobile)) continue;
+        if (!this.#decidesOn(mobile) || this.#given.has(mobile)) continue;
         this.#collect(owner, now);
         break;
       }
@@ -195,10 +209,12 @@ export class Takeover {
 
   #claimSome(dead: MemberId, collection: Collection, now: Now): void {
     const { table, self, send, candidates, observer } = this.#options;
-    collection.queue ??= [...table.ownedBy(dead)].filter((mobile) => this.#decidesOn(mobile));
+    collection.queue ??= [...table.ownedBy(dead)].filter(
+      (mobile) => this.#decidesOn(mobile) && !this.#given.has(mobile),
+    );
     const loads = new Map(candidates(now));
     const pages = new Map<MemberId, string[]>();
-    const room = MAXIMUM_GIVEN - this.#countGiven(dead, collection, now);
+    const room = MAXIMUM_GIVEN - this.#given.size;
     for (const mobile of collection.queue.splice(0, Math.min(CHUNK, room))) {
       const row = table.get(mobile);
       if (row?.ownership.owner !== dead) continue;
@@ -208,7 +224,7 @@ export class Takeover {
       if (receiver === self) this.#claim(row);
       else {
         push(pages, receiver, encodeBindingRow(row));
-        collection.given.push({ mobile, atMs: now.monotonicMs });
+        this.#given.set(mobile, { formerOwner: dead, receiver, atMs: now.monotonicMs });
       }
     }
     for (const [receiver, rows] of pages) send(receiver, { type: "handover", rows });
@@ -217,12 +233,27 @@ export class Takeover {
     this.#collections.delete(dead);
   }
 
-  /** Whoever claims a binding ships it to those that held it: we see that it has. Who doesn't in a second has it, or never will. */
-  #countGiven(dead: MemberId, { given }: Collection, now: Now): number {
-    const isOver = ({ mobile, atMs }: Collection["given"][number]) =>
-      atMs < now.monotonicMs - CLAIM_TIMEOUT_MS || this.#options.table.get(mobile)?.ownership.owner !== dead;
-    while (given[0] !== undefined && isOver(given[0])) given.shift();
-    return given.length;
+  /** Whoever claims a binding ships it to those that held it: we see that it has. */
+  #isGiven(mobile: MobileKey, now: Now): boolean {
+    const given = this.#given.get(mobile);
+    if (given === undefined || given.atMs < now.monotonicMs - CLAIM_TIMEOUT_MS) return false;
+    return this.#isAlive(given.receiver) && this.#options.table.get(mobile)?.ownership.owner === given.formerOwner;
+  }
+
+  /** What was given to somebody who has not claimed it in time is claimed here. */
+  #settleGiven(now: Now): void {
+    for (const [mobile, { formerOwner }] of this.#given) {
+      if (this.#isGiven(mobile, now)) return;
+      this.#given.delete(mobile);
+      const row = this.#options.table.get(mobile);
+      if (row?.ownership.owner === formerOwner && this.#isDead(formerOwner) && this.#decidesOn(mobile))
+        this.#claim(row);
+    }
+  }
+
+  #isDead(member: MemberId): boolean {
+    // Or no member at all, any more.
+    return member !== this.#options.self && (this.#options.membership.get(member)?.state ?? "dead") === "dead";
   }
 
   #decidesOn(mobile: MobileKey): boolean {

@@ -10,6 +10,7 @@ import { decodeLocationRow } from "../../src/cluster/location-row.ts";
 import { Placement, type PlacementMember } from "../../src/cluster/placement.ts";
 import type { MobileKey } from "../../src/registration/binding.ts";
 import { decodeBindingRow } from "../../src/registration/binding-row.ts";
+import type { StreamMessage } from "../../src/replication/message.ts";
 import type { LoggedChange } from "../../src/store/store.ts";
 import { ExtensionType } from "../../src/wire/extension.ts";
 import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
@@ -74,6 +75,9 @@ export class TestCluster {
   commitAtOnce = true;
   /** Frames between members that don't arrive. */
   loses: (from: string, to: string) => boolean = () => false;
+  /** Messages on streams that arrive only when they are released. */
+  holds: (message: StreamMessage) => boolean = () => false;
+  readonly #held: { to: string; input: Input; stream?: string }[] = [];
   readonly #nodes = new Map<string, Node>();
   /** A member's wall clock minus everybody else's. */
   readonly clockOffsetsMs = new Map<string, number>();
@@ -205,6 +209,13 @@ export class TestCluster {
     this.#connect(id);
     this.input(id, { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(500);
+  }
+
+  /** What was held arrives, and nothing is held any more. */
+  release(): void {
+    this.holds = () => false;
+    this.#inFlight.push(...this.#held.splice(0));
+    this.#deliver();
   }
 
   /** Breaks, or mends, everything between two members: frames and stream. */
@@ -355,7 +366,7 @@ export class TestCluster {
           }
           break;
         case "stream":
-          this.#inFlight.push({
+          (this.holds(output.message) ? this.#held : this.#inFlight).push({
             to: output.to,
             input: { type: "stream", peer: id, message: output.message },
             stream: `${id} ${output.to}`,

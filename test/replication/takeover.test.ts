@@ -178,6 +178,41 @@ describe("a dead owner's binding", () => {
   });
 });
 
+describe("a request for a dead owner's mobile that another backup is about to claim", () => {
+  /** ha2 decides, and gives the mobile to ha3, which has less; the message is under way. */
+  function handingOver(): { readonly cluster: TestCluster; readonly homeAddress: string } {
+    const cluster = new TestCluster(4);
+    const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3");
+    cluster.register("ha4", { homeAddress });
+    for (const busy of cluster.homeAddressesRanked(3, "ha2", "ha4")) cluster.register("ha2", { homeAddress: busy });
+    cluster.holds = ({ type }) => type === "handover";
+    cluster.kill("ha1");
+    cluster.passTime(1500);
+    cluster.replies.length = 0;
+    return { cluster, homeAddress };
+  }
+
+  it.each(["ha2", "ha3", "ha4"])("waits for the claim, and is answered by the new owner, coming by %s", (ingress) => {
+    const { cluster, homeAddress } = handingOver();
+    cluster.register(ingress, { homeAddress });
+    cluster.passTime(200);
+    expect(cluster.replies).toEqual([]);
+    expect(cluster.agent("ha2").queues.deferredRequests).toBe(1);
+    cluster.release();
+    expect(cluster.replies).toMatchObject([{ from: ingress, reply: { code: ReplyCode.Accepted } }]);
+    expect(cluster.agent("ha2").findBinding(identity(homeAddress))?.ownership).toMatchObject({ owner: "ha3" });
+    expect(cluster.count("ha3", "requests-served")).toBe(1);
+  });
+
+  it("is answered by the member that decided if the other never claims it", () => {
+    const { cluster, homeAddress } = handingOver();
+    cluster.register("ha4", { homeAddress });
+    cluster.passTime(1500);
+    expect(cluster.replies).toMatchObject([{ from: "ha4", reply: { code: ReplyCode.Accepted } }]);
+    expect(cluster.agent("ha2").findBinding(identity(homeAddress))?.ownership).toMatchObject({ owner: "ha2" });
+  });
+});
+
 describe("a partition", () => {
   it("costs no service on either side, and after the heal all copies are equal, with one owner and the newest registration", () => {
     const cluster = new TestCluster(4);
