@@ -31,6 +31,8 @@ export const FAULT_KINDS = [
   "power-cycle",
   /** A clock jumps, and later back. */
   "clock",
+  /** A member stops, and the others get a configuration without it, one after the other; later it comes back the same way. */
+  "leave",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -78,7 +80,8 @@ export function planFaults(
 /** Takes the members that it strikes out of `spared`. */
 function drawFault(random: Random, kinds: readonly FaultKind[], spared: number[], atMs: number): Fault {
   const kind = random.pick(kinds);
-  const lastsMs = random.between(300, 5000);
+  // Long enough to find out what is left undone, as nothing is asked while members disagree, and a while after.
+  const lastsMs = random.between(300, 5000) * (kind === "leave" ? 2 : 1);
   const take = (count: number) =>
     Array.from({ length: count }, () => spared.splice(random.integer(spared.length), 1)[0] ?? 0);
   if (kind === "power-cycle" || kind === "storm") return { kind, atMs, lastsMs, members: [] };
@@ -87,6 +90,9 @@ function drawFault(random: Random, kinds: readonly FaultKind[], spared: number[]
     return { kind, atMs, lastsMs, members: take(1 + random.integer(half)) };
   return { kind, atMs, lastsMs, members: take(Math.min(kind === "path" ? 2 : 1, spared.length)) };
 }
+
+/** Members are given a new configuration within this time; shorter than any fault. */
+const RELOADING_MS = 250;
 
 /** Sets a fault, and its end, into the world's future. */
 export function schedule(world: World, fault: Fault): void {
@@ -163,6 +169,15 @@ function begin(world: World, { kind, members }: Fault): () => void {
           node.clockOffsetMs -= jumpMs;
         };
       });
+    case "leave":
+      return each(struck, (node) => {
+        world.kill(node);
+        reload(world, others, (members) => members.filter((id) => id !== node.id));
+        return () => {
+          reload(world, others, (members) => [...members, node.id]);
+          world.queue.after(random.between(0, RELOADING_MS), () => node.start());
+        };
+      });
   }
 }
 
@@ -171,6 +186,18 @@ function each(nodes: readonly SimulatedNode[], strike: (node: SimulatedNode) => 
   return () => {
     for (const end of ends) end();
   };
+}
+
+/** Each at a time of its own. */
+function reload(
+  world: World,
+  nodes: readonly SimulatedNode[],
+  change: (members: readonly string[]) => readonly string[],
+): void {
+  for (const node of nodes) {
+    const delayMs = world.random.between(0, RELOADING_MS);
+    world.queue.after(delayMs, () => world.reload(node, change(world.membersOf(node.id))));
+  }
 }
 
 function killed(world: World, node: SimulatedNode): () => void {

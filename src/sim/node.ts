@@ -132,6 +132,20 @@ export class SimulatedNode {
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
   }
 
+  /** Its configuration has changed. A process that doesn't run, or is slow, reads it once it can. */
+  reconfigure(): void {
+    if (this.state === "down") return;
+    if (this.state === "paused" || this.#serviceMs > 0) {
+      const { life } = this;
+      this.#environment.queue.after(ASSESSMENT_MS, () => {
+        if (this.life === life) this.reconfigure();
+      });
+      return;
+    }
+    this.agent.reconfigure(this.#environment.settingsOf(this.id, this.bootCount), this.now);
+    this.input({ type: "tick" });
+  }
+
   wipe(): void {
     this.disk.wipe();
     this.bootCount = 0;

@@ -94,6 +94,10 @@ export class World {
   wipedAtMs = Number.NEGATIVE_INFINITY;
   readonly #options: WorldOptions;
   readonly #ids: readonly string[];
+  /** In the configuration of each. */
+  readonly #members = new Map<string, readonly string[]>();
+  /** The fewest that a configuration had lately. */
+  #fewestMembers: { readonly count: number; readonly untilMs: number };
   /** Directions in which nothing passes, as "FROM TO", and by how many faults. */
   readonly #cut = new Map<string, number>();
   readonly #mendedAtMs = new Map<string, number>();
@@ -112,6 +116,8 @@ export class World {
     this.#options = options;
     this.random = new Random(options.seed);
     this.#ids = Array.from({ length: options.nodes }, (_, index) => `ha${index + 1}`);
+    for (const id of this.#ids) this.#members.set(id, this.#ids);
+    this.#fewestMembers = { count: options.nodes, untilMs: Number.POSITIVE_INFINITY };
     this.nodes = this.#ids.map(
       (id) =>
         new SimulatedNode(id, {
@@ -136,8 +142,49 @@ export class World {
     return found;
   }
 
+  /** As many as every member waits for, or did a moment ago. */
   get acknowledgements(): number {
-    return Math.min(this.#options.acknowledgements ?? 1, this.nodes.length - 1);
+    const { count, untilMs } = this.#fewestMembers;
+    const fewest = untilMs > this.queue.nowMs ? count : this.#countFewest();
+    return Math.min(this.#options.acknowledgements ?? 1, fewest - 1);
+  }
+
+  membersOf(id: string): readonly string[] {
+    return this.#members.get(id) ?? [];
+  }
+
+  /** It goes on with these members, or will when it starts. */
+  reload(node: SimulatedNode, members: readonly string[]): void {
+    const before = this.#countFewest();
+    this.#members.set(
+      node.id,
+      this.#ids.filter((id) => members.includes(id)),
+    );
+    this.#healedAtMs = this.queue.nowMs;
+    const fewest = this.#countFewest();
+    if (fewest > before) this.#fewestMembers = { count: before, untilMs: this.queue.nowMs + RELAY_TIMEOUT_MS };
+    else this.#fewestMembers = { count: fewest, untilMs: Number.POSITIVE_INFINITY };
+    for (const peer of this.#ids) if (!this.#areMembers(node.id, peer)) this.#close(node.id, peer, 5);
+    node.reconfigure();
+  }
+
+  #countFewest(): number {
+    return Math.min(...[...this.#members.values()].map(({ length }) => length));
+  }
+
+  /** Each has the other in its configuration. */
+  #areMembers(one: string, other: string): boolean {
+    return this.membersOf(one).includes(other) && this.membersOf(other).includes(one);
+  }
+
+  /** Those who run have the same members in mind. */
+  get #agreeOnMembers(): boolean {
+    // As it nearly always is; this is asked often.
+    if (this.#countFewest() === this.#ids.length) return true;
+    const running = this.nodes.filter(({ state }) => state !== "down").map(({ id }) => this.membersOf(id));
+    return running.every(
+      (members) => members.length === running[0]?.length && members.every((id) => running[0]?.includes(id)),
+    );
   }
 
   /** What anycast delivers to: whoever routers believe to be fit. */
@@ -178,9 +225,9 @@ export class World {
     this.#healedAtMs = this.queue.nowMs;
   }
 
-  /** No path has been broken since then. */
+  /** No path has been broken since then, and all had the same members in mind. */
   wasWholeSince(ms: number): boolean {
-    return this.#cut.size === 0 && this.#healedAtMs < ms;
+    return this.#cut.size === 0 && this.#healedAtMs < ms && this.#agreeOnMembers;
   }
 
   /** These two have heard each other since then, as far as the network goes. */
@@ -288,7 +335,8 @@ export class World {
         if (
           this.#streams.has(`${one} ${other}`) ||
           this.#cut.has(`${one} ${other}`) ||
-          this.#cut.has(`${other} ${one}`)
+          this.#cut.has(`${other} ${one}`) ||
+          !this.#areMembers(one, other)
         )
           continue;
         if (this.node(one).state !== "running" || this.node(other).state !== "running") continue;
@@ -333,7 +381,11 @@ export class World {
 
   #settings(id: string, bootCount: number): HomeAgentSettings {
     const self = this.#ids.indexOf(id);
-    const members = this.#ids.map((member, index) => ({ id: member, weight: 100, pool: [this.#slice(index)] }));
+    const members = this.membersOf(id).map((member) => ({
+      id: member,
+      weight: 100,
+      pool: [this.#slice(this.#ids.indexOf(member))],
+    }));
     return {
       cluster: "sim",
       secret: SECRET,
@@ -344,7 +396,7 @@ export class World {
       heartbeatIntervalMs: 200,
       peerTimeoutMs: PEER_TIMEOUT_MS,
       maximumClockSkewMs: 30_000,
-      relayTimeoutMs: 2000,
+      relayTimeoutMs: RELAY_TIMEOUT_MS,
       hopLimit: HOP_LIMIT,
       maximumPending: MAXIMUM_PENDING,
       loadFactor: 1.25,
@@ -366,7 +418,7 @@ export class World {
         prohibitedCareOfNetworks: [],
         authenticationFailureRepliesPerSecond: 10,
         pool: [this.#slice(self)],
-        otherPools: members.flatMap((member, index) => (index === self ? [] : member.pool)),
+        otherPools: members.flatMap((member) => (member.id === id ? [] : member.pool)),
         poolStickinessMs: 60_000,
       },
       associations: new AssociationTable([ASSOCIATION, NAI_ASSOCIATION], []),
@@ -381,6 +433,7 @@ export class World {
 }
 
 const HOP_LIMIT = 3;
+const RELAY_TIMEOUT_MS = 2000;
 export const MAXIMUM_PENDING = 1000;
 /** Told from what a mobile asks for: a grant of this is a degraded one. */
 export const DEGRADED_LIFETIME_SECONDS = 300;

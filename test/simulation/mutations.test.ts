@@ -155,6 +155,15 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /replayed request was accepted/,
   },
   {
+    name: "who is no member any more is dead",
+    edits: [
+      { file: "replication/replication.ts", from: "for (const member of removed) this.#died(member, now);", to: "" },
+      { file: "replication/takeover.ts", from: 'state ?? "dead") === "dead"', to: 'state ?? "alive") === "dead"' },
+    ],
+    faults: ["leave"],
+    finds: /nobody has taken over/,
+  },
+  {
     name: "a member that starts trusts no timestamp from before",
     edits: [
       {
