@@ -27,8 +27,8 @@ export interface Attempt {
   readonly payload: Uint8Array;
   readonly source: Endpoint;
   sentMs: number;
-  /** When it was last sent in a partition: the other side accepts it, too, if it has not heard of it. */
-  sentApartMs: number;
+  /** It was under way in a partition, or before all copies were equal: it may have been accepted twice. */
+  isUncertain: boolean;
   datagrams: number;
   replies: number;
   /** The member that the last datagram went to, and those that replies came from. */
@@ -140,7 +140,7 @@ export class Mobiles {
       payload: encode(mobile, requestedSeconds, careOfAddress, identification),
       source: { address: ipv4(`192.0.2.${agent + 1}`), port: 434 },
       sentMs: queue.nowMs,
-      sentApartMs: Number.NEGATIVE_INFINITY,
+      isUncertain: false,
       datagrams: 0,
       replies: 0,
       ingress: undefined,
@@ -154,7 +154,7 @@ export class Mobiles {
   #send(mobile: Mobile, attempt: Attempt): void {
     const { announced, random, queue } = this.#world;
     if (announced.length === 0) return;
-    if (!this.#world.wasWholeSince(queue.nowMs)) attempt.sentApartMs = queue.nowMs;
+    attempt.isUncertain ||= !this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS);
     this.#pending.set(pendingKey(attempt.source, attempt.identification), { mobile, attempt });
     attempt.datagrams++;
     const ingress = random.pick(announced);
@@ -228,6 +228,7 @@ export class Mobiles {
     }
     if (reply.lifetimeSeconds > attempt.requestedSeconds)
       this.violations.push(`${where}: more lifetime than was asked for`);
+    attempt.isUncertain ||= !this.#world.wasWholeSince(attempt.sentMs);
     attempt.accepted = { atMs: this.#world.queue.nowMs, reply, bytes };
     if (mobile.nai !== undefined) mobile.homeAddress = reply.homeAddress;
     this.onAccepted(mobile, attempt);

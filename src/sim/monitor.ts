@@ -136,8 +136,8 @@ export class Monitor {
       if (row.ownership.owner !== node.id) continue;
       const { registration } = withoutExpired(row, node.now.wallMs);
       const granted = registration.careOfAddresses.find((entry) => entry.identification === last.identification);
-      const grantedUntilMs = EPOCH_MS + Math.max(atMs, last.sentApartMs) + reply.lifetimeSeconds * 1000;
-      if (granted !== undefined && granted.expiresAtMs > grantedUntilMs + CLOCK_SLACK_MS / 2)
+      const grantedUntilMs = EPOCH_MS + atMs + reply.lifetimeSeconds * 1000;
+      if (!last.isUncertain && granted !== undefined && granted.expiresAtMs > grantedUntilMs + CLOCK_SLACK_MS / 2)
         this.#violated(`the registration of ${name} at ${node.id} was extended without being asked for anew`);
       if (registration.identification < last.identification && atMs < nowMs - INTERVAL_MS)
         this.#violated(

@@ -222,7 +222,7 @@ const MUTATIONS: readonly Mutation[] = [
         to: "this.#letGo(row);",
       },
     ],
-    options: { nodes: 7 },
+    options: { nodes: 7, atOnce: 2 },
     faults: ["partition", "one-way"],
     finds: /is lost|older/,
   },
