@@ -4,14 +4,15 @@ import { lastLines, run } from "./run.mjs";
 /** What the lab in network namespaces runs. */
 const LAB_PACKAGES = ["exabgp", "frr", "iproute2", "procps", "util-linux"];
 
-/** What the lab tests look at the wire with, besides. */
-const TEST_PACKAGES = ["python3-scapy", "tshark"];
+/** What tests look at the wire with, besides, and another router that reads what the pages tell operators to configure. */
+const TEST_PACKAGES = ["bird2", "python3-scapy", "tshark"];
 
 /** What the lab in containers runs, and where no image registry is reached, makes images with. */
 const CONTAINER_PACKAGES = ["debootstrap", "docker-compose", "docker.io"];
 
 /** Services that packages bring and the lab does not want: it starts its own. */
 const SERVICES = {
+  bird2: ["bird.service"],
   exabgp: ["exabgp.service"],
   frr: ["frr.service"],
   "docker.io": ["docker.service", "docker.socket", "containerd.service"],

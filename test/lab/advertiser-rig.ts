@@ -19,10 +19,11 @@ import {
 } from "../../src/lab/namespace.ts";
 import { namespacePlan } from "../../src/lab/namespace-plan.ts";
 import { LabPlace } from "../../src/lab/place.ts";
-import { nextHops, startRouter, vtysh } from "../../src/lab/router.ts";
+import { startRouter, vtysh } from "../../src/lab/router.ts";
 import { LAB_TOPOLOGY, nodesOf, type Topology } from "../../src/lab/topology.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import type { StandInOptions, Wish } from "./advertiser-process.ts";
+import { installedIn, type ZebraRoutes } from "./frr-tables.ts";
 
 export const PREFIX = "10.64.0.0/12";
 export const ROUTER = "192.0.2.1";
@@ -151,7 +152,7 @@ export class AdvertiserRig {
   /** The latest change to the wanted state after a moment; resolves with the ms between the two. */
   async #until(present: boolean, sinceMs: number, deadlineMs: number): Promise<number> {
     const what = `the router to ${present ? "have" : "lose"} the route`;
-    await waitFor(async () => (await nextHops(this.#router, PREFIX)).includes(HOST) === present, {
+    await waitFor(async () => (await this.#installed()).includes(HOST) === present, {
       deadlineMs,
       what,
       intervalMs: 20,
@@ -178,7 +179,12 @@ export class AdvertiserRig {
   }
 
   async isRouted(): Promise<boolean> {
-    return (await nextHops(this.#router, PREFIX)).length > 0;
+    return (await this.#installed()).length > 0;
+  }
+
+  /** Where FRR says that it has routed to. */
+  async #installed(): Promise<string[]> {
+    return installedIn((await this.show(`ip route ${PREFIX}`)) as ZebraRoutes, PREFIX);
   }
 
   /** An FRR `show` command with JSON output, on the router. */

@@ -7,14 +7,26 @@ export async function show<T>(lab: Lab, router: string, command: string): Promis
   return JSON.parse(stdout);
 }
 
-/** The next hops of a prefix that zebra has selected, and put into the kernel. */
-export async function installedNextHops(lab: Lab, router: string, prefix: string): Promise<string[]> {
-  interface Route {
+/** What `show ip route PREFIX json` answers, by prefix. */
+export type ZebraRoutes = Record<
+  string,
+  readonly {
     readonly selected?: boolean;
     readonly nexthops: readonly { readonly ip: string; readonly fib?: boolean }[];
-  }
-  const routes = (await show<Record<string, Route[]>>(lab, router, `ip route ${prefix}`))[prefix] ?? [];
-  return routes
+  }[]
+>;
+
+/** The next hops of a prefix that zebra has selected, and put into the kernel; of the virtual network, if none is named. */
+export async function installedNextHops(
+  lab: Lab,
+  router: string,
+  prefix: string = lab.topology.virtualNetwork,
+): Promise<string[]> {
+  return installedIn(await show<ZebraRoutes>(lab, router, `ip route ${prefix}`), prefix);
+}
+
+export function installedIn(routes: ZebraRoutes, prefix: string): string[] {
+  return (routes[prefix] ?? [])
     .filter(({ selected }) => selected)
     .flatMap(({ nexthops }) => nexthops.flatMap(({ ip, fib }) => (fib ? [ip] : [])))
     .sort();

@@ -6,6 +6,7 @@ import { Agent, request } from "undici";
 import { afterAll, afterEach, expect, test } from "vitest";
 import type { StatusView } from "../../src/api/schema.ts";
 import { fillDisk, freeDisk } from "../../src/lab/small-disk.ts";
+import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 
 const ADDRESSES: Readonly<Record<string, string>> = { ha1: "10.1.0.11", ha2: "10.1.0.12", ha3: "10.1.0.13" };
@@ -50,7 +51,7 @@ withLab(
     }
     const announced = async () => Object.keys(await paths()).sort();
     const preferred = async () => {
-      const nextHops = await lab.nextHops("r1");
+      const nextHops = await installedNextHops(lab, "r1");
       return HOME_AGENTS.filter((name) => nextHops.includes(ADDRESSES[name] ?? ""));
     };
     const untilPreferred = (...names: readonly string[]) =>

@@ -9,6 +9,7 @@ import type { Lab } from "../../src/lab/lab.ts";
 import { nodeAddress } from "../../src/lab/topology.ts";
 import { formatEndpoint, formatIpv4 } from "../../src/wire/ipv4.ts";
 import { decodeRegistrationRequest } from "../../src/wire/registration-message.ts";
+import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 import { type CapturedDatagram, PacketCapture } from "./packet-capture.ts";
 
@@ -94,7 +95,7 @@ withLab(
         deadlineMs: 60_000,
         what: "ha1 to be ready again",
       });
-      await waitFor(async () => (await lab.nextHops("r1")).length === 3, {
+      await waitFor(async () => (await installedNextHops(lab, "r1")).length === 3, {
         deadlineMs: 60_000,
         what: "r1 to route to ha1 again",
       });

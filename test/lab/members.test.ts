@@ -8,6 +8,7 @@ import { ask, everyMobile, settledFindings, untilRecovered } from "../../src/lab
 import { ChaosLoad } from "../../src/lab/chaos-load.ts";
 import { Lab } from "../../src/lab/lab.ts";
 import { LAB_TOPOLOGY, type Topology, type TopologyNode } from "../../src/lab/topology.ts";
+import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 
 const LOAD = { mobiles: 200, registrationsPerSecond: 200, lifetimeSeconds: 1800 };
@@ -61,7 +62,7 @@ withLab(
       await reload(THREE);
       await started;
       await untilRecovered(lab, signal);
-      await waitFor(async () => (await lab.nextHops("r1")).length === 4, {
+      await waitFor(async () => (await installedNextHops(lab, "r1")).length === 4, {
         ...patience,
         what: "r1 to route to all four",
       });

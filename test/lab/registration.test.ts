@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BindingPage, BindingView, PeerView } from "../../src/api/schema.ts";
 import type { Lab } from "../../src/lab/lab.ts";
+import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 import { PacketCapture } from "./packet-capture.ts";
 
@@ -116,12 +117,12 @@ withLab("a registration through the virtual address", (lab) => {
   test("is served again after all home agents were killed and restarted, to the last bit of the reply (D5)", async () => {
     const before = await allBindings(lab);
     await Promise.all(HOME_AGENTS.map((node) => lab.kill(node, "daemon", "SIGKILL")));
-    await waitFor(async () => (await lab.nextHops("r1")).length === 0, {
+    await waitFor(async () => (await installedNextHops(lab, "r1")).length === 0, {
       deadlineMs: 10_000,
       what: "r1 to lose all routes",
     });
     await Promise.all(HOME_AGENTS.map((node) => lab.start(node)));
-    await waitFor(async () => (await lab.nextHops("r1")).length === 3, {
+    await waitFor(async () => (await installedNextHops(lab, "r1")).length === 3, {
       deadlineMs: 30_000,
       what: "r1 to have all routes",
     });

@@ -2,9 +2,11 @@
  * A home agent that can't serve attracts no traffic: whatever dies, r1 stops routing to it, and routes again when it is back. It
  * is FRR that says so, of what zebra has put into the kernel.
  */
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { RoutesView, StatusView } from "../../src/api/schema.ts";
+import { enter } from "../../src/lab/namespace.ts";
 import type { ProcessKind } from "../../src/lab/operations.ts";
+import { RouteWatch } from "../../src/lab/route-watch.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 
@@ -12,7 +14,7 @@ const VICTIM = "ha2";
 const VICTIM_ADDRESS = "10.1.0.12";
 
 withLab("the route of a home agent", (lab) => {
-  const nextHops = () => installedNextHops(lab, "r1", "10.64.0.0/12");
+  const nextHops = () => installedNextHops(lab, "r1");
   const routed = async () => (await nextHops()).includes(VICTIM_ADDRESS);
   const untilGone = () =>
     waitFor(async () => !(await routed()), { deadlineMs: 5_000, intervalMs: 10, what: "the route to leave r1's FIB" });
@@ -47,21 +49,33 @@ withLab("the route of a home agent", (lab) => {
     await untilBack();
   });
 
+  /** Every change of r1's route from now on, however short. */
+  async function watchRoutes(): Promise<RouteWatch> {
+    const watch = await RouteWatch.start(enter(lab.place.namespace("r1"), []), lab.topology.virtualNetwork);
+    onTestFinished(() => watch.stop());
+    return watch;
+  }
+
   test("stays when somebody takes the virtual address away, as the daemon brings it back", async () => {
+    const [watch, since] = [await watchRoutes(), Date.now()];
     await lab.run(VICTIM, ["ip", "address", "delete", "10.64.0.1/32", "dev", "lo"]);
     await waitFor(
       async () => (await lab.run(VICTIM, ["ip", "address", "show", "dev", "lo"])).stdout.includes("10.64.0.1/32"),
       { deadlineMs: 10_000, what: "the virtual address to be back" },
     );
-    await untilBack();
+    expect(await routed()).toBe(true);
+    expect(watch.goneAt(VICTIM_ADDRESS, since)).toBeUndefined();
   });
 
   test("stays with the others all along", async () => {
     const others = ["10.1.0.11", "10.1.0.13"];
+    const [watch, since] = [await watchRoutes(), Date.now()];
     await lab.kill(VICTIM, "exabgp", "SIGKILL");
     await untilGone();
     expect(await nextHops()).toEqual(others);
     await untilBack();
+    expect(watch.goneAt(VICTIM_ADDRESS, since)).toBeGreaterThan(since);
+    for (const other of others) expect(watch.goneAt(other, since)).toBeUndefined();
   });
 
   test("is what `anyhome routes` says, with the session it goes by, and who else has one", async () => {
