@@ -38,6 +38,7 @@ export class BfdSpeaker {
   #restart: NodeJS.Timeout | undefined;
   #worker: Worker | undefined;
   #failure: string | undefined;
+  #isTtlUnchecked = false;
 
   constructor(settings: BfdSettings, log: EventLog, counters: Counters) {
     this.#settings = settings;
@@ -101,6 +102,11 @@ export class BfdSpeaker {
     if (message.type === "session") {
       this.#failure = undefined;
       this.#setNeighbor(message.neighbor, viewOf(message.neighbor, message.status));
+      return;
+    }
+    if (message.type === "ttl-unchecked") {
+      if (!this.#isTtlUnchecked) this.#log.event("bfd-ttl-unchecked", { reason: message.reason });
+      this.#isTtlUnchecked = true;
       return;
     }
     for (const [reason, count] of message.dropped) this.#counters.addLabeled("bfd-packets-dropped", reason, count);

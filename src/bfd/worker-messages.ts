@@ -23,5 +23,7 @@ export type BfdOrder = "disable";
 
 export type BfdReport =
   | { readonly type: "session"; readonly neighbor: Ipv4Address; readonly status: SessionStatus }
+  /** Packets that were forwarded are heard too. */
+  | { readonly type: "ttl-unchecked"; readonly reason: string }
   /** Since the last such report. */
   | { readonly type: "counts"; readonly dropped: ReadonlyMap<DropReason, number>; readonly sendErrors: number };

@@ -5,6 +5,7 @@
  */
 import { randomInt } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
+import { OneHopSocket } from "../kernel/one-hop-socket.ts";
 import { UdpSocket } from "../relay/udp-socket.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 import { Diagnostic, encodeControlPacket } from "./control-packet.ts";
@@ -88,8 +89,24 @@ async function bindSender(): Promise<UdpSocket> {
   }
 }
 
+/**
+ * Without authentication, what was forwarded must not be heard (RFC 5881 5): anybody could end a session with it. A session that
+ * isn't protected from that is better than none.
+ */
+async function bindReceiver(): Promise<UdpSocket> {
+  const local = { address: localAddress, port: CONTROL_PORT };
+  let socket: OneHopSocket;
+  try {
+    socket = await OneHopSocket.open();
+  } catch (error) {
+    report({ type: "ttl-unchecked", reason: (error as Error).message });
+    return UdpSocket.bind(local, listener);
+  }
+  return UdpSocket.adopt(socket.bind(local), local, listener);
+}
+
 // What is thrown from here on ends the thread, and is told to the main one.
-const receiver = await UdpSocket.bind({ address: localAddress, port: CONTROL_PORT }, listener);
+const receiver = await bindReceiver();
 for (const neighbor of neighbors) senders.set(neighbor, await bindSender());
 const looks = setInterval(look, heartbeatTimeoutMs / BEATS_PER_TIMEOUT);
 carryOut(sessions.tick(performance.now()));

@@ -1,20 +1,25 @@
 /**
  * Functions of the C library that Node has none for, through an FFI. It is loaded when something needs it: whoever neither
- * relays by MAC address nor announces by OSPF runs without it, also on a platform for which there is no binary of it.
+ * relays by MAC address nor announces by OSPF runs without it, also on a platform for which there is no binary of it. So does
+ * BFD, less protected.
  */
 import { getSystemErrorName } from "node:util";
 
 export interface Libc {
   /** @throws SystemCallError, as the others */
   socket(domain: number, type: number, protocol: number): number;
-  /** `address` is a `struct sockaddr`. */
+  /** `address` is a `struct sockaddr`, here and below. */
+  bind(socket: number, address: Uint8Array): void;
+  /** A classic BPF program: an array of `struct sock_filter`. */
+  attachFilter(socket: number, program: Uint8Array): void;
   sendto(socket: number, payload: Uint8Array, flags: number, address: Uint8Array): void;
   /** Answers the length of what was received. */
   recv(socket: number, buffer: Uint8Array, flags: number): number;
   /** `argument` is what the request makes a pointer to. */
   ioctl(descriptor: number, request: number, argument: Uint8Array): void;
   interfaceIndex(name: string): number;
-  /** The number of this request differs from platform to platform. */
+  /** These differ from platform to platform. */
+  readonly SOCK_DGRAM: number;
   readonly TUNSETIFF: number;
 }
 
@@ -30,23 +35,39 @@ export class SystemCallError extends Error {
   }
 }
 
+const SO_ATTACH_FILTER = 26;
+const SOCK_FILTER_LENGTH = 8;
+
 /** Rejects where there is no FFI for this platform. */
 export async function loadLibc(): Promise<Libc> {
   const { default: koffi } = await import("koffi");
   const library = koffi.load(null);
   const socket = library.func("int socket(int domain, int type, int protocol)");
+  const bind = library.func("int bind(int fd, const void *address, uint32_t addressLength)");
+  const filterProgram = koffi.struct({ length: "uint16_t", program: "void *" });
+  const setFilter = library.func("setsockopt", "int", ["int", "int", "int", koffi.pointer(filterProgram), "uint32_t"]);
   const sendto = library.func(
     "intptr_t sendto(int fd, const void *buffer, size_t length, int flags, const void *address, uint32_t addressLength)",
   );
   const recv = library.func("intptr_t recv(int fd, _Out_ void *buffer, size_t length, int flags)");
   const ioctl = library.func("int ioctl(int fd, unsigned long request, ...)");
   const nameToIndex = library.func("unsigned int if_nametoindex(const char *name)");
+  const isMips = ["mips", "mipsel"].includes(process.arch);
+  const SOL_SOCKET = isMips ? 0xffff : 1;
   const failed = (call: string) => new SystemCallError(call, koffi.errno());
   return {
     socket(domain, type, protocol) {
       const descriptor = socket(domain, type, protocol) as number;
       if (descriptor < 0) throw failed("socket");
       return descriptor;
+    },
+    bind(descriptor, address) {
+      if (bind(descriptor, address, address.length) < 0) throw failed("bind");
+    },
+    attachFilter(descriptor, program) {
+      const argument = { length: program.length / SOCK_FILTER_LENGTH, program };
+      const result = setFilter(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, argument, koffi.sizeof(filterProgram));
+      if (result < 0) throw failed("setsockopt");
     },
     sendto(descriptor, payload, flags, address) {
       if (sendto(descriptor, payload, payload.length, flags, address, address.length) < 0) throw failed("sendto");
@@ -64,7 +85,8 @@ export async function loadLibc(): Promise<Libc> {
       if (index === 0) throw failed("if_nametoindex");
       return index;
     },
+    SOCK_DGRAM: isMips ? 1 : 2,
     // _IOW('T', 202, int): the direction has other bits on some.
-    TUNSETIFF: ["mips", "mipsel", "ppc64"].includes(process.arch) ? 0x8004_54ca : 0x4004_54ca,
+    TUNSETIFF: isMips || process.arch === "ppc64" ? 0x8004_54ca : 0x4004_54ca,
   };
 }

@@ -56,6 +56,19 @@ export class UdpSocket {
     });
   }
 
+  /** Takes over a descriptor that is bound already, and closes it in the end. */
+  static adopt(descriptor: number, local: Endpoint, listener: UdpListener): Promise<UdpSocket> {
+    return new Promise((resolve, reject) => {
+      const socket = createSocket("udp4");
+      socket.once("error", reject);
+      socket.bind({ fd: descriptor, exclusive: true }, () => {
+        socket.off("error", reject);
+        enlargeReceiveBuffer(socket);
+        resolve(new UdpSocket(socket, local, listener));
+      });
+    });
+  }
+
   send(payload: Uint8Array, destination: Endpoint): void {
     if (this.#socket.getSendQueueSize() > MAXIMUM_SEND_QUEUE_BYTES) {
       this.#listener.sendFailed(destination, "ENOBUFS");

@@ -349,6 +349,12 @@ export const events = {
     explanation:
       "The thread that speaks BFD ended, for `reason`, and is started again every second: UDP port 3784 is taken by another speaker, or the local address is not on this host. Routers that wait for BFD send nothing here meanwhile.",
   },
+  "bfd-ttl-unchecked": {
+    level: "warn",
+    message: "BFD packets from elsewhere are heard",
+    explanation:
+      "The filter that keeps off BFD packets with a TTL below 255, which were forwarded, could not be set, for `reason`. Whoever can forge a router's address can end the session with it: let the host's packet filter drop them.",
+  },
   // Control API
   "api-listening": {
     level: "info",

@@ -1,6 +1,6 @@
 /**
  * A process that speaks BFD, and whose main loop can be made to stand still. `node speaker-child.ts LOCAL NEIGHBOR`, started by
- * fork; a number as message is how long, in ms, `stop` ends it in order.
+ * fork; a number as message is how long, in ms, `stop` ends it in order. It sends the names of its events.
  */
 import { BfdSpeaker } from "../../src/bfd/speaker.ts";
 import { Counters } from "../../src/telemetry/counters.ts";
@@ -16,7 +16,7 @@ const speaker = new BfdSpeaker(
     detectMultiplier: 20,
     heartbeatTimeoutMs: 400,
   },
-  { event: () => undefined },
+  { event: (event) => void process.send?.(event) },
   new Counters(),
 );
 speaker.start();

@@ -3,12 +3,23 @@ import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Diagnostic, encodeControlPacket } from "../../src/bfd/control-packet.ts";
 import { BfdSpeaker } from "../../src/bfd/speaker.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { Counters } from "../../src/telemetry/counters.ts";
 import { ipv4 } from "../../src/wire/ipv4.ts";
 
 const CHILD = fileURLToPath(new URL("./speaker-child.ts", import.meta.url));
+/** A module to be imported first, that makes koffi one that isn't installed. */
+const WITHOUT_FFI = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from "node:module";
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (specifier === "koffi") throw new Error("no koffi here");
+      return next(specifier, context);
+    },
+  });
+`)}`;
 const patience = { deadlineMs: 20_000, intervalMs: 10 };
 
 /** Loopback addresses that nobody else is likely to have: the port is always the same. */
@@ -84,15 +95,65 @@ describe.skipIf(process.platform !== "linux")("a speaker and one in another proc
 
   test("count what is for none of their sessions", async () => {
     await isUp();
-    const socket = createSocket("udp4");
-    socket.send(Buffer.from("no packet"), 3784, LOCAL, () => socket.close());
-    await waitFor(() => Object.keys(counters.snapshot()["bfd-packets-dropped"]).length > 0, {
+    await sendFrom(NEIGHBOR, Buffer.from("no packet"), 255);
+    await isCounted();
+    expect(counters.snapshot()["bfd-packets-dropped"]).toEqual({ "wrong-length": 1 });
+  });
+
+  test("hear nothing that was forwarded: with a TTL below 255, a forged Down ends no session", async () => {
+    await isUp();
+    const down = encodeControlPacket({
+      diagnostic: Diagnostic.none,
+      state: "down",
+      poll: false,
+      final: false,
+      controlPlaneIndependent: false,
+      demand: false,
+      detectMultiplier: 3,
+      myDiscriminator: 7,
+      yourDiscriminator: 0,
+      desiredMinTxUs: 1_000_000,
+      requiredMinRxUs: 1_000_000,
+      requiredMinEchoRxUs: 0,
+    });
+    await sendFrom(NEIGHBOR, down, 254);
+    // What comes after it has been heard.
+    await sendFrom(NEIGHBOR, Buffer.from("no packet"), 255);
+    await isCounted();
+    expect(state()).toBe("up");
+    expect(eventsOf("bfd-ttl-unchecked")).toEqual([]);
+    await sendFrom(NEIGHBOR, down, 255);
+    await waitFor(() => eventsOf("bfd-down").length > 0, { ...patience, what: "the forger on the link to succeed" });
+  });
+
+  test("do without a check of the TTL where there is no FFI, and say so once, however often they start", async () => {
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await exited;
+    const squatter = createSocket("udp4");
+    await new Promise<void>((resolve) => squatter.bind({ address: NEIGHBOR, port: 3784, exclusive: true }, resolve));
+    child = fork(CHILD, [NEIGHBOR, LOCAL], { execArgv: ["--import", WITHOUT_FFI] });
+    const said: unknown[] = [];
+    child.on("message", (event) => said.push(event));
+    await waitFor(() => said.includes("bfd-failed"), { ...patience, what: "the first start to fail" });
+    squatter.close();
+    await waitFor(() => said.includes("bfd-up"), { ...patience, what: "the session to be up" });
+    expect(said.filter((event) => event === "bfd-ttl-unchecked")).toHaveLength(1);
+  });
+
+  const isCounted = () =>
+    waitFor(() => Object.keys(counters.snapshot()["bfd-packets-dropped"]).length > 0, {
       ...patience,
       what: "the drop to be counted",
     });
-    expect(counters.snapshot()["bfd-packets-dropped"]).toEqual({ "wrong-length": 1 });
-  });
 });
+
+async function sendFrom(address: string, payload: Uint8Array, ttl: number): Promise<void> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve) => socket.bind(0, address, resolve));
+  socket.setTTL(ttl);
+  await new Promise<void>((resolve) => socket.send(payload, 3784, LOCAL, () => socket.close(resolve)));
+}
 
 test("a speaker whose port is taken says so once, tries again, and comes up when it is free", async () => {
   const local = `${network}.3`;
