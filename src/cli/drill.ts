@@ -1,7 +1,7 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
 import type { DrillLab } from "../lab/drill-lab.ts";
 import { type DrillReport, type DrillSummary, haveAllPassed, relax } from "../lab/drill-report.ts";
-import { DRILLS, type DrillLimits, type DrillName, drills } from "../lab/drills.ts";
+import { DRILLS, type DrillLimits, type DrillName, drills, LARGE_DRILLS } from "../lab/drills.ts";
 import { drillLab } from "../lab/find-drill-lab.ts";
 import { LabError } from "../lab/lab-error.ts";
 import { runDrills } from "../lab/run-drills.ts";
@@ -26,8 +26,14 @@ const LIFETIME_SECONDS = 1800;
 /** `anyhome drill`: failures on a lab that is up, timed under load and held to limits. */
 export function drillCommand(): Command {
   return new Command("drill")
-    .description("let something happen to a home agent of a lab that is up, under load, and time what follows")
-    .addArgument(new Argument("<drill...>", "which, in this order; all of them with `all`").choices([...DRILLS, "all"]))
+    .description("let something happen to home agents of a lab that is up, under load, and time what follows")
+    .addArgument(
+      new Argument("<drill...>", "which, in this order; all that strike one home agent with `all`").choices([
+        ...DRILLS,
+        "all",
+        ...LARGE_DRILLS,
+      ]),
+    )
     .addOption(nameOption())
     .option("--runs <count>", "of each drill; home agents take turns, and medians count", integerBetween(1, 1000), 1)
     .option("--rate <per second>", "registrations, from all foreign agents together", parsePositiveNumber, 200)
@@ -44,21 +50,26 @@ export function drillCommand(): Command {
       "after",
       `
 Drills:
-${DRILLS.map((name) => `  ${name.padEnd(12)} ${drills[name].meaning}`).join("\n")}
+${DRILLS.map(describeDrill).join("\n")}
+Of more than one home agent, in a lab of containers; the second needs one with \`--topology two-sites\`:
+${LARGE_DRILLS.map(describeDrill).join("\n")}
 
 Measures, and their usual limits:
   fib          until the router's kernel doesn't route to the home agent: withdraw and drain 0.15, kill 0.3, hang 1
-               (without BFD 1.5), kill-exabgp 0.15, kill-helper 0.3, cut-link 1 (without BFD 10)
+               (without BFD 1.5), kill-exabgp 0.15, kill-helper 0.3, cut-link and lose-site 1 (without BFD 10);
+               in containers kill as cut-link
   served       until the first mobile that had to ask again was served
   slowest      the longest registration, as the mobile saw it: drain 0.1
-  unanswered   registrations that got no answer at all: drain 0
+  unanswered   registrations that got no answer at all: drain, upgrade and lose-site 0
+  again        the most times that a mobile had to ask again for one registration: upgrade 1
   lost         accepted registrations that no home agent holds: always 0
 
 Exit code 0: all medians are within the limits; 1: they are not, or the lab didn't recover.
 
 Examples:
   anyhome lab up && anyhome drill all --runs 10
-  anyhome drill kill hang --limit fib=2 --limit unanswered=0 -o json`,
+  anyhome drill kill hang --limit fib=2 --limit unanswered=0 -o json
+  anyhome drill upgrade --rate 500`,
     )
     .action((names: (DrillName | "all")[], options: DrillCommandOptions) =>
       onLab(options.name, async (lab) => {
@@ -96,11 +107,16 @@ async function drill(
   }
 }
 
+function describeDrill(name: DrillName): string {
+  return `  ${name.padEnd(12)} ${drills[name].meaning}`;
+}
+
 const MEASURES: Readonly<Record<string, { readonly limit: keyof DrillLimits; readonly scale: number }>> = {
   fib: { limit: "fibMs", scale: 1000 },
   served: { limit: "servedMs", scale: 1000 },
   slowest: { limit: "slowestMs", scale: 1000 },
   unanswered: { limit: "unanswered", scale: 1 },
+  again: { limit: "mostRepeated", scale: 1 },
   lost: { limit: "lost", scale: 1 },
 };
 
@@ -122,7 +138,7 @@ function describe({ summaries }: DrillReport): string {
       time(summary, "fibMs"),
       time(summary, "servedMs"),
       time(summary, "slowestMs"),
-      String(summary.repeated),
+      `${summary.repeated}, at most ${count(summary, "mostRepeated")} times`,
       count(summary, "unanswered"),
       count(summary, "lost"),
       summary.exceeded.length === 0 ? "passed" : "exceeded",
@@ -136,7 +152,7 @@ function time(summary: DrillSummary, measure: "fibMs" | "servedMs" | "slowestMs"
   return `${value === null ? "-" : `${Math.round(value)} ms`}${limit === undefined ? "" : ` (≤ ${limit})`}`;
 }
 
-function count(summary: DrillSummary, measure: "unanswered" | "lost"): string {
+function count(summary: DrillSummary, measure: "unanswered" | "lost" | "mostRepeated"): string {
   const limit = summary.limits[measure];
   return `${summary[measure]}${limit === undefined ? "" : ` (≤ ${limit})`}`;
 }

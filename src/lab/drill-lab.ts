@@ -9,9 +9,13 @@ export type DrillProcess = "daemon" | "exabgp" | "helper";
 /** Whom a home agent is cut off from: everybody, or the other home agents. */
 export type Isolation = "all" | "home-agents";
 
-export interface DrillHomeAgent {
+/** Who is struck at once: a home agent, or a site. */
+export interface DrillTarget {
   readonly name: string;
-  /** What the router has as next hop. */
+  readonly homeAgents: readonly string[];
+  /** Who routes to it. */
+  readonly router: string;
+  /** What that router has as next hop. */
   readonly address: string;
 }
 
@@ -33,20 +37,30 @@ export interface DrillLabTraits {
 }
 
 export interface DrillLab {
-  readonly homeAgents: readonly DrillHomeAgent[];
+  readonly homeAgents: readonly DrillTarget[];
+  /** Home agents behind a leaf router each; none where all are behind one. */
+  readonly sites: readonly DrillTarget[];
   readonly traits: DrillLabTraits;
   /** Whether routers know by BFD of a host that has vanished. */
   hasBfd(): Promise<boolean>;
   /** Starts what doesn't run, and waits until all are ready, replicate to each other, and are routed to, as after `lab up`. */
   untilWhole(signal: AbortSignal): Promise<void>;
-  /** What a router next to the home agents has for the virtual network, from now on. */
-  watchRoutes(): Promise<RouteWatch>;
+  /** What a router has for the virtual network, from now on. */
+  watchRoutes(router: string): Promise<RouteWatch>;
   startLoad(settings: ChaosLoadSettings): Promise<DrillLoad>;
   signal(homeAgent: string, process: DrillProcess, signal: NodeJS.Signals): Promise<number>;
   drain(homeAgent: string): Promise<number>;
   undrain(homeAgent: string): Promise<void>;
   isolate(homeAgent: string, from: Isolation): Promise<number>;
   rejoin(homeAgent: string, from: Isolation): Promise<void>;
+  /** Makes what `upgrade` replaces home agents by. */
+  prepareUpgrade(): Promise<void>;
+  /** Drains a home agent, and puts a new one of the same name on its store. Does not wait until that is ready. */
+  upgrade(homeAgent: string, signal: AbortSignal): Promise<void>;
+  /** Everything of a site is gone at once. */
+  lose(site: string): Promise<number>;
+  /** Starts what is no home agent. */
+  restore(site: string): Promise<void>;
   /** All bindings that these home agents hold. */
   listings(homeAgents: readonly string[]): Promise<Listings>;
 }

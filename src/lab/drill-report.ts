@@ -4,6 +4,7 @@ import type { DrillLimits, DrillName } from "./drills.ts";
 
 export interface DrillRun {
   readonly drill: DrillName;
+  /** Or the site, or `all`. */
   readonly homeAgent: string;
   /** See DrillLimits; `null` where it didn't happen: the route stayed, nobody had to ask again. */
   readonly fibMs: number | null;
@@ -15,6 +16,8 @@ export interface DrillRun {
   readonly denied: number;
   /** Requests sent again after the blow, as the one before was not answered within a second. */
   readonly repeated: number;
+  /** The most of them for one registration. */
+  readonly mostRepeated: number;
   readonly unanswered: number;
   readonly lost: readonly Finding[];
 }
@@ -28,6 +31,8 @@ export interface DrillSummary {
   readonly slowestMs: number | null;
   /** Of all runs together. */
   readonly repeated: number;
+  /** The most of any run. */
+  readonly mostRepeated: number;
   readonly unanswered: number;
   readonly lost: number;
   readonly limits: DrillLimits;
@@ -54,6 +59,7 @@ export function summarize(
     servedMs: median(runs.map(({ servedMs }) => servedMs)),
     slowestMs: median(runs.map(({ slowestMs }) => slowestMs)),
     repeated: sum(({ repeated }) => repeated),
+    mostRepeated: Math.max(0, ...runs.map(({ mostRepeated }) => mostRepeated)),
     unanswered: sum(({ unanswered }) => unanswered),
     lost: sum(({ lost }) => lost.length),
   };

@@ -11,7 +11,9 @@ export const DRILLS = [
   "cut-link",
   "partition",
 ] as const;
-export type DrillName = (typeof DRILLS)[number];
+/** What happens to more than one home agent. */
+export const LARGE_DRILLS = ["upgrade", "lose-site"] as const;
+export type DrillName = (typeof DRILLS)[number] | (typeof LARGE_DRILLS)[number];
 
 /** At most; what isn't named is only reported. */
 export interface DrillLimits {
@@ -25,17 +27,25 @@ export interface DrillLimits {
   readonly unanswered?: number;
   /** Registrations that mobiles were told are accepted, and that no home agent holds. */
   readonly lost?: number;
+  /** The most times that a mobile had to ask again for one registration. */
+  readonly mostRepeated?: number;
 }
 
 export interface Drill {
   readonly meaning: string;
+  /** What is struck at once; home agents take turns, and so do sites. */
+  readonly strikes: "home-agent" | "site" | "cluster";
   /** Whether the router shall turn away from it. */
   readonly leavesFib: boolean;
   /** Can't be asked what it holds while it lasts. */
   readonly silences: boolean;
-  strike(lab: DrillLab, homeAgent: string): Promise<number>;
+  /** Watched until every mobile was served again by who is left. */
+  readonly outlived?: boolean;
+  /** Before any mobile registers. */
+  prepare?(lab: DrillLab): Promise<void>;
+  strike(lab: DrillLab, target: string, signal: AbortSignal): Promise<number>;
   /** What isn't undone by starting what doesn't run. */
-  undo?(lab: DrillLab, homeAgent: string): Promise<void>;
+  undo?(lab: DrillLab, target: string): Promise<void>;
   /** For medians. */
   limits(hasBfd: boolean, traits: DrillLabTraits): DrillLimits;
 }
@@ -50,6 +60,7 @@ function silent(hasBfd: boolean): number {
 export const drills: Readonly<Record<DrillName, Drill>> = {
   withdraw: {
     meaning: "SIGTERM to the daemon: it withdraws, then ends",
+    strikes: "home-agent",
     leavesFib: true,
     silences: true,
     strike: (lab, homeAgent) => lab.signal(homeAgent, "daemon", "SIGTERM"),
@@ -57,6 +68,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
   },
   drain: {
     meaning: "as `anyhome drain`: it gives its bindings away, and goes on serving what still comes",
+    strikes: "home-agent",
     leavesFib: true,
     silences: false,
     strike: (lab, homeAgent) => lab.drain(homeAgent),
@@ -65,6 +77,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
   },
   kill: {
     meaning: "SIGKILL to the daemon",
+    strikes: "home-agent",
     leavesFib: true,
     silences: true,
     strike: (lab, homeAgent) => lab.signal(homeAgent, "daemon", "SIGKILL"),
@@ -75,6 +88,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
   },
   hang: {
     meaning: "SIGSTOP to the daemon, and SIGCONT",
+    strikes: "home-agent",
     leavesFib: true,
     silences: true,
     strike: (lab, homeAgent) => lab.signal(homeAgent, "daemon", "SIGSTOP"),
@@ -85,6 +99,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
   },
   "kill-exabgp": {
     meaning: "SIGKILL to ExaBGP, which the daemon starts again",
+    strikes: "home-agent",
     leavesFib: true,
     silences: false,
     strike: (lab, homeAgent) => lab.signal(homeAgent, "exabgp", "SIGKILL"),
@@ -92,6 +107,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
   },
   "kill-helper": {
     meaning: "SIGKILL to the helper inside ExaBGP, upon which the daemon replaces both",
+    strikes: "home-agent",
     leavesFib: true,
     silences: false,
     strike: (lab, homeAgent) => lab.signal(homeAgent, "helper", "SIGKILL"),
@@ -99,6 +115,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
   },
   "cut-link": {
     meaning: "neither routers nor other home agents hear it, or are heard; nobody is told",
+    strikes: "home-agent",
     leavesFib: true,
     silences: true,
     strike: (lab, homeAgent) => lab.isolate(homeAgent, "all"),
@@ -107,10 +124,37 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
   },
   partition: {
     meaning: "other home agents and it don't hear each other; routers do, and both sides serve",
+    strikes: "home-agent",
     leavesFib: false,
     silences: false,
     strike: (lab, homeAgent) => lab.isolate(homeAgent, "home-agents"),
     undo: (lab, homeAgent) => lab.rejoin(homeAgent, "home-agents"),
     limits: () => NOTHING_LOST,
+  },
+  upgrade: {
+    meaning: "each home agent in turn is drained, and replaced by one of a new image",
+    strikes: "cluster",
+    leavesFib: false,
+    silences: false,
+    prepare: (lab) => lab.prepareUpgrade(),
+    async strike(lab, _, signal) {
+      const beganAtMs = Date.now();
+      for (const { name } of lab.homeAgents) {
+        await lab.upgrade(name, signal);
+        await lab.untilWhole(signal);
+      }
+      return beganAtMs;
+    },
+    limits: () => ({ ...NOTHING_LOST, unanswered: 0, mostRepeated: 1 }),
+  },
+  "lose-site": {
+    meaning: "SIGKILL to everything of a site at once, its router too; the other site serves all mobiles",
+    strikes: "site",
+    leavesFib: true,
+    silences: true,
+    outlived: true,
+    strike: (lab, site) => lab.lose(site),
+    undo: (lab, site) => lab.restore(site),
+    limits: (hasBfd) => ({ ...NOTHING_LOST, unanswered: 0, fibMs: silent(hasBfd) }),
   },
 };

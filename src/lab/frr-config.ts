@@ -34,9 +34,9 @@ export function bgpdConfig(topology: Topology, router: TopologyNode): string {
   return `${lines.join("\n")}\n`;
 }
 
-const BFD_PROFILE = "ha";
+const BFD_PROFILE = "lab";
 
-/** `bfdd.conf` of a router: a home agent that falls silent is out within a second. */
+/** `bfdd.conf` of a router: who falls silent is out within a second. */
 export function bfddConfig(router: TopologyNode): string {
   const lines = [
     ...identity(router),
@@ -63,5 +63,6 @@ function routerNeighbor({ address, as }: BgpPeer): string[] {
     ` neighbor ${address} remote-as ${as}`,
     ` neighbor ${address} timers 3 9`,
     ` neighbor ${address} timers connect 5`,
+    ` neighbor ${address} bfd profile ${BFD_PROFILE}`,
   ];
 }

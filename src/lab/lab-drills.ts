@@ -1,15 +1,15 @@
 /** What drills do the same way on every kind of lab: by the API and the command line of home agents. */
-import { routesView } from "../api/schema.ts";
-import { listingsOf, untilRecovered } from "./chaos.ts";
+import { peersView, routesView } from "../api/schema.ts";
+import { listingsOf } from "./chaos.ts";
 import type { ChaosLoadSettings } from "./chaos-load.ts";
-import type { DrillHomeAgent, DrillLab, DrillLoad, DrillProcess, Isolation } from "./drill-lab.ts";
+import type { DrillLab, DrillLoad, DrillProcess, DrillTarget, Isolation } from "./drill-lab.ts";
+import { homeAgentsOf, sitesOf } from "./drill-targets.ts";
 import { LabError } from "./lab-error.ts";
 import type { LabOperations } from "./operations.ts";
 import type { RouteWatch } from "./route-watch.ts";
-import { attachments, nodeAddress, nodesOf } from "./topology.ts";
 import { waitFor } from "./wait.ts";
 
-const ROUTED_MS = 90_000;
+const WHOLE_MS = 90_000;
 /** The detection time of a session whose sides send once a second. */
 const SLOW_MS = 3000;
 
@@ -21,26 +21,25 @@ export interface ApiAnswer {
 }
 
 export abstract class LabDrills<L extends LabOperations> implements DrillLab {
-  readonly homeAgents: readonly DrillHomeAgent[];
+  readonly homeAgents: readonly DrillTarget[];
+  readonly sites: readonly DrillTarget[];
   protected readonly lab: L;
-  /** Beside the first home agent. */
-  protected readonly router: string;
 
   constructor(lab: L) {
     this.lab = lab;
-    const homeAgents = nodesOf(lab.topology, "home-agent");
-    this.homeAgents = homeAgents.map((node) => ({ name: node.name, address: nodeAddress(node) }));
-    const network = homeAgents[0]?.interfaces[0]?.network ?? "";
-    const router = attachments(lab.topology, network).find(({ node }) => node.role === "router");
-    if (router === undefined) throw new LabError("the lab has no router beside its home agents");
-    this.router = router.node.name;
+    this.homeAgents = homeAgentsOf(lab.topology);
+    this.sites = sitesOf(lab.topology);
   }
 
   abstract readonly traits: DrillLab["traits"];
-  abstract watchRoutes(): Promise<RouteWatch>;
+  abstract watchRoutes(router: string): Promise<RouteWatch>;
   abstract startLoad(settings: ChaosLoadSettings): Promise<DrillLoad>;
   abstract isolate(homeAgent: string, from: Isolation): Promise<number>;
   abstract rejoin(homeAgent: string, from: Isolation): Promise<void>;
+  abstract prepareUpgrade(): Promise<void>;
+  abstract upgrade(homeAgent: string, signal: AbortSignal): Promise<void>;
+  abstract lose(site: string): Promise<number>;
+  abstract restore(site: string): Promise<void>;
   /** By the API itself: a command would take longer to start than what is measured. */
   protected abstract ask(homeAgent: string, method: "GET" | "POST", path: string): Promise<ApiAnswer>;
 
@@ -50,12 +49,26 @@ export abstract class LabDrills<L extends LabOperations> implements DrillLab {
   }
 
   async untilWhole(signal: AbortSignal): Promise<void> {
-    await untilRecovered(this.lab, signal);
-    await this.#until(`${this.router} to route to all home agents`, signal, async () => {
-      const nextHops = await this.lab.nextHops(this.router);
-      const missing = this.homeAgents.filter(({ address }) => !nextHops.includes(address));
-      return missing.map(({ name }) => `${name} is missing`);
+    await Promise.all(this.homeAgents.map(({ name }) => this.lab.start(name, signal)));
+    await this.#until("all home agents to hear each other and to replicate", signal, async () => {
+      const found = this.homeAgents.map(async ({ name }) => {
+        const { body } = await this.#mustAnswer(name, "GET", "/v1/peers");
+        return peersView
+          .parse(body)
+          .filter(({ state }) => state !== "self")
+          .filter(({ state, replication }) => state !== "alive" || replication?.state !== "streaming")
+          .map(({ id, state, replication }) => `${name} has ${id} as ${state}, ${replication?.state}`);
+      });
+      return (await Promise.all(found)).flat();
     });
+    const targets = Map.groupBy([...this.homeAgents, ...this.sites], ({ router }) => router);
+    for (const [router, wanted] of targets) {
+      await this.#until(`${router} to route to all that it should`, signal, async () => {
+        const nextHops = await this.lab.nextHops(router);
+        const missing = wanted.filter(({ address }) => !nextHops.includes(address));
+        return missing.map(({ name }) => `${name} is missing`);
+      });
+    }
     // With fast timers on both sides: a first second of slow ones would be measured with the drill.
     await this.#until("the BFD sessions of all home agents", signal, async () => {
       const sessions = await this.#bfdSessions();
@@ -75,7 +88,7 @@ export abstract class LabDrills<L extends LabOperations> implements DrillLab {
         last = await missing();
         return last.length === 0;
       },
-      { deadlineMs: ROUTED_MS, what, intervalMs: 200, signal },
+      { deadlineMs: WHOLE_MS, what, intervalMs: 500, signal },
     ).catch((error) => {
       signal.throwIfAborted();
       throw new LabError(`${error.message}: ${[...last, error.cause?.message ?? ""].join("; ")}`, { cause: error });

@@ -5,6 +5,7 @@ import { ChaosLoad, type ChaosLoadSettings } from "./chaos-load.ts";
 import type { DrillLoad, Isolation } from "./drill-lab.ts";
 import type { Lab } from "./lab.ts";
 import { type ApiAnswer, LabDrills } from "./lab-drills.ts";
+import { LabError } from "./lab-error.ts";
 import { enter } from "./namespace.ts";
 import { RouteWatch } from "./route-watch.ts";
 import { cut, mend } from "./segment-cut.ts";
@@ -14,8 +15,8 @@ const FAULT_OF = { all: "cut-off", "home-agents": "partition" } as const satisfi
 export class NamespaceDrillLab extends LabDrills<Lab> {
   readonly traits = { networkEndsWithDaemon: false };
 
-  watchRoutes(): Promise<RouteWatch> {
-    return RouteWatch.start(enter(this.lab.place.namespace(this.router), []), this.lab.topology.virtualNetwork);
+  watchRoutes(router: string): Promise<RouteWatch> {
+    return RouteWatch.start(enter(this.lab.place.namespace(router), []), this.lab.topology.virtualNetwork);
   }
 
   startLoad(settings: ChaosLoadSettings): Promise<DrillLoad> {
@@ -30,6 +31,22 @@ export class NamespaceDrillLab extends LabDrills<Lab> {
     return mend(directions(this.lab, FAULT_OF[from], homeAgent));
   }
 
+  prepareUpgrade(): Promise<void> {
+    return onContainersOnly();
+  }
+
+  upgrade(): Promise<void> {
+    return onContainersOnly();
+  }
+
+  lose(): Promise<number> {
+    return onContainersOnly();
+  }
+
+  restore(): Promise<void> {
+    return onContainersOnly();
+  }
+
   protected async ask(homeAgent: string, method: "GET" | "POST", path: string): Promise<ApiAnswer> {
     const dispatcher = new Agent({ connect: { socketPath: this.lab.place.node(homeAgent).controlSocket } });
     try {
@@ -40,4 +57,8 @@ export class NamespaceDrillLab extends LabDrills<Lab> {
       await dispatcher.destroy();
     }
   }
+}
+
+function onContainersOnly(): Promise<never> {
+  return Promise.reject(new LabError("this drill needs a lab of containers"));
 }

@@ -3,9 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AcceptedLog, type LoggedRegistration } from "./accepted-log.ts";
 import { type Finding, findLost } from "./chaos-check.ts";
 import type { ChaosLoadReport, ChaosLoadSettings } from "./chaos-load.ts";
-import type { DrillHomeAgent, DrillLab, DrillLabTraits } from "./drill-lab.ts";
+import type { DrillLab, DrillLabTraits, DrillTarget } from "./drill-lab.ts";
 import { type DrillReport, type DrillRun, summarize } from "./drill-report.ts";
-import { type DrillLimits, type DrillName, drills } from "./drills.ts";
+import { type Drill, type DrillLimits, type DrillName, drills } from "./drills.ts";
 import { LabError } from "./lab-error.ts";
 import type { RouteWatch } from "./route-watch.ts";
 import { waitFor } from "./wait.ts";
@@ -29,6 +29,7 @@ const TRIES = 5;
 /** A mobile asks again after so long without an answer. */
 const RETRANSMISSION_MS = 1000;
 const REGISTERED_MS = 60_000;
+const SERVED_MS = 60_000;
 /** More than BGP's hold time. */
 const FIB_MS = 15_000;
 /** How long it is watched what mobiles experience, after the route has gone. Longer than it takes to ask again, and again. */
@@ -39,14 +40,15 @@ export async function runDrills(lab: DrillLab, settings: DrillSettings, options:
   const { progress, signal } = options;
   await lab.untilWhole(signal);
   const hasBfd = await lab.hasBfd();
-  const watch = await lab.watchRoutes();
   const runs: DrillRun[] = [];
   try {
     for (const drill of settings.drills) {
+      const targets = targetsOf(lab, drills[drill]);
+      await drills[drill].prepare?.(lab);
       for (let run = 0; run < settings.runs; run++) {
-        const homeAgent = lab.homeAgents[run % lab.homeAgents.length];
-        if (homeAgent === undefined) throw new LabError("the lab has no home agents");
-        const result = await play(lab, drill, homeAgent, watch, settings, signal);
+        const target = targets[run % targets.length];
+        if (target === undefined) throw new LabError(`the lab has nothing that ${drill} could strike`);
+        const result = await watching(lab, target.router, (watch) => play(lab, drill, target, watch, settings, signal));
         runs.push(result);
         progress(describeRun(result, run + 1));
       }
@@ -55,8 +57,6 @@ export async function runDrills(lab: DrillLab, settings: DrillSettings, options:
     // Rather why than that it was interrupted.
     signal.throwIfAborted();
     throw error;
-  } finally {
-    watch.stop();
   }
   const summaries = settings.drills.map((drill) =>
     summarize(drill, runs, settings.limitsOf(drill, hasBfd, lab.traits), drills[drill].leavesFib),
@@ -64,10 +64,26 @@ export async function runDrills(lab: DrillLab, settings: DrillSettings, options:
   return { summaries, runs };
 }
 
+function targetsOf(lab: DrillLab, { strikes }: Drill): readonly DrillTarget[] {
+  if (strikes === "home-agent") return lab.homeAgents;
+  if (strikes === "site") return lab.sites;
+  const [first] = lab.homeAgents;
+  return first === undefined ? [] : [{ ...first, name: "all", homeAgents: lab.homeAgents.map(({ name }) => name) }];
+}
+
+async function watching<T>(lab: DrillLab, router: string, action: (watch: RouteWatch) => Promise<T>): Promise<T> {
+  const watch = await lab.watchRoutes(router);
+  try {
+    return await action(watch);
+  } finally {
+    watch.stop();
+  }
+}
+
 async function play(
   lab: DrillLab,
   name: DrillName,
-  { name: homeAgent, address }: DrillHomeAgent,
+  { name: target, homeAgents, address }: DrillTarget,
   watch: RouteWatch,
   settings: DrillSettings,
   signal: AbortSignal,
@@ -85,7 +101,7 @@ async function play(
       },
       { deadlineMs: REGISTERED_MS, what: "every mobile to be registered once", intervalMs: 100, signal },
     );
-    const struckAtMs = await drill.strike(lab, homeAgent);
+    const struckAtMs = await drill.strike(lab, target, signal);
     let goneAtMs: number | undefined;
     let observedUntilMs = struckAtMs;
     /** By mobile: what is lost is lost once. */
@@ -99,18 +115,19 @@ async function play(
     try {
       if (drill.leavesFib) goneAtMs = await untilGone(watch, address, struckAtMs, signal);
       await delay(OBSERVATION_MS, undefined, { signal });
+      if (drill.outlived) await untilServed(accepted, struckAtMs, signal);
       observedUntilMs = Date.now();
       const all = lab.homeAgents.map((it) => it.name);
-      await check(drill.silences ? all.filter((it) => it !== homeAgent) : all);
+      await check(drill.silences ? all.filter((it) => !homeAgents.includes(it)) : all);
     } finally {
-      await drill.undo?.(lab, homeAgent);
+      await drill.undo?.(lab, target);
     }
     await lab.untilWhole(signal);
     const reports = Object.values(await load.stop());
     await check(lab.homeAgents.map((it) => it.name));
     return {
       drill: name,
-      homeAgent,
+      homeAgent: target,
       fibMs: goneAtMs === undefined ? null : goneAtMs - struckAtMs,
       ...experienced(experience, struckAtMs, observedUntilMs),
       ...totals(reports),
@@ -119,6 +136,17 @@ async function play(
   } finally {
     load.abandon();
   }
+}
+
+/** Waits until each mobile that is registered has registered anew. */
+async function untilServed(accepted: AcceptedLog, struckAtMs: number, signal: AbortSignal): Promise<void> {
+  await waitFor(
+    () => {
+      accepted.read();
+      return [...accepted.last.values()].every(({ time }) => Date.parse(time) > struckAtMs);
+    },
+    { deadlineMs: SERVED_MS, what: "every mobile to be served by who is left", intervalMs: 200, signal },
+  );
 }
 
 /** `undefined` where the route stays. */
@@ -144,7 +172,7 @@ export function experienced(
   all: readonly LoggedRegistration[],
   struckAtMs: number,
   observedUntilMs: number,
-): Pick<DrillRun, "servedMs" | "slowestMs" | "repeated" | "unanswered"> {
+): Pick<DrillRun, "servedMs" | "slowestMs" | "repeated" | "mostRepeated" | "unanswered"> {
   const since = all.filter(({ time, latencyMs }) => {
     const endedAtMs = Date.parse(time);
     // A request that was under way when the blow fell is struck as well; who had asked a second before has had his chance.
@@ -158,6 +186,7 @@ export function experienced(
     servedMs: servedAgain.length === 0 ? null : Math.min(...servedAgain),
     slowestMs: accepted.reduce<number | null>((most, { latencyMs }) => Math.max(most ?? 0, latencyMs), null),
     repeated: since.reduce((sum, { tries }) => sum + tries - 1, 0),
+    mostRepeated: since.reduce((most, { tries }) => Math.max(most, tries - 1), 0),
     unanswered: since.length - accepted.length,
   };
 }

@@ -1,7 +1,9 @@
 /** For tests on a lab of containers, on a Docker engine of its own. */
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, inject } from "vitest";
 import { ComposeLab } from "../../src/lab/compose/compose-lab.ts";
 import { composeObstacle } from "../../src/lab/compose/obstacle.ts";
+import { ANYHOME_MAIN } from "../../src/lab/place.ts";
 import type { TopologyName } from "../../src/lab/topology.ts";
 import { newLabName, removeLeftovers } from "../lab/harness.ts";
 
@@ -26,4 +28,26 @@ export function withComposeLab(title: string, topology: TopologyName, define: (l
     afterAll(() => lab.down(), DOWN_MS);
     define(lab);
   });
+}
+
+/** `anyhome drill` on a lab, with three times the time. */
+export async function drill(lab: ComposeLab, ...words: string[]) {
+  const where = ["--name", lab.place.name, "--tolerance", "3"];
+  const result = await execa(process.execPath, [ANYHOME_MAIN, "drill", ...words, ...where], { reject: false });
+  process.stderr.write(`${result.stdout}\n`);
+  return result;
+}
+
+/** AS paths of the valid paths to the virtual network in a router's bgpd. */
+export async function bgpPaths(lab: ComposeLab, router: string): Promise<string[]> {
+  const { stdout } = await lab.run(router, [
+    "vtysh",
+    "-c",
+    `show bgp ipv4 unicast ${lab.topology.virtualNetwork} json`,
+  ]);
+  const { paths = [] }: { paths?: { valid?: boolean; aspath: { string: string } }[] } = JSON.parse(stdout);
+  return paths
+    .filter(({ valid }) => valid)
+    .map(({ aspath }) => aspath.string)
+    .sort();
 }

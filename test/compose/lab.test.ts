@@ -7,7 +7,7 @@ import { ComposeLab } from "../../src/lab/compose/compose-lab.ts";
 import { namespaces } from "../../src/lab/namespace.ts";
 import { ANYHOME_MAIN, labNames } from "../../src/lab/place.ts";
 import { waitFor } from "../lab/harness.ts";
-import { withComposeLab } from "./harness.ts";
+import { bgpPaths, withComposeLab } from "./harness.ts";
 
 withComposeLab("a lab of containers", "lab", (lab) => {
   const { name } = lab.place;
@@ -95,14 +95,7 @@ withComposeLab("a lab of containers", "lab", (lab) => {
   });
 
   /** AS numbers of the home agents that r1's bgpd has a valid path from. */
-  async function announcers(): Promise<string[]> {
-    const { stdout } = await lab.run("r1", ["vtysh", "-c", "show bgp ipv4 unicast 10.64.0.0/12 json"]);
-    const { paths = [] }: { paths?: { valid?: boolean; aspath: { string: string } }[] } = JSON.parse(stdout);
-    return paths
-      .filter(({ valid }) => valid)
-      .map(({ aspath }) => aspath.string)
-      .sort();
-  }
+  const announcers = () => bgpPaths(lab, "r1");
 
   async function bindings(homeAgents: readonly string[]): Promise<{ roles: string[]; careOfAddress: string }[]> {
     const lists = await Promise.all(

@@ -15,6 +15,7 @@ const run = (changes: Partial<DrillRun> = {}): DrillRun => ({
   accepted: 1000,
   denied: 0,
   repeated: 3,
+  mostRepeated: 1,
   unanswered: 0,
   lost: [],
   ...changes,
@@ -45,6 +46,7 @@ describe("a summary", () => {
       servedMs: 1100,
       slowestMs: 1200,
       repeated: 9,
+      mostRepeated: 1,
       unanswered: 2,
       lost: 0,
       limits: { fibMs: 300, lost: 0 },
@@ -113,7 +115,13 @@ describe("what mobiles experienced", () => {
       registration(2300, 2200, 3),
       givenUp(5100, 5000, 5),
     ];
-    expect(experienced(all, BLOW, END)).toEqual({ servedMs: 1200, slowestMs: 2200, repeated: 8, unanswered: 1 });
+    expect(experienced(all, BLOW, END)).toEqual({
+      servedMs: 1200,
+      slowestMs: 2200,
+      repeated: 8,
+      mostRepeated: 4,
+      unanswered: 1,
+    });
   });
 
   test("has nothing of what began when the observation was nearly over", () => {
@@ -123,7 +131,13 @@ describe("what mobiles experienced", () => {
       registration(9000, 6501, 2),
       givenUp(9000, 5000, 5),
     ];
-    expect(experienced(all, BLOW, END)).toEqual({ servedMs: 9000, slowestMs: 6501, repeated: 1, unanswered: 0 });
+    expect(experienced(all, BLOW, END)).toEqual({
+      servedMs: 9000,
+      slowestMs: 6501,
+      repeated: 1,
+      mostRepeated: 1,
+      unanswered: 0,
+    });
   });
 
   test("has nothing of what went wrong before", () => {
@@ -132,9 +146,16 @@ describe("what mobiles experienced", () => {
       servedMs: null,
       slowestMs: 12,
       repeated: 0,
+      mostRepeated: 0,
       unanswered: 0,
     });
-    expect(experienced([], BLOW, END)).toEqual({ servedMs: null, slowestMs: null, repeated: 0, unanswered: 0 });
+    expect(experienced([], BLOW, END)).toEqual({
+      servedMs: null,
+      slowestMs: null,
+      repeated: 0,
+      mostRepeated: 0,
+      unanswered: 0,
+    });
   });
 });
 

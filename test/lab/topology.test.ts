@@ -33,13 +33,14 @@ describe("FRR", () => {
        neighbor HA remote-as external
        neighbor HA timers 3 9
        neighbor HA timers connect 5
-       neighbor HA bfd profile ha
+       neighbor HA bfd profile lab
        neighbor 10.1.0.11 peer-group HA
        neighbor 10.1.0.12 peer-group HA
        neighbor 10.1.0.13 peer-group HA
        neighbor 10.1.1.2 remote-as 65002
        neighbor 10.1.1.2 timers 3 9
        neighbor 10.1.1.2 timers connect 5
+       neighbor 10.1.1.2 bfd profile lab
        address-family ipv4 unicast
         redistribute connected
         maximum-paths 16
@@ -62,6 +63,7 @@ describe("FRR", () => {
        neighbor 10.1.1.1 remote-as 65001
        neighbor 10.1.1.1 timers 3 9
        neighbor 10.1.1.1 timers connect 5
+       neighbor 10.1.1.1 bfd profile lab
        address-family ipv4 unicast
         redistribute connected
         maximum-paths 16

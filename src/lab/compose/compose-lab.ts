@@ -7,6 +7,7 @@ import { execa } from "execa";
 import { z } from "zod";
 import { type StatusView, statusView } from "../../api/schema.ts";
 import type { UpOptions } from "../lab.ts";
+import type { ApiAnswer } from "../lab-drills.ts";
 import { LabError } from "../lab-error.ts";
 import type { RunOptions, RunResult } from "../namespace.ts";
 import type { LabOperations, NodeStatus, ProcessKind } from "../operations.ts";
@@ -34,6 +35,9 @@ const CHECKOUT = fileURLToPath(new URL("../../../", import.meta.url));
 
 const SETTLE_MS = 90_000;
 const STOP_SECONDS = 15;
+
+/** As the program `ask` in a home agent's container prints it. */
+const apiAnswer = z.object({ askedAtMs: z.number(), statusCode: z.number(), body: z.string() });
 
 /** How a lab was brought up; kept for the commands that come after. */
 const record = z.object({
@@ -148,7 +152,10 @@ export class ComposeLab implements LabOperations {
   /** Builds the lab's images from the checkout, under a version. */
   async buildImages(version: string, signal?: AbortSignal): Promise<void> {
     for (const image of LAB_IMAGES) {
-      const words = ["build", "--network=host", "--tag", imageName(image, version), "--file", dockerfile(image), "."];
+      // With a time of its own it is another image, though all that is in it may be the same.
+      const label = version === "current" ? [] : ["--label", `anyhome.built=${new Date().toISOString()}`];
+      const tag = ["--tag", imageName(image, version)];
+      const words = ["build", "--network=host", ...tag, ...label, "--file", dockerfile(image), "."];
       await this.docker.do(words, { signal, cwd: CHECKOUT });
     }
   }
@@ -244,6 +251,14 @@ export class ComposeLab implements LabOperations {
     return this.docker.run(["exec", "--interactive", await this.container(name), ...command], options);
   }
 
+  /** What a home agent's API answers. @throws LabError where it doesn't */
+  async ask(homeAgent: string, method: "GET" | "POST", path: string): Promise<ApiAnswer> {
+    const { exitCode, stdout, stderr } = await this.run(homeAgent, ["ask", method, path]);
+    if (exitCode !== 0) throw new LabError(`${homeAgent} doesn't answer to ${method} ${path}: ${stderr || stdout}`);
+    const { body, ...answer } = apiAnswer.parse(JSON.parse(stdout));
+    return { ...answer, body: JSON.parse(body) };
+  }
+
   async status(): Promise<NodeStatus[]> {
     return Promise.all(
       this.topology.nodes.map(async (node) => {
@@ -262,13 +277,8 @@ export class ComposeLab implements LabOperations {
   }
 
   async #readiness(name: string): Promise<Pick<StatusView, "ready" | "reasons">> {
-    // Exits with 5 where the daemon isn't ready, and tells why all the same.
-    const { stdout } = await this.run(name, ["anyhome", "status", "--output", "json"]);
-    try {
-      return statusView.parse(JSON.parse(stdout));
-    } catch {
-      return { ready: false, reasons: ["no daemon answers"] };
-    }
+    const status = await this.ask(name, "GET", "/v1/status").catch(() => undefined);
+    return statusView.safeParse(status?.body).data ?? { ready: false, reasons: ["no daemon answers"] };
   }
 
   /** Those of a node's containers, as these count them themselves. */
@@ -355,6 +365,22 @@ export class ComposeLab implements LabOperations {
     const command = `date +%s%3N && kill -${signal.slice(3)} ${victims.map(({ pid }) => pid).join(" ")}`;
     // As who runs them: root in a container may not what root may elsewhere.
     return Number(await this.docker.do(["exec", `--user=${first.uid}`, first.container, "sh", "-c", command]));
+  }
+
+  /** Puts containers of other images in the place of a home agent's; the store stays. */
+  async replace(homeAgent: string, version: string, signal?: AbortSignal): Promise<void> {
+    await this.compose(["up", "--detach", "--no-build", "--no-deps", homeAgent, sidecarOf(homeAgent)], {
+      signal,
+      version,
+    });
+  }
+
+  /** SIGKILL to all containers of some nodes at once; resolves with the time of it, epoch ms. */
+  async killAll(names: readonly string[]): Promise<number> {
+    const containers = (await Promise.all(names.map((name) => this.#containersOf(name)))).flat();
+    const atMs = Date.now();
+    await this.docker.do(["kill", ...containers]);
+    return atMs;
   }
 
   /** Takes a node from its first network, as one pulls a plug; resolves with the time of it, epoch ms. */

@@ -1,5 +1,4 @@
 /** Drills on a lab of containers. */
-import { z } from "zod";
 import { ChaosLoad, type ChaosLoadSettings } from "../chaos-load.ts";
 import type { DrillLoad, Isolation } from "../drill-lab.ts";
 import { type ApiAnswer, LabDrills } from "../lab-drills.ts";
@@ -10,14 +9,17 @@ import { attachments, nodeAddress } from "../topology.ts";
 import type { ComposeLab } from "./compose-lab.ts";
 import { startContainerLoad } from "./container-load.ts";
 
-const apiAnswer = z.object({ askedAtMs: z.number(), statusCode: z.number(), body: z.string() });
+/** The version of the images that a rolling upgrade goes to. */
+const UPGRADE = "upgrade";
+
+const DRAIN_MS = 120_000;
 
 export class ContainerDrillLab extends LabDrills<ComposeLab> {
   readonly traits = { networkEndsWithDaemon: true };
 
-  async watchRoutes(): Promise<RouteWatch> {
+  async watchRoutes(router: string): Promise<RouteWatch> {
     const { docker } = this.lab;
-    const words = ["exec", "--interactive", await this.lab.container(this.router)];
+    const words = ["exec", "--interactive", await this.lab.container(router)];
     return RouteWatch.start(["docker", ...words], this.lab.topology.virtualNetwork, docker.environment);
   }
 
@@ -66,10 +68,29 @@ export class ContainerDrillLab extends LabDrills<ComposeLab> {
     return stdout;
   }
 
-  protected async ask(homeAgent: string, method: "GET" | "POST", path: string): Promise<ApiAnswer> {
-    const { exitCode, stdout, stderr } = await this.lab.run(homeAgent, ["ask", method, path]);
-    if (exitCode !== 0) throw new LabError(`${homeAgent} doesn't answer to ${method} ${path}: ${stderr || stdout}`);
-    const { body, ...answer } = apiAnswer.parse(JSON.parse(stdout));
-    return { ...answer, body: JSON.parse(body) };
+  prepareUpgrade(): Promise<void> {
+    return this.lab.buildImages(UPGRADE);
+  }
+
+  async upgrade(homeAgent: string, signal: AbortSignal): Promise<void> {
+    const { exitCode, stderr } = await this.lab.run(homeAgent, ["anyhome", "drain"], { timeoutMs: DRAIN_MS });
+    if (exitCode !== 0) throw new LabError(`${homeAgent} could not be drained: ${stderr}`);
+    await this.lab.replace(homeAgent, UPGRADE, signal);
+  }
+
+  lose(site: string): Promise<number> {
+    return this.lab.killAll([site, ...this.#homeAgentsOf(site)]);
+  }
+
+  restore(site: string): Promise<void> {
+    return this.lab.start(site);
+  }
+
+  #homeAgentsOf(site: string): readonly string[] {
+    return this.sites.find(({ name }) => name === site)?.homeAgents ?? [];
+  }
+
+  protected ask(homeAgent: string, method: "GET" | "POST", path: string): Promise<ApiAnswer> {
+    return this.lab.ask(homeAgent, method, path);
   }
 }
