@@ -196,7 +196,7 @@ function reload(
 ): void {
   for (const node of nodes) {
     const delayMs = world.random.between(0, RELOADING_MS);
-    world.queue.after(delayMs, () => world.reload(node, change(world.membersOf(node.id))));
+    world.queue.after(delayMs, () => world.reload(node, change));
   }
 }
 

@@ -94,7 +94,8 @@ export class World {
   wipedAtMs = Number.NEGATIVE_INFINITY;
   readonly #options: WorldOptions;
   readonly #ids: readonly string[];
-  /** In the configuration of each. */
+  /** In the configuration file of each, and as each has read it. */
+  readonly #configured = new Map<string, readonly string[]>();
   readonly #members = new Map<string, readonly string[]>();
   /** The fewest that a configuration had lately. */
   #fewestMembers: { readonly count: number; readonly untilMs: number };
@@ -116,7 +117,7 @@ export class World {
     this.#options = options;
     this.random = new Random(options.seed);
     this.#ids = Array.from({ length: options.nodes }, (_, index) => `ha${index + 1}`);
-    for (const id of this.#ids) this.#members.set(id, this.#ids);
+    for (const id of this.#ids) this.#configured.set(id, this.#ids);
     this.#fewestMembers = { count: options.nodes, untilMs: Number.POSITIVE_INFINITY };
     this.nodes = this.#ids.map(
       (id) =>
@@ -124,7 +125,10 @@ export class World {
           lyingDisk: options.lyingDisks ?? false,
           queue: this.queue,
           random: this.random,
-          settingsOf: (node, bootCount) => this.#settings(node, bootCount),
+          settingsOf: (node, bootCount) => {
+            this.#read(node);
+            return this.#settings(node, bootCount);
+          },
           handles: (node, input) => this.#handles(node, input),
           perform: (node, output) => this.#perform(node, output),
           count: (what) => this.#count(what),
@@ -153,19 +157,27 @@ export class World {
     return this.#members.get(id) ?? [];
   }
 
-  /** It goes on with these members, or will when it starts. */
-  reload(node: SimulatedNode, members: readonly string[]): void {
-    const before = this.#countFewest();
-    this.#members.set(
+  /** Changes the members in its configuration file, and has it read that: at once, as soon as it can, or when it starts. */
+  reload(node: SimulatedNode, change: (members: readonly string[]) => readonly string[]): void {
+    const members = change(this.#configured.get(node.id) ?? []);
+    this.#configured.set(
       node.id,
       this.#ids.filter((id) => members.includes(id)),
     );
-    this.#healedAtMs = this.queue.nowMs;
+    node.reconfigure();
+  }
+
+  /** A member reads its configuration file. */
+  #read(id: string): void {
+    const members = this.#configured.get(id) ?? [];
+    if (members.join() === this.membersOf(id).join()) return;
+    const before = this.#countFewest();
+    this.#members.set(id, members);
     const fewest = this.#countFewest();
     if (fewest > before) this.#fewestMembers = { count: before, untilMs: this.queue.nowMs + RELAY_TIMEOUT_MS };
     else this.#fewestMembers = { count: fewest, untilMs: Number.POSITIVE_INFINITY };
-    for (const peer of this.#ids) if (!this.#areMembers(node.id, peer)) this.#close(node.id, peer, 5);
-    node.reconfigure();
+    this.#healedAtMs = this.queue.nowMs;
+    for (const peer of this.#ids) if (!this.#areMembers(id, peer)) this.#close(id, peer, 5);
   }
 
   #countFewest(): number {
