@@ -153,6 +153,8 @@ export const peerView = z.object({
   /** Its clock minus ours. */
   clockSkewMs: z.number().nullable(),
   bootCount: count.nullable(),
+  /** Whether it has the same members, weights and pools in its configuration, but for a few seconds; `null` if it was never heard. */
+  members: z.enum(["same", "other"]).nullable(),
   /** Of the stream to it; `null` for oneself. */
   replication: z.object({ state: z.enum(["down", "catching-up", "streaming"]), backlogRows: count }).nullable(),
   /** How requests and replies are relayed to it, and why by IP address where MAC addresses are wanted; `null` for oneself. */

@@ -31,28 +31,45 @@ function describe(peers: readonly PeerView[]): string {
     "store queue",
     "clock",
     "start",
+    "members",
     "replication",
     "relay",
   ];
   return table(
     head,
-    peers.map(({ id, address, port, state, health, lastHeardMs, load, clockSkewMs, bootCount, replication, relay }) => [
-      id,
-      `${address}:${port}`,
-      state,
-      health ?? "-",
-      milliseconds(lastHeardMs, " ago"),
-      String(load?.ownedBindings ?? "-"),
-      load?.registrationsPerSecond.toFixed(1) ?? "-",
-      milliseconds(load?.eventLoopDelayMs),
-      String(load?.storeQueue ?? "-"),
-      milliseconds(clockSkewMs),
-      String(bootCount ?? "-"),
-      replication === null
-        ? "-"
-        : `${replication.state}${replication.backlogRows > 0 ? ` (${replication.backlogRows})` : ""}`,
-      relay === null ? "-" : `${relay.addressing}${relay.reason === null ? "" : ` (${relay.reason})`}`,
-    ]),
+    peers.map(
+      ({
+        id,
+        address,
+        port,
+        state,
+        health,
+        lastHeardMs,
+        load,
+        clockSkewMs,
+        bootCount,
+        members,
+        replication,
+        relay,
+      }) => [
+        id,
+        `${address}:${port}`,
+        state,
+        health ?? "-",
+        milliseconds(lastHeardMs, " ago"),
+        String(load?.ownedBindings ?? "-"),
+        load?.registrationsPerSecond.toFixed(1) ?? "-",
+        milliseconds(load?.eventLoopDelayMs),
+        String(load?.storeQueue ?? "-"),
+        milliseconds(clockSkewMs),
+        String(bootCount ?? "-"),
+        members ?? "-",
+        replication === null
+          ? "-"
+          : `${replication.state}${replication.backlogRows > 0 ? ` (${replication.backlogRows})` : ""}`,
+        relay === null ? "-" : `${relay.addressing}${relay.reason === null ? "" : ` (${relay.reason})`}`,
+      ],
+    ),
   );
 }
 

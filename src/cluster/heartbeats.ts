@@ -122,6 +122,7 @@ export class Heartbeats {
         announced: this.#announced,
         unfitCount: this.#unfitCount,
         heardUnfitCount: this.#membership.get(id)?.unfitCount ?? 0,
+        membersDigest: this.#membership.membersDigest,
         load,
         takesLinkRelay: this.takesLinkRelay,
         silent: this.#membership.silent,
@@ -147,6 +148,10 @@ export class Heartbeats {
     const member = after.id;
     if (before.bootCount !== 0 && after.bootCount > before.bootCount) {
       this.#observer.event("member-restarted", { member, bootCount: after.bootCount });
+    }
+    if (after.hasOtherMembers && !before.hasOtherMembers) {
+      this.#observer.countBy("members-differing", member);
+      this.#observer.event("members-differ", { member });
     }
     if (before.state === after.state) return;
     if (after.state === "suspect") this.#observer.event("member-suspect", { member });

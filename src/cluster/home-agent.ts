@@ -127,8 +127,9 @@ export class HomeAgent {
     this.#journal = new Journal(emit);
     this.#table = new BindingTable(this.#journal);
     this.#frames = new FrameCodec({ cluster, secret, self, peers, bootCount });
-    this.#membership = new Membership({ ...settings, peers, ownBootCount: bootCount });
     this.#placement = new Placement(derivePlacementKey(secret, cluster), members);
+    const membersDigest = this.#placement.digest;
+    this.#membership = new Membership({ ...settings, peers, ownBootCount: bootCount, membersDigest });
     this.#locations = new LocationTable(this.#journal);
     this.#heartbeats = new Heartbeats({
       self,
@@ -278,8 +279,8 @@ export class HomeAgent {
     const { members, heartbeatIntervalMs, policy, associations } = settings;
     this.#settings = settings;
     this.#frames.setPeers(peers);
-    this.#membership.configure({ ...settings, peers });
     this.#placement.setMembers(members);
+    this.#membership.configure({ ...settings, peers, membersDigest: this.#placement.digest });
     this.#heartbeats.configure({ members, intervalMs: heartbeatIntervalMs });
     this.#owner.configure(safetySettings(settings));
     if (policy !== before.policy || associations !== before.associations) this.#owner.setEngine(makeEngine(settings));

@@ -94,6 +94,7 @@ export type CoreLabeledCounter =
   | "temporaries-copied"
   | "temporaries-not-copied"
   | "datagrams-dropped"
+  | "members-differing"
   | "frames-received"
   | "frames-rejected";
 
@@ -112,6 +113,7 @@ export type CoreEvent =
   | "member-suspect"
   | "member-skewed"
   | "member-twice"
+  | "members-differ"
   | "takeover-started"
   | "takeover-finished"
   | "backup-lagging"

@@ -30,7 +30,14 @@ export interface PeerStatus {
   readonly takesLinkRelay: boolean;
   /** Members that it does not hear. */
   readonly silent: readonly MemberId[];
+  /** Since when its configuration has had other members than ours, or `Infinity`; monotonic ms. */
+  readonly differsSinceMs: number;
+  /** That has lasted: longer than it takes to give all members a new configuration. */
+  readonly hasOtherMembers: boolean;
 }
+
+/** Within this time all members should have read a new configuration. */
+const RELOAD_PATIENCE_MS = 5000;
 
 /** Peer timeouts that a peer has to be heard for the first time. */
 const START_PATIENCE = 10;
@@ -46,6 +53,7 @@ export class Membership {
   #peerTimeoutMs = 0;
   #goneTimeoutMs = 0;
   #maximumClockSkewMs = 0;
+  #membersDigest = 0;
   /** What was said before has been waiting, and its time is old: nobody's clock is judged by it; monotonic ms. */
   #judgesClocksFromMs = Number.NEGATIVE_INFINITY;
   /** Whom routers had a route to, and whether they still do. */
@@ -63,6 +71,7 @@ export class Membership {
     readonly peerTimeoutMs: number;
     readonly heartbeatIntervalMs: number;
     readonly maximumClockSkewMs: number;
+    readonly membersDigest: number;
   }) {
     this.#ownBootCount = options.ownBootCount;
     this.configure(options);
@@ -74,14 +83,18 @@ export class Membership {
     peerTimeoutMs,
     heartbeatIntervalMs,
     maximumClockSkewMs,
+    membersDigest,
   }: {
     readonly peers: readonly MemberId[];
     readonly peerTimeoutMs: number;
     readonly heartbeatIntervalMs: number;
     readonly maximumClockSkewMs: number;
+    /** Of the members that we have in mind: see `Placement`. */
+    readonly membersDigest: number;
   }): void {
     this.#peerTimeoutMs = peerTimeoutMs;
     this.#maximumClockSkewMs = maximumClockSkewMs;
+    this.#membersDigest = membersDigest;
     // A member that stands still for half of the timeout demotes itself when it goes on; it may have been about to send a
     // heartbeat. Whoever is silent for longer than both together has either done so, or is dead.
     this.#goneTimeoutMs = Math.min(peerTimeoutMs / 2 + heartbeatIntervalMs, peerTimeoutMs);
@@ -107,6 +120,8 @@ export class Membership {
         lastHeardMs: Number.NEGATIVE_INFINITY,
         takesLinkRelay: false,
         silent: [],
+        differsSinceMs: Number.POSITIVE_INFINITY,
+        hasOtherMembers: false,
       });
     }
   }
@@ -120,6 +135,9 @@ export class Membership {
         ? before.state === "skewed"
         : Math.abs(clockSkewMs) > this.#maximumClockSkewMs;
     const hearsUs = heartbeat.heardBootCount === this.#ownBootCount;
+    const { membersDigest } = heartbeat;
+    const differs = membersDigest !== 0 && membersDigest !== this.#membersDigest;
+    const differsSinceMs = differs ? Math.min(before.differsSinceMs, now.monotonicMs) : Number.POSITIVE_INFINITY;
     this.#peers.set(id, {
       id,
       state: hearsUs ? (isSkewed ? "skewed" : "alive") : "one-way",
@@ -134,6 +152,8 @@ export class Membership {
       lastHeardMs: now.monotonicMs,
       takesLinkRelay: heartbeat.takesLinkRelay,
       silent: heartbeat.silent,
+      differsSinceMs,
+      hasOtherMembers: now.monotonicMs - differsSinceMs > RELOAD_PATIENCE_MS,
     });
   }
 
@@ -230,6 +250,11 @@ export class Membership {
     return [...this.#peers.values()]
       .filter((peer) => isHeard(peer) && peer.heardBootCount > this.#ownBootCount)
       .map(({ id }) => id);
+  }
+
+  /** What our heartbeats say of the members that we have in mind. */
+  get membersDigest(): number {
+    return this.#membersDigest;
   }
 
   /** What our heartbeat to it must echo. */

@@ -27,6 +27,8 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |    Heard Unfit Count: the receiver's, as the sender knows it  |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |        Members Digest: of the sender's configuration          |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *
  * Relay Request (type 2): the untouched Registration Request, and what its first receiver knew of it
  *
@@ -108,6 +110,8 @@ export interface Heartbeat {
   readonly unfitCount: number;
   /** The receiver's unfit count as the sender knows it: a receiver that has become unfit learns who knows. */
   readonly heardUnfitCount: number;
+  /** Of the members in the sender's configuration, as `Placement` has them; 0: it doesn't say. */
+  readonly membersDigest: number;
   readonly load: Load;
   /** L: the sender takes relay frames that are addressed to its MAC address and the virtual IP address. */
   readonly takesLinkRelay: boolean;
@@ -167,6 +171,7 @@ function encodeBody(message: Message): Uint8Array {
         .shortTexts(message.silent)
         .u32(message.unfitCount)
         .u32(message.heardUnfitCount)
+        .u32(message.membersDigest)
         .written();
     case "relay-request":
       return new ByteWriter(FIXED_ROOM + message.request.length)
@@ -234,6 +239,7 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
     silent,
     unfitCount: hasCounts ? reader.u32() : 0,
     heardUnfitCount: hasCounts ? reader.u32() : 0,
+    membersDigest: reader.rest().length > 0 ? reader.u32() : 0,
   };
 }
 

@@ -34,6 +34,7 @@ export class Placement {
   #members: readonly { readonly member: PlacementMember; readonly high: number; readonly low: number }[] = [];
   /** Those asked for last, in the order in which they were worked out. */
   readonly #remembered = new Map<MobileKey, readonly MemberId[]>();
+  #digest = 0;
 
   constructor(key: KeyObject, members: readonly PlacementMember[]) {
     this.#key = key;
@@ -43,6 +44,13 @@ export class Placement {
   setMembers(members: readonly PlacementMember[]): void {
     this.#remembered.clear();
     this.#members = members.map((member) => ({ member, ...this.#hash(`member ${member.id}`) }));
+    // 0 says nothing.
+    this.#digest = this.#hash(`members ${members.map(describe).sort().join("; ")}`).high || 1;
+  }
+
+  /** Whoever has another one ranks mobiles otherwise: other members, weights, or pools. */
+  get digest(): number {
+    return this.#digest;
   }
 
   /**
@@ -101,6 +109,10 @@ export function chooseOwner(
     fallback ??= id;
   }
   return fallback;
+}
+
+function describe({ id, weight, pool }: PlacementMember): string {
+  return [id, weight, ...pool.map(({ first, last }) => `${first}-${last}`)].join(" ");
 }
 
 function ranksBefore(a: Scored, b: Scored): boolean {

@@ -171,6 +171,7 @@ export class DaemonControl implements ControlService {
         load: agent.load(now),
         clockSkewMs: 0,
         bootCount: store.bootCount,
+        members: "same" as const,
         replication: null,
         relay: null,
       };
@@ -289,7 +290,15 @@ function viewOfPeer(
 ): Omit<PeerView, "id" | "address" | "port" | "replication" | "relay"> {
   // Who was never heard may be suspect or dead by now.
   if (peer.lastHeardMs === Number.NEGATIVE_INFINITY) {
-    return { state: peer.state, health: null, lastHeardMs: null, load: null, clockSkewMs: null, bootCount: null };
+    return {
+      state: peer.state,
+      health: null,
+      lastHeardMs: null,
+      load: null,
+      clockSkewMs: null,
+      bootCount: null,
+      members: null,
+    };
   }
   return {
     state: peer.state,
@@ -298,6 +307,7 @@ function viewOfPeer(
     load: peer.load,
     clockSkewMs: peer.clockSkewMs,
     bootCount: peer.bootCount,
+    members: peer.hasOtherMembers ? "other" : "same",
   };
 }
 

@@ -75,12 +75,15 @@ function findings({
   }
   if (configurationProblem !== undefined)
     found.push(["configuration", `the configuration file was not taken over: ${configurationProblem}`]);
-  for (const { id, state, clockSkewMs } of peers) {
+  for (const { id, state, clockSkewMs, hasOtherMembers } of peers) {
     if (state === "dead")
       found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);
     if (state === "one-way") found.push([`member ${id}`, `${id} is heard, but doesn't hear this member`]);
     if (state !== "unknown" && Math.abs(clockSkewMs) > CLOCK_SKEW_BOUND_MS) {
       found.push([`clock ${id}`, clockProblem(id, state, clockSkewMs, maximumClockSkewMs)]);
+    }
+    if (hasOtherMembers) {
+      found.push([`members ${id}`, `${id} has other members, weights or pools in its configuration than this member`]);
     }
   }
   for (const [member, problem] of missingStreams) {

@@ -23,6 +23,10 @@ const counterDefinitions = {
   },
   "frames-received": { label: "type", help: "authentic cluster frames" },
   "frames-rejected": { label: "reason", help: "cluster frames that were not authentic, fresh or well-formed" },
+  "members-differing": {
+    label: "member",
+    help: "how often a member was found to have other members, weights or pools in its configuration",
+  },
   "bfd-packets-dropped": { label: "reason", help: "BFD packets that were not for any session, or not well-formed" },
   "bfd-sessions-lost": { label: "neighbor", help: "BFD sessions that were up and went down" },
   reloads: { label: "outcome", help: "configurations read anew: applied, unchanged, refused or invalid" },

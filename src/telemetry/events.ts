@@ -179,6 +179,12 @@ export const events = {
     explanation:
       "Authentic heartbeats of `member` come from two daemons: from `believed`, which was started later, and from `refused`. Two hosts have the same `node`, or one is a copy of the other. Stop the one that isn't `member`; it withdraws by itself when it hears of the other.",
   },
+  "members-differ": {
+    level: "error",
+    message: "member has other members in its configuration",
+    explanation:
+      "For more than 5 s the heartbeats of `member` have told of other members, weights or pools than ours. Then mobiles are looked for in other places there than here: one may get two owners, or be taken over from a member that serves it. Give both the same configuration file, and reload it.",
+  },
   "member-suspect": {
     level: "warn",
     message: "member is suspect",

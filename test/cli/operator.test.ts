@@ -138,9 +138,9 @@ describe.concurrent("tables, for people", () => {
     await using daemon = await fakeDaemon();
     const [head, self, other] = (await daemon.run("peers")).stdout.split("\n");
     expect(head).toMatch(/^ID +ADDRESS +STATE +HEALTH +HEARD +OWNED +REG\/S/);
-    expect(self).toMatch(/^ha1 +10\.1\.0\.11:4340 +self +ready +0 ms ago +12 +3\.3 +2 ms +0 +0 ms +7 +- +-$/);
+    expect(self).toMatch(/^ha1 +10\.1\.0\.11:4340 +self +ready +0 ms ago +12 +3\.3 +2 ms +0 +0 ms +7 +same +- +-$/);
     expect(other).toMatch(
-      /^ha2 +10\.1\.0\.12:4340 +unknown +- +- +- +- +- +- +- +- +down +l3 \(no MAC address is known\)$/,
+      /^ha2 +10\.1\.0\.12:4340 +unknown +- +- +- +- +- +- +- +- +- +down +l3 \(no MAC address is known\)$/,
     );
   });
 

@@ -26,13 +26,15 @@ const heartbeat: Heartbeat = {
   announced: true,
   unfitCount: 5,
   heardUnfitCount: 6,
+  membersDigest: 7,
   load: { ownedBindings: 100_000, registrationsPerSecond: 950, eventLoopDelayMs: 12, storeQueue: 3 },
   takesLinkRelay: true,
   silent: ["ha9"],
 };
 
-/** Of the fields that were appended to heartbeats. */
+/** Of the fields that were appended to heartbeats, first the counts, then the digest. */
 const UNFIT_COUNTS_LENGTH = 8;
+const MEMBERS_DIGEST_LENGTH = 4;
 /** With a header of a three-letter id. */
 const HEALTH_OFFSET = 32;
 
@@ -51,6 +53,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     announced: fc.boolean(),
     unfitCount: u32,
     heardUnfitCount: u32,
+    membersDigest: u32,
     load: fc.record({
       ownedBindings: u32,
       registrationsPerSecond: u32,
@@ -122,7 +125,8 @@ describe("a cluster frame", () => {
         "03" +
         "686139" +
         "00000005" +
-        "00000006",
+        "00000006" +
+        "00000007",
     );
   });
 
@@ -179,7 +183,8 @@ describe("a cluster frame", () => {
     fc.assert(
       fc.property(anyMessage, fc.integer({ min: 0, max: 30 }), (message, cut) => {
         // What an older member sends.
-        fc.pre(message.type !== "heartbeat" || cut + 1 !== UNFIT_COUNTS_LENGTH);
+        const isOlder = cut + 1 === MEMBERS_DIGEST_LENGTH || cut + 1 === MEMBERS_DIGEST_LENGTH + UNFIT_COUNTS_LENGTH;
+        fc.pre(message.type !== "heartbeat" || !isOlder);
         const body = seal(sender, "ha2", message);
         const truncated = reseal(body.subarray(0, Math.max(body.length - 16 - cut - 1, 20)));
         expect(receiver.open(truncated)).toEqual({ ok: false, fault: "malformed-body" });
@@ -189,12 +194,23 @@ describe("a cluster frame", () => {
 
   it("of a member that knows neither `guarding` nor unfit counts is understood, as it understands ours", () => {
     const guarding: Heartbeat = { ...heartbeat, health: "guarding" };
-    const body = Buffer.from(seal(codec("ha1"), "ha2", guarding)).subarray(0, -16 - UNFIT_COUNTS_LENGTH);
+    const body = Buffer.from(seal(codec("ha1"), "ha2", guarding)).subarray(
+      0,
+      -16 - MEMBERS_DIGEST_LENGTH - UNFIT_COUNTS_LENGTH,
+    );
     expect(body.readUInt8(HEALTH_OFFSET)).toBe(HEALTH_STATES.indexOf("down"));
     body.writeUInt8(0, HEALTH_OFFSET + 1);
     expect(codec("ha2").open(reseal(body))).toMatchObject({
       ok: true,
-      message: { health: "down", announced: false, unfitCount: 0, heardUnfitCount: 0 },
+      message: { health: "down", announced: false, unfitCount: 0, heardUnfitCount: 0, membersDigest: 0 },
+    });
+  });
+
+  it("of a member that has no digest of its members is understood", () => {
+    const body = Buffer.from(seal(codec("ha1"), "ha2", heartbeat)).subarray(0, -16 - MEMBERS_DIGEST_LENGTH);
+    expect(codec("ha2").open(reseal(body))).toMatchObject({
+      ok: true,
+      message: { unfitCount: 5, heardUnfitCount: 6, membersDigest: 0 },
     });
   });
 

@@ -13,6 +13,7 @@ function heartbeats(): Heartbeats {
     peerTimeoutMs: 800,
     maximumClockSkewMs: Number.POSITIVE_INFINITY,
     heartbeatIntervalMs: 200,
+    membersDigest: 1,
   });
   return new Heartbeats({
     self: "ha1",
@@ -34,6 +35,7 @@ function heard(member: Heartbeats, from: string, said: Partial<Heartbeat>): void
     announced: true,
     unfitCount: 0,
     heardUnfitCount: 1,
+    membersDigest: 1,
     load: NO_LOAD,
     takesLinkRelay: false,
     silent: [],

@@ -10,6 +10,7 @@ function membership(): Membership {
     peerTimeoutMs: PEER_TIMEOUT_MS,
     maximumClockSkewMs: Number.POSITIVE_INFINITY,
     heartbeatIntervalMs: 200,
+    membersDigest: 1,
   });
 }
 
@@ -19,6 +20,7 @@ function hear(
   monotonicMs: number,
   silent: readonly string[] = [],
   announced = true,
+  membersDigest = 1,
 ): void {
   const load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
   const heartbeat = {
@@ -29,6 +31,7 @@ function hear(
     announced,
     unfitCount: 0,
     heardUnfitCount: 0,
+    membersDigest,
     load,
     takesLinkRelay: false,
     silent,
@@ -171,5 +174,26 @@ describe("a member that was itself stopped or starved for a while", () => {
     expect(deadBetween(members, 9200, 9600)).toEqual([]);
     hear(members, "ha2", 9610, ["ha3"]);
     expect(deadBetween(members, 9800, 10_000)).toEqual(["ha3"]);
+  });
+});
+
+describe("a peer that has other members in its configuration", () => {
+  const hasOthers = (members: Membership, nowMs: number, membersDigest: number) => {
+    hear(members, "ha2", nowMs, [], true, membersDigest);
+    return members.get("ha2")?.hasOtherMembers;
+  };
+
+  it("is told only when there was time to give all of them the same", () => {
+    const members = membership();
+    expect(hasOthers(members, 0, 2)).toBe(false);
+    expect(hasOthers(members, 5000, 2)).toBe(false);
+    expect(hasOthers(members, 5200, 2)).toBe(true);
+    expect(hasOthers(members, 5400, 1)).toBe(false);
+    expect(hasOthers(members, 5600, 3)).toBe(false);
+  });
+
+  it("is not one of an earlier version, which doesn't say", () => {
+    const members = membership();
+    for (let nowMs = 0; nowMs < 10_000; nowMs += 200) expect(hasOthers(members, nowMs, 0)).toBe(false);
   });
 });

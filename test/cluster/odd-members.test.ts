@@ -64,6 +64,7 @@ describe("two daemons of the same member", () => {
       announced: true,
       unfitCount: 0,
       heardUnfitCount: 0,
+      membersDigest: 0,
       takesLinkRelay: false,
       load: { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 },
       silent: [],

@@ -192,3 +192,21 @@ test("whatever the order in which members learn of a change, each mobile ends wi
     { numRuns: 100 },
   );
 });
+
+describe("members that have different members in mind", () => {
+  test("tell of it after some seconds, and no longer once they have read the same", () => {
+    const cluster = new TestCluster(3);
+    cluster.reload("ha1", ["ha1", "ha2"]);
+    cluster.passTime(4000);
+    expect(cluster.agent("ha1").peer("ha2")?.hasOtherMembers).toBe(false);
+    cluster.passTime(2000);
+    expect(cluster.agent("ha1").peer("ha2")?.hasOtherMembers).toBe(true);
+    expect(cluster.agent("ha2").peer("ha1")?.hasOtherMembers).toBe(true);
+    expect(cluster.agent("ha2").peer("ha3")?.hasOtherMembers).toBe(false);
+    expect(cluster.count("ha1", "members-differing ha2")).toBe(1);
+    expect(cluster.events).toContainEqual({ on: "ha2", event: "members-differ", member: "ha1" });
+    cluster.reload("ha2", ["ha1", "ha2"]);
+    cluster.passTime(400);
+    expect(cluster.agent("ha1").peer("ha2")?.hasOtherMembers).toBe(false);
+  });
+});

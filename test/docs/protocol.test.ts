@@ -46,6 +46,7 @@ test("the frame to test with is what a member sends", () => {
     announced: true,
     unfitCount: 0,
     heardUnfitCount: 1,
+    membersDigest: 0x12345678,
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
     takesLinkRelay: false,
     silent: [],

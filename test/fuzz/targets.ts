@@ -56,6 +56,7 @@ const clusterMessages: readonly Message[] = [
     announced: true,
     unfitCount: 1,
     heardUnfitCount: 2,
+    membersDigest: 3,
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
     takesLinkRelay: true,
     silent: ["ha3"],

@@ -41,6 +41,7 @@ class Cluster {
       peerTimeoutMs: 800,
       maximumClockSkewMs: 30_000,
       heartbeatIntervalMs: 200,
+      membersDigest: 1,
     });
     const heartbeats = new Heartbeats({
       self: id,
