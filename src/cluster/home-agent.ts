@@ -38,6 +38,7 @@ import { LocationTable } from "./location-table.ts";
 import { Membership, type PeerStatus } from "./membership.ts";
 import type { HealthState, Load, Message, RelayReply } from "./message.ts";
 import { type Answer, Owner, type SafetySettings, type ServedRequest } from "./owner.ts";
+import { OwnerFinder } from "./owner-finder.ts";
 import { Placement, type PlacementMember } from "./placement.ts";
 import type { TemporaryBinding } from "./temporary-bindings.ts";
 
@@ -100,6 +101,7 @@ export class HomeAgent {
   readonly #placement: Placement;
   readonly #locations: LocationTable;
   readonly #owner: Owner;
+  readonly #finder: OwnerFinder;
   readonly #ingress: Ingress;
   readonly #registrations = new LoadMeter();
   readonly #heartbeats: Heartbeats;
@@ -168,7 +170,17 @@ export class HomeAgent {
       answer: (served, answer, now) => this.#answer(served, answer, now),
       passOn: (served, now) => this.#ingress.passOn(served, now),
     });
-    this.#ingress = new Ingress({ ...parts, settings, owner: this.#owner, replication: this.#replication, emit, send });
+    const replication = this.#replication;
+    this.#finder = new OwnerFinder({ ...parts, replication, loadFactor: settings.loadFactor });
+    this.#ingress = new Ingress({
+      ...parts,
+      settings,
+      owner: this.#owner,
+      finder: this.#finder,
+      replication,
+      emit,
+      send,
+    });
   }
 
   /** A row that was on disk at start. Before the first input only. */
@@ -284,7 +296,7 @@ export class HomeAgent {
     this.#heartbeats.configure({ members, intervalMs: heartbeatIntervalMs });
     this.#owner.configure(safetySettings(settings));
     if (policy !== before.policy || associations !== before.associations) this.#owner.setEngine(makeEngine(settings));
-    this.#ingress.configure(settings);
+    this.#finder.configure(settings);
     const temporaryCopies = temporaryCopySettings(settings);
     this.#replication.configure({ peers, settings: settings.replication, temporaryCopies }, now);
   }

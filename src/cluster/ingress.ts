@@ -1,10 +1,8 @@
 /**
- * The ingress's part: finds or picks the owner of a mobile, notes a temporary binding, relays the request, and turns the
- * temporary binding into a permanent one when the reply comes back (mission M1-M6, M14).
+ * The ingress's part: notes a temporary binding, relays the request to the owner, and turns the temporary binding into a
+ * permanent one when the reply comes back (mission M1-M6).
  */
-
-import type { MobileIdentity } from "../auth/association-table.ts";
-import type { MemberId, MobileKey, Ownership } from "../registration/binding.ts";
+import type { MemberId } from "../registration/binding.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
 import type { TemporaryCopy } from "../replication/message.ts";
 import type { Replication } from "../replication/replication.ts";
@@ -16,37 +14,19 @@ import {
   type RegistrationReply,
 } from "../wire/registration-message.ts";
 import { isAccepted } from "../wire/reply-code.ts";
-import type { BindingTable } from "./binding-table.ts";
 import type { Emit, Now, Observer } from "./io.ts";
 import { type IngressBinding, isNewerOwnership } from "./location.ts";
 import type { LocationTable } from "./location-table.ts";
 import type { Membership } from "./membership.ts";
 import type { Message, RelayReply, RelayRequest } from "./message.ts";
 import type { Owner, ServedRequest } from "./owner.ts";
-import { type Candidate, chooseOwner, type Placement } from "./placement.ts";
+import type { Orphan, OwnerFinder, Route } from "./owner-finder.ts";
 import { type TemporaryBinding, TemporaryBindings } from "./temporary-bindings.ts";
-
-/** A mobile whose owner is dead, and whose next one isn't certain yet. */
-interface Orphan {
-  readonly mobile: MobileKey;
-  readonly formerOwner: MemberId;
-}
 
 /** What is to be done once it is clear who owns the mobile. */
 interface Deferred extends Orphan {
   readonly resume: (now: Now) => void;
 }
-
-/** Who is to serve a mobile, and the ownership generation that a binding made there must at least have. */
-interface Route {
-  readonly owner: MemberId;
-  readonly generation: number;
-}
-
-/** Known of a mobile: from its row or its location. */
-type Known = Ownership;
-
-type Undecided = "unconfirmed" | Orphan;
 
 /** A request and its way here. */
 type Arrival = Pick<ServedRequest, "request" | "source" | "destination">;
@@ -65,21 +45,18 @@ export interface IngressSettings {
   readonly relayTimeoutMs: number;
   readonly hopLimit: number;
   readonly maximumPending: number;
-  readonly loadFactor: number;
 }
 
 export class Ingress {
-  #settings: IngressSettings;
+  readonly #settings: IngressSettings;
   readonly #owner: Owner;
   readonly #locations: LocationTable;
   readonly #membership: Membership;
-  readonly #placement: Placement;
   readonly #observer: Observer;
   readonly #emit: Emit;
   readonly #send: (to: MemberId, message: Message) => void;
-  readonly #candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
   readonly #replication: Replication;
-  readonly #table: BindingTable;
+  readonly #finder: OwnerFinder;
   readonly #temporary: TemporaryBindings;
   /** Requests for mobiles whose new owner is being found. */
   #deferred: Deferred[] = [];
@@ -91,31 +68,23 @@ export class Ingress {
     readonly owner: Owner;
     readonly locations: LocationTable;
     readonly membership: Membership;
-    readonly placement: Placement;
-    readonly table: BindingTable;
+    readonly finder: OwnerFinder;
     readonly replication: Replication;
     readonly observer: Observer;
     readonly emit: Emit;
     readonly send: (to: MemberId, message: Message) => void;
-    readonly candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
   }) {
     this.#settings = options.settings;
     this.#owner = options.owner;
     this.#locations = options.locations;
     this.#membership = options.membership;
-    this.#placement = options.placement;
     this.#observer = options.observer;
     this.#emit = options.emit;
     this.#send = options.send;
-    this.#candidates = options.candidates;
     this.#replication = options.replication;
-    this.#table = options.table;
+    this.#finder = options.finder;
     this.#nextRequestId = options.settings.bootCount * REQUEST_IDS_PER_BOOT_COUNT + 1;
     this.#temporary = new TemporaryBindings(options.settings.maximumPending);
-  }
-
-  configure({ loadFactor }: Pick<IngressSettings, "loadFactor">): void {
-    this.#settings = { ...this.#settings, loadFactor };
   }
 
   get temporaryBindings(): Iterable<TemporaryBinding> {
@@ -152,7 +121,7 @@ export class Ingress {
   }
 
   #forward(arrival: Arrival, now: Now): void {
-    const route = this.#route(identityOf(arrival.request), now);
+    const route = this.#finder.route(identityOf(arrival.request), now);
     if (route === "unconfirmed") this.#drop("unconfirmed", arrival.source);
     else if ("formerOwner" in route) this.#defer(route, arrival.source, (later) => this.#forward(arrival, later));
     else if (route.owner !== this.#settings.self) this.#relay(arrival, route, now);
@@ -171,7 +140,7 @@ export class Ingress {
     }
     const { source, destination, ingress, requestId } = message;
     const stale = hasWaited ? [] : [sender, ingress];
-    const route = this.#onwards(identityOf(decoded.message), stale, message, now);
+    const route = this.#finder.onwards(identityOf(decoded.message), stale, message, now);
     if (route === "unconfirmed") this.#refuseRelay(message, "unconfirmed");
     else if ("formerOwner" in route) this.#defer(route, source, (later) => this.relayed(sender, message, later, true));
     else if (route.owner === this.#settings.self) {
@@ -223,7 +192,7 @@ export class Ingress {
       this.#forward(served, now);
       return;
     }
-    const known = this.#known(identityOf(request));
+    const known = this.#finder.known(identityOf(request));
     if (known === undefined || known.owner === this.#settings.self) {
       this.#owner.serve(served, now);
       return;
@@ -265,7 +234,7 @@ export class Ingress {
     }
     const arrival: Arrival = { request: decoded.message, source: foreignAgent, destination };
     // What the dead ingress knew counts where this member knows nothing; it may be the owner itself by now.
-    const isKnown = this.#known(identityOf(decoded.message)) !== undefined;
+    const isKnown = this.#finder.known(identityOf(decoded.message)) !== undefined;
     if (isKnown || !this.#membership.isAlive(owner)) this.#forward(arrival, now);
     else this.#relay(arrival, { owner, generation: minimumGeneration }, now);
   }
@@ -287,78 +256,6 @@ export class Ingress {
       if (this.#replication.isUndecided(deferred, now)) this.#deferred.push(deferred);
       else deferred.resume(now);
     }
-  }
-
-  /** Mission M14: a binding names the owner; without one, placement picks it. */
-  #route(identity: MobileIdentity, now: Now): Route | Undecided {
-    const { self } = this.#settings;
-    if (!this.#replication.isConfirmed(now)) return "unconfirmed";
-    const known = this.#known(identity);
-    if (known !== undefined) {
-      if (known.owner === self || this.#membership.isAlive(known.owner)) return known;
-      const heir = this.#heir(identity, known, now);
-      if (heir !== undefined) return heir;
-    }
-    const generation = known === undefined ? 0 : known.generation + 1;
-    return { owner: this.#home(identity) ?? this.#placeNew(identity, now), generation };
-  }
-
-  /**
-   * The member that knows whether somebody owns the mobile: the first in its ranking that is alive, as owners tell it where
-   * their mobiles are. `undefined` if that is this member.
-   */
-  #home(identity: MobileIdentity): MemberId | undefined {
-    const home = this.#ranking(identity).find((id) => id === this.#settings.self || this.#membership.isAlive(id));
-    return home === this.#settings.self ? undefined : home;
-  }
-
-  /** Who is to own a mobile that nobody knows. Only its home decides, or members with different loads in mind would decide differently. */
-  #placeNew(identity: MobileIdentity, now: Now): MemberId {
-    const { self, loadFactor } = this.#settings;
-    if (this.#home(identity) !== undefined) return self;
-    return chooseOwner(this.#ranking(identity), this.#candidates(now), loadFactor) ?? self;
-  }
-
-  #ranking(identity: MobileIdentity): readonly MemberId[] {
-    const mobile = mobileKeyOf(identity);
-    return mobile === undefined ? [] : this.#placement.rank(mobile);
-  }
-
-  /**
-   * Where a request that others have relayed to this member goes: usually no further. `stale`: members that would not have
-   * passed it on as the owner.
-   */
-  #onwards(identity: MobileIdentity, stale: readonly MemberId[], message: RelayRequest, now: Now): Route | Undecided {
-    const { self } = this.#settings;
-    if (!this.#replication.isConfirmed(now)) return "unconfirmed";
-    const known = this.#known(identity);
-    const { minimumGeneration } = message;
-    if (known === undefined) {
-      const owner = message.hopLimit > 1 ? this.#placeNew(identity, now) : self;
-      return { owner, generation: owner === self ? Math.max(minimumGeneration, 1) : minimumGeneration };
-    }
-    if (known.owner === self) return { owner: self, generation: Math.max(minimumGeneration, known.generation) };
-    if (!this.#membership.isAlive(known.owner)) {
-      const heir = this.#heir(identity, known, now);
-      if (heir !== undefined && (!("owner" in heir) || !stale.includes(heir.owner))) return heir;
-    } else if (!stale.includes(known.owner) && known.generation >= minimumGeneration) return known;
-    // Where what we know names somebody who can't serve, our binding supersedes theirs.
-    return { owner: self, generation: Math.max(minimumGeneration, known.generation + 1) };
-  }
-
-  /** By the row itself, as owner or backup, or by what was learned of it. */
-  #known(identity: MobileIdentity): Known | undefined {
-    return this.#table.find(identity)?.ownership ?? this.#locations.find(identity);
-  }
-
-  /** Who serves a mobile whose owner is gone: the backup that decides about it; nobody, before that or another has claimed it. */
-  #heir(identity: MobileIdentity, { owner, backups, generation }: Known, now: Now): Route | Orphan | undefined {
-    const heir = this.#replication.decider(backups);
-    if (heir === undefined) return undefined;
-    if (heir !== this.#settings.self) return { owner: heir, generation: 0 };
-    const mobile = this.#table.find(identity)?.mobile ?? mobileKeyOf(identity);
-    const orphan = mobile && { mobile, formerOwner: owner };
-    return orphan && this.#replication.isUndecided(orphan, now) ? orphan : { owner: heir, generation: generation + 1 };
   }
 
   #defer(orphan: Orphan, source: Endpoint, resume: (now: Now) => void): void {
