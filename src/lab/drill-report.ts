@@ -28,11 +28,12 @@ export interface DrillSummary {
   /** Medians of the runs in which it happened. */
   readonly fibMs: number | null;
   readonly servedMs: number | null;
+  /** The most of any run: a limit on this is one for every registration. */
   readonly slowestMs: number | null;
+  readonly mostRepeated: number;
   /** Of all runs together. */
   readonly repeated: number;
-  /** The most of any run. */
-  readonly mostRepeated: number;
+  readonly denied: number;
   readonly unanswered: number;
   readonly lost: number;
   readonly limits: DrillLimits;
@@ -43,9 +44,11 @@ export interface DrillSummary {
 export interface DrillReport {
   readonly summaries: readonly DrillSummary[];
   readonly runs: readonly DrillRun[];
+  /** Why there are fewer runs than were asked for. */
+  readonly failure?: string;
 }
 
-/** A route that should go and stays is worse than any time. */
+/** A route that should go and stays is worse than any time; so is a lab in which nobody was served. */
 export function summarize(
   drill: DrillName,
   all: readonly DrillRun[],
@@ -57,15 +60,20 @@ export function summarize(
   const figures = {
     fibMs: median(runs.map(({ fibMs }) => fibMs)),
     servedMs: median(runs.map(({ servedMs }) => servedMs)),
-    slowestMs: median(runs.map(({ slowestMs }) => slowestMs)),
-    repeated: sum(({ repeated }) => repeated),
+    slowestMs: runs.reduce<number | null>((most, { slowestMs }) => largest(most, slowestMs), null),
     mostRepeated: Math.max(0, ...runs.map(({ mostRepeated }) => mostRepeated)),
+    repeated: sum(({ repeated }) => repeated),
+    denied: sum(({ denied }) => denied),
     unanswered: sum(({ unanswered }) => unanswered),
     lost: sum(({ lost }) => lost.length),
   };
   const hasStayed = leavesFib && runs.some(({ fibMs }) => fibMs === null);
+  const isUnserved = runs.some(({ slowestMs }) => slowestMs === null);
   const exceeded = (Object.keys(limits) as (keyof DrillLimits)[]).filter(
-    (measure) => (measure === "fibMs" && hasStayed) || (figures[measure] ?? 0) > (limits[measure] ?? 0),
+    (measure) =>
+      (measure === "fibMs" && hasStayed) ||
+      (measure === "unanswered" && isUnserved) ||
+      (figures[measure] ?? 0) > (limits[measure] ?? 0),
   );
   return { drill, runs: runs.length, ...figures, limits, exceeded };
 }
@@ -77,8 +85,12 @@ export function relax(limits: DrillLimits, tolerance: number): DrillLimits {
   );
 }
 
-export function haveAllPassed({ summaries }: DrillReport): boolean {
-  return summaries.every(({ exceeded }) => exceeded.length === 0);
+export function haveAllPassed({ summaries, failure }: DrillReport): boolean {
+  return failure === undefined && summaries.every(({ exceeded }) => exceeded.length === 0);
+}
+
+function largest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }
 
 /** Of those that are there; of an even number, the mean of the two in the middle. */

@@ -35,12 +35,13 @@ const FIB_MS = 15_000;
 /** How long it is watched what mobiles experience, after the route has gone. Longer than it takes to ask again, and again. */
 const OBSERVATION_MS = 3500;
 
-/** @throws LabError where the lab doesn't recover from a drill. */
+/** A failure after the first run ends the drills, and is part of the report. @throws LabError for one before. */
 export async function runDrills(lab: DrillLab, settings: DrillSettings, options: DrillOptions): Promise<DrillReport> {
   const { progress, signal } = options;
   await lab.untilWhole(signal);
   const hasBfd = await lab.hasBfd();
   const runs: DrillRun[] = [];
+  let failure: string | undefined;
   try {
     for (const drill of settings.drills) {
       const targets = targetsOf(lab, drills[drill]);
@@ -55,13 +56,15 @@ export async function runDrills(lab: DrillLab, settings: DrillSettings, options:
     }
   } catch (error) {
     // Rather why than that it was interrupted.
-    signal.throwIfAborted();
-    throw error;
+    const reason: unknown = signal.aborted ? signal.reason : error;
+    if (runs.length === 0 || !(reason instanceof Error)) throw reason;
+    failure = reason.message;
   }
-  const summaries = settings.drills.map((drill) =>
+  const played = settings.drills.filter((drill) => runs.some((run) => run.drill === drill));
+  const summaries = played.map((drill) =>
     summarize(drill, runs, settings.limitsOf(drill, hasBfd, lab.traits), drills[drill].leavesFib),
   );
-  return { summaries, runs };
+  return { summaries, runs, ...(failure === undefined ? {} : { failure }) };
 }
 
 function targetsOf(lab: DrillLab, { strikes }: Drill): readonly DrillTarget[] {
@@ -117,6 +120,7 @@ async function play(
       await delay(OBSERVATION_MS, undefined, { signal });
       if (drill.outlived) await untilServed(accepted, struckAtMs, signal);
       observedUntilMs = Date.now();
+      load.mustRun();
       const all = lab.homeAgents.map((it) => it.name);
       await check(drill.silences ? all.filter((it) => !homeAgents.includes(it)) : all);
     } finally {

@@ -45,8 +45,9 @@ describe("a summary", () => {
       fibMs: 120,
       servedMs: 1100,
       slowestMs: 1200,
-      repeated: 9,
       mostRepeated: 1,
+      repeated: 9,
+      denied: 0,
       unanswered: 2,
       lost: 0,
       limits: { fibMs: 300, lost: 0 },
@@ -59,13 +60,29 @@ describe("a summary", () => {
     ["is late", { fibMs: 301 }, ["fibMs"]],
     ["kept its route", { fibMs: null }, ["fibMs"]],
     ["left somebody unanswered", { unanswered: 1 }, ["unanswered"]],
+    ["served nobody any more", { slowestMs: null }, ["unanswered"]],
+    ["denied somebody", { denied: 1 }, ["denied"]],
     ["made somebody wait", { slowestMs: 2000 }, ["slowestMs"]],
     ["lost a registration", { lost: [{ mobile: "ip:10.64.1.1", problem: "nobody holds it" }] }, ["lost"]],
   ])("of one that %s says which limits were exceeded", (_, changes, exceeded) => {
-    const limits = { fibMs: 300, slowestMs: 1500, unanswered: 0, lost: 0 };
+    const limits = { fibMs: 300, slowestMs: 1500, denied: 0, unanswered: 0, lost: 0 };
     const summary = summarize("kill", [run(changes)], limits, true);
     expect(summary.exceeded).toEqual(exceeded);
     expect(haveAllPassed({ summaries: [summary], runs: [] })).toBe(exceeded.length === 0);
+  });
+
+  test("counts the slowest registration of all runs, whatever the median", () => {
+    const runs = [run({ slowestMs: 50 }), run({ slowestMs: null }), run({ slowestMs: 4900 }), run({ slowestMs: 50 })];
+    expect(summarize("kill", runs, { slowestMs: 100 }, true)).toMatchObject({
+      slowestMs: 4900,
+      exceeded: ["slowestMs"],
+    });
+  });
+
+  test("has not passed where a failure ended the drills", () => {
+    const summary = summarize("kill", [run()], {}, true);
+    expect(haveAllPassed({ summaries: [summary], runs: [] })).toBe(true);
+    expect(haveAllPassed({ summaries: [summary], runs: [], failure: "the lab is not whole" })).toBe(false);
   });
 
   test("counts a route that stays in one of several runs as too late, whatever the median", () => {
