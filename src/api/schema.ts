@@ -126,7 +126,8 @@ export const statusView = z.object({
     queuedChanges: count,
     unfoldedChanges: count,
     lastCommitMs: z.number().nonnegative(),
-    freeBytes: z.number().nonnegative(),
+    /** `null` where it can't be told. */
+    freeBytes: z.number().nonnegative().nullable(),
   }),
   alarms: z.array(z.object({ id: z.string(), since: time, message: z.string() })),
   /** The last ones that this member has decided about, oldest first. */

@@ -59,7 +59,7 @@ function describe(status: StatusView): string {
     ["Registrations", `${status.registrationsPerSecond.toFixed(1)}/s`],
     [
       "Store",
-      `${store.queuedChanges} changes queued, ${store.unfoldedChanges} not folded, last commit ${store.lastCommitMs.toFixed(1)} ms, ${formatBytes(store.freeBytes)} free`,
+      `${store.queuedChanges} changes queued, ${store.unfoldedChanges} not folded, last commit ${store.lastCommitMs.toFixed(1)} ms, ${store.freeBytes === null ? "room unknown" : `${formatBytes(store.freeBytes)} free`}`,
     ],
     [
       "Checks",

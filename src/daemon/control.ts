@@ -69,6 +69,7 @@ export class DaemonControl implements ControlService {
     const { owned, backup, tombstones, temporary, ingress } = agent.counts;
     const { ready, reasons, health, preference } = this.#sources.rung();
     const now = currentTime();
+    const statistics = store.statistics();
     return {
       node: config.node,
       cluster: config.cluster,
@@ -92,7 +93,7 @@ export class DaemonControl implements ControlService {
       bindings: { owned, backup, ingress, temporary, tombstones },
       moving: agent.moveProgress ?? null,
       registrationsPerSecond: agent.load(now).registrationsPerSecond,
-      store: store.statistics(),
+      store: { ...statistics, freeBytes: statistics.freeBytes ?? null },
       alarms: alarms(),
       takeovers: takeovers(),
     };

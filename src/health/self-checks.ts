@@ -90,8 +90,7 @@ export class SelfChecks {
   }
 
   #freeDisk({ store: { freeBytes } }: Vitals): Finding | undefined {
-    // Also if it can't be told; a disk that has no room at all is noticed by the store, which can't write.
-    if (freeBytes === 0) return undefined;
+    if (freeBytes === undefined) return undefined;
     const { degraded, fail } = this.#settings.freeDisk;
     const state = freeBytes < fail ? "fail" : freeBytes < degraded ? "degraded" : "pass";
     return { state, reason: `${formatBytes(freeBytes)} are free` };

@@ -86,18 +86,22 @@ export function toStoreError(file: string, error: unknown): StoreError {
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) return new StoreCorruptError(file, text);
   const code = error.code === "SQLITE_BUSY" ? "STORE_IN_USE" : "STORE_UNAVAILABLE";
   // Of its smallest file SQLite says "I/O error" where there is no space.
-  const space =
-    error.code.startsWith("SQLITE_IOERR") && freeBytes(dirname(file)) < PROBE_BYTES ? ", the disk is full" : "";
+  const space = error.code.startsWith("SQLITE_IOERR") && hasNoRoom(dirname(file)) ? ", the disk is full" : "";
   return new StoreError(code, `${file}: ${text}${space}`, { cause: error });
 }
 
-/** Free space of the file system that has `path`; 0 if it can't be told, as when the directory is gone. */
-export function freeBytes(path: string): number {
+function hasNoRoom(path: string): boolean {
+  const free = freeBytes(path);
+  return free !== undefined && free < PROBE_BYTES;
+}
+
+/** Free space of the file system that has `path`; `undefined` if it can't be told, as when the directory is gone. */
+export function freeBytes(path: string): number | undefined {
   try {
     const { bavail, bsize } = statfsSync(path);
     return bavail * bsize;
   } catch {
-    return 0;
+    return undefined;
   }
 }
 

@@ -82,6 +82,6 @@ export interface StoreStatistics {
   readonly failures: number;
   /** Why nothing can be written at present, in the words of the last attempt; absent while the store works. */
   readonly failure?: string;
-  /** Free space of the file system that holds the store; 0 if it can't be told. */
-  readonly freeBytes: number;
+  /** Free space of the file system that holds the store; `undefined` if it can't be told. */
+  readonly freeBytes: number | undefined;
 }
