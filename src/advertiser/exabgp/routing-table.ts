@@ -3,7 +3,7 @@
  * arguments. The helper inside ExaBGP bounds how many paths there are; what a path is allowed to be is decided here.
  */
 import type { MemberId } from "../../registration/binding.ts";
-import { parsePrefix } from "../../wire/ipv4.ts";
+import { parseIpv4, parsePrefix } from "../../wire/ipv4.ts";
 import type { NeighborStatus } from "../advertiser.ts";
 import { type Announcer, findAnnouncer, isDirect } from "../announcers.ts";
 import type { RoutingView, SeenPath } from "../routing-view.ts";
@@ -12,6 +12,8 @@ import type { PathReport } from "./helper-protocol.ts";
 
 /** A router sends what it has right after its session has come up; most don't say when that is all (RFC 4724 2). */
 export const SETTLE_MS = 3000;
+/** RFC 7911 3: 32 bits, which ExaBGP prints as an address or as a number. */
+const PATH_NUMBER = /^\d{1,10}$/;
 /** The helper has the same bound: this one only keeps a helper that doesn't from filling the memory. */
 const MAXIMUM_PATHS = 512;
 
@@ -70,12 +72,17 @@ export class RoutingTable {
     const session = this.#sessions.get(neighbor);
     const prefix = parsePrefix(text);
     if (!session || !prefix) return false;
+    if (pathId !== null && parseIpv4(pathId) === undefined && !PATH_NUMBER.test(pathId)) {
+      session.isBroken = true;
+      return false;
+    }
     const key = `${text} ${pathId ?? ""}`;
     this.#paths = undefined;
     session.paths.delete(key);
     if (raw === undefined) return true;
     const attributes = parseAttributes(raw);
-    if (attributes === undefined || nextHop === undefined || session.paths.size >= MAXIMUM_PATHS) {
+    const isWellFormed = attributes !== undefined && nextHop !== undefined && parseIpv4(nextHop) !== undefined;
+    if (!isWellFormed || session.paths.size >= MAXIMUM_PATHS) {
       session.isBroken = true;
       return false;
     }

@@ -134,9 +134,21 @@ describe("a view is complete", () => {
   test.each<[string, Partial<PathReport>]>([
     ["attributes that are none", { attributes: "none" }],
     ["no next hop", { nextHop: undefined } as unknown as Partial<PathReport>],
+    ["a next hop that would write to a terminal", { nextHop: "10.1.0.9\u001b[2J" }],
+    ["a next hop of another family", { nextHop: "2001:db8::1" }],
+    ["a path id that would write to a terminal", { pathId: "\u001b[2J" }],
+    ["a path id beyond what has 32 bits", { pathId: "12345678901" }],
   ])("not where it said what makes no sense: %s", (_, more) => {
     expect(table.told(path("0.0.0.1", [65001, 65012], more))).toBe(false);
     expect(isComplete()).toBe(false);
+    expect(table.view(LATER_MS).paths).toEqual([]);
+  });
+
+  test("whether it says its path ids as addresses or as numbers", () => {
+    expect(table.told(path("0.0.0.1", [65001, 65012]))).toBe(true);
+    expect(table.told(path("4294967295", [65001, 65012]))).toBe(true);
+    expect(table.told({ ...path("", [65001, 65012]), pathId: null })).toBe(true);
+    expect(isComplete()).toBe(true);
   });
 });
 
