@@ -271,7 +271,7 @@ class View:
 
     def update(self, line):
         try:
-            event = json.loads(line)["neighbor"]
+            event = json.loads(line, parse_constant=refuse_constant)["neighbor"]
             neighbor = event["address"]["peer"]
             session = self.sessions[neighbor]
         except (ValueError, RecursionError, LookupError, TypeError):
@@ -296,7 +296,7 @@ class View:
         key = (neighbor, prefix, path_id)
         session.paths.pop(key, None)
         if path is not None:
-            if len(json.dumps(path)) <= ATTRIBUTES_LIMIT and len(session.paths) < PATHS_LIMIT:
+            if fits(path) and len(session.paths) < PATHS_LIMIT:
                 session.paths[key] = path
             else:
                 self.lose(neighbor, session)
@@ -589,6 +589,19 @@ def parse(line):
     if not isinstance(message, dict):
         raise BadInput("a message that is not an object")
     return message
+
+
+def refuse_constant(name):
+    """NaN and Infinity are Python's own: JSON has none, and the daemon would end a connection that they come by."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def fits(path):
+    try:
+        return len(json.dumps(path, allow_nan=False)) <= ATTRIBUTES_LIMIT
+    except ValueError:
+        # A number such as 1e999 is JSON, but infinite by now.
+        return False
 
 
 def started_at(pid):

@@ -254,6 +254,8 @@ describe.skipIf(skipped)("what routers say", () => {
     ["what can't be read", '{ "type": "update", "10.64.0.0/12"'],
     ["a path id that is none", update("192.0.2.1", ["x".repeat(100)], 5)],
     ["attributes that are too long", update("192.0.2.1", ["0.0.0.1"], 5, "x".repeat(9000))],
+    ["a number that is none in JSON, though Python reads it", update("192.0.2.1", ["0.0.0.1"], Number.NaN)],
+    ["a number that is infinite", update("192.0.2.1", ["0.0.0.1"], 5).replace('"med": 5', '"med": -1e999')],
     ["an announcement that is no object", update("192.0.2.1", [], 5).replace('"announce": {', '"announce": 7, "x": {')],
   ])("and makes no sense is told as lost: %s", async (_, line) => {
     stage = await Stage.open(obliging, ROUTERS);
@@ -261,6 +263,7 @@ describe.skipIf(skipped)("what routers say", () => {
     stage.exabgp.say(state("192.0.2.1", "up"), line);
     await connection.receives("dropped", { neighbor: "192.0.2.1" });
     expect(paths(connection)).toEqual([]);
+    expect(connection.ended).toBe(false);
   });
 
   test("is bounded: of 600 paths, 512 are kept, and that there were more is told, also to who joins later", async () => {
