@@ -12,6 +12,8 @@ import { LineSplitter } from "./line-splitter.ts";
 /** A helper forwards lines of up to 1 MiB from ExaBGP, which JSON may make longer. */
 const LINE_LIMIT_BYTES = 8 << 20;
 const MAXIMUM_CONNECTIONS = 4;
+/** Whoever says nothing for so long makes room for the helper. One that was only slow comes again. */
+const HELLO_DEADLINE_MS = 2000;
 /** Several heartbeats must be lost before the helper withdraws. */
 const HEARTBEATS_PER_DEADLINE = 4;
 /** One heartbeat in so many is a probe. */
@@ -108,6 +110,7 @@ export class HelperChannel {
     this.#connections.add(connection);
     const lines = new LineSplitter(LINE_LIMIT_BYTES);
     let problem = "the helper closed its connection";
+    const helloDeadline = setTimeout(() => connection.destroy(), HELLO_DEADLINE_MS);
     connection.on("data", (chunk) => {
       for (const line of lines.push(chunk)) {
         if (connection.destroyed) return;
@@ -116,6 +119,7 @@ export class HelperChannel {
           problem = "the helper sent what is no message of the protocol";
           connection.destroy();
         } else if (message.type === "hello") {
+          clearTimeout(helloDeadline);
           this.#hello(connection, message);
         } else if (connection === this.#helper) {
           this.#handle(message);
@@ -126,6 +130,7 @@ export class HelperChannel {
       problem = `the helper's connection broke: ${error.message}`;
     });
     connection.on("close", () => {
+      clearTimeout(helloDeadline);
       this.#connections.delete(connection);
       if (connection === this.#helper) this.#leave(problem);
     });

@@ -1,15 +1,20 @@
 import {
   chmodSync,
-  chownSync,
+  closeSync,
+  constants,
   copyFileSync,
+  fstatSync,
+  lchownSync,
+  lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -19,6 +24,7 @@ export const HELPER_SOURCE = fileURLToPath(new URL("../../../exabgp/anyhome_exab
 /** `sun_path` of `sockaddr_un`, without its final NUL. */
 const SOCKET_PATH_BYTES = 107;
 const LEFTOVER_DEADLINE_MS = 2000;
+const WRITABLE_BY_OTHERS = 0o002;
 
 /** Who may look into the directory besides ourselves. */
 export interface Access {
@@ -75,14 +81,15 @@ export class RuntimeDirectory {
 
   /** Makes the directory ours: ends what an earlier daemon left behind, and rejects if that daemon still runs. */
   async claim(): Promise<void> {
-    mkdirSync(this.path, { recursive: true });
+    this.#make();
     if (await somebodyListens(this.socket)) throw new Error(`another daemon uses ${this.path}`);
     await this.#endLeftoverSpeaker();
     rmSync(this.socket, { force: true });
     chmodSync(this.path, 0o750);
-    if (this.#access.gid !== undefined) chownSync(this.path, -1, this.#access.gid);
+    if (this.#access.gid !== undefined) lchownSync(this.path, -1, this.#access.gid);
     const copy = `${this.helper}.new`;
-    copyFileSync(HELPER_SOURCE, copy);
+    rmSync(copy, { force: true });
+    copyFileSync(HELPER_SOURCE, copy, constants.COPYFILE_EXCL);
     this.#handOver(copy, 0o400);
     renameSync(copy, this.helper);
   }
@@ -104,7 +111,8 @@ export class RuntimeDirectory {
 
   /** Remembers the running ExaBGP, for a daemon that finds it left over. */
   recordSpeaker(pid: number): void {
-    writeFileSync(this.#speakerRecord, `${pid} ${processStart(pid)}\n`, { mode: 0o600 });
+    rmSync(this.#speakerRecord, { force: true });
+    writeFileSync(this.#speakerRecord, `${pid} ${processStart(pid)}\n`, { mode: 0o600, flag: "wx" });
   }
 
   /** Removes the files; the directory may have been made by somebody else, and stays. */
@@ -114,9 +122,32 @@ export class RuntimeDirectory {
     }
   }
 
+  /**
+   * Nobody who isn't trusted may have had a hand in it: what we do in there is done as root, as a rule, and a link that somebody
+   * has put there would lead it elsewhere.
+   */
+  #make(): void {
+    mkdirSync(dirname(this.path), { recursive: true });
+    try {
+      mkdirSync(this.path, { mode: 0o750 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const found = lstatSync(this.path);
+    if (!found.isDirectory()) throw new Error(`${this.path} is not a directory`);
+    if (found.uid !== 0 && found.uid !== process.getuid?.()) {
+      throw new Error(
+        `${this.path} belongs to another user (${found.uid}), who could lead us elsewhere by links in it`,
+      );
+    }
+    if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
+      throw new Error(`${this.path} can be written by every user, who could lead us elsewhere by links in it`);
+    }
+  }
+
   #handOver(path: string, mode: number): void {
     const { uid, gid, isGroupShared } = this.#access;
-    if (uid !== undefined || gid !== undefined) chownSync(path, uid ?? -1, gid ?? -1);
+    if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? -1, gid ?? -1);
     chmodSync(path, isGroupShared ? mode | 0o040 : mode);
   }
 
@@ -131,14 +162,21 @@ export class RuntimeDirectory {
       process.kill(pid, "SIGKILL");
       await delay(10);
     }
-    rmSync(this.#speakerRecord);
+    rmSync(this.#speakerRecord, { force: true });
   }
 }
 
+/** Only one that we have written: the process that it names is killed. */
 function readSpeakerRecord(path: string): [number, string] | [undefined] {
   try {
-    const [, pid, start] = /^(\d+) (\d+)\n$/.exec(readFileSync(path, "utf8")) ?? [];
-    return pid === undefined || start === undefined ? [undefined] : [Number(pid), start];
+    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      if (fstatSync(file).uid !== process.getuid?.()) return [undefined];
+      const [, pid, start] = /^(\d+) (\d+)\n$/.exec(readFileSync(file, "utf8")) ?? [];
+      return pid === undefined || start === undefined ? [undefined] : [Number(pid), start];
+    } finally {
+      closeSync(file);
+    }
   } catch {
     return [undefined];
   }

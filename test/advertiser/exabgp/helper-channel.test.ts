@@ -205,3 +205,21 @@ test("says nothing when the connection is closed from this side", async () => {
   await until("the end of the connection", () => other.ended);
   expect(log).toEqual(["joined exabgp 4.2.21"]);
 });
+
+test("those who connect and say nothing make room for the helper, and whoever has joined stays", async () => {
+  channel.expect(RUN);
+  const idle = Array.from({ length: 4 }, helper);
+  await until("the daemon to greet them", () => idle.every(({ received }) => received.length > 0));
+  const early = helper();
+  early.send(HELLO);
+  await until("a fifth to be turned away", () => early.ended);
+  await until("the idle to be ended", () => idle.every(({ ended }) => ended));
+  const fake = helper();
+  fake.send(HELLO);
+  fake.obey();
+  await until("the helper to join", () => log.includes("joined exabgp 4.2.21"));
+  const later = helper();
+  await until("another one to be ended", () => later.ended);
+  expect(fake.ended).toBe(false);
+  expect(log).toEqual(["joined exabgp 4.2.21"]);
+});
