@@ -53,6 +53,7 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
     );
   }
   checkHealth(sections, error);
+  warnAboutSilence(draft, problems);
   warnAboutReach(draft, homeNetworks, problems);
 }
 
@@ -88,6 +89,12 @@ function checkHealth({ health }: Draft["sections"], error: Report): void {
   if (!health) return;
   const { damping, "free-disk": freeDisk, exec } = health;
   if (damping.reuse >= damping.suppress) error(["health", "damping", "reuse"], "must be less than suppress");
+  // RFC 2439 4.2: what may be reused within the longest time can't be more than this.
+  const ceiling = damping.reuse * 2 ** (damping.maximum / damping["half-life"]);
+  if (ceiling < damping.suppress) {
+    const message = `is too short for damping to ever act: no penalty that decays to reuse in this time, by half in each half-life, is more than ${ceiling.toFixed(2)}, and suppress is ${damping.suppress}`;
+    error(["health", "damping", "maximum"], message);
+  }
   for (const limit of ["event-loop", "store-latency", "receive-overflows", "clock"] as const) {
     const { degraded, fail } = health[limit];
     if (fail < degraded) error(["health", limit, "fail"], "must not be less than degraded");
@@ -191,6 +198,23 @@ function checkSpeakers(sections: Draft["sections"], node: string | undefined, er
       error(["members", index, section, "neighbors", neighbor], "is a neighbor already");
     repeated((bgp?.neighbors ?? []).map(({ address }) => address)).forEach(report("bgp"));
     repeated(bfd?.neighbors ?? []).forEach(report("bfd"));
+  }
+}
+
+/** Routers keep the routes of who falls silent, until BFD or the hold time tells them. */
+function warnAboutSilence({ source, sections }: Draft, problems: Problems): void {
+  const { members = [], advertiser } = sections;
+  if (advertiser?.type !== "exabgp") return;
+  for (const [index, { bgp, bfd }] of members.entries()) {
+    const watching = new Set(bfd?.neighbors);
+    const unwatched = (bgp?.neighbors ?? []).map(({ address }) => address).filter((router) => !watching.has(router));
+    if (unwatched.length === 0) continue;
+    const warn = (message: string) =>
+      problems.warn(source, ["members", index], `has no bfd with ${unwatched.map(formatIpv4).join(", ")}, ${message}`);
+    if (advertiser["hold-time"] === 0) warn("and hold-time is 0s: when this host vanishes, its routes stay for ever");
+    if (advertiser.mode === "sidecar") {
+      warn("and mode is sidecar: when the helper in ExaBGP is stopped, nobody notices that the daemon dies");
+    }
   }
 }
 

@@ -65,7 +65,9 @@ export const health = section({
     maximum: field
       .duration({ from: "1s", to: "1d", example: "4m" })
       .prefault("4m")
-      .describe("Nobody is kept `degraded` by damping for longer."),
+      .describe(
+        "Nobody is kept `degraded` by damping for longer; `reuse` doubled in each half-life of it must reach `suppress`.",
+      ),
   })
     .prefault({})
     .describe("A member that falls again and again stays announced, and others are preferred."),

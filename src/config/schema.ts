@@ -262,7 +262,7 @@ const advertiser = z.discriminatedUnion(
       "hold-time": field
         .duration({ from: "3s", to: "65535s", also: "0s", example: "9s", wholeSeconds: true })
         .prefault("9s")
-        .describe("BGP hold time; 0s switches keepalives off."),
+        .describe("BGP hold time; 0s switches keepalives off, so that only BFD notices when a host vanishes."),
       "heartbeat-timeout": field
         .duration({ from: "100ms", to: "1m", example: "1s" })
         .prefault("1s")

@@ -121,7 +121,7 @@ describe.concurrent("run", () => {
 describe.concurrent("exabgp", () => {
   const bgp = "bgp: { as: 65011, router-id: 10.9.9.9, neighbors: [{ address: 10.1.0.1, as: 65001, med: 7 }] }";
   const yaml = (mode: string) =>
-    `${minimal.replace("10.1.0.11", `10.1.0.11\n    ${bgp}`)}advertiser: { type: exabgp, mode: ${mode}, runtime-directory: /run/shared }\n`;
+    `${minimal.replace("10.1.0.11", `10.1.0.11\n    ${bgp}\n    bfd: { neighbors: [10.1.0.1] }`)}advertiser: { type: exabgp, mode: ${mode}, runtime-directory: /run/shared }\n`;
 
   test("prints the files of a sidecar", async () => {
     using directory = new ConfigDirectory();

@@ -192,6 +192,11 @@ describe("how parts fit together", () => {
     ],
     [
       "10.1.0.12",
+      "10.1.0.12\nhealth: { damping: { maximum: 90s } }",
+      "10:31: error: health.damping.maximum: is too short for damping to ever act: no penalty that decays to reuse in this time, by half in each half-life, is more than 2.83, and suppress is 3",
+    ],
+    [
+      "10.1.0.12",
       "10.1.0.12\nhealth: { clock: { degraded: 2s, fail: 1s } }",
       "10:40: error: health.clock.fail: must not be less than degraded",
     ],
@@ -226,6 +231,27 @@ describe("how parts fit together", () => {
     expect(pools("10.70.0.0/16", "10.70.5.0/24")).toHaveLength(1);
     expect(pools("10.70.5.0/24", "10.70.0.0/16")).toHaveLength(1);
     expect(pools("10.70.0.0/24, 10.72.0.0/24", "10.70.0.255-10.70.0.255, 10.72.0.128/25")).toHaveLength(2);
+  });
+
+  test.each([
+    [
+      "advertiser: { type: exabgp, hold-time: 0s }",
+      "and hold-time is 0s: when this host vanishes, its routes stay for ever",
+    ],
+    [
+      "advertiser: { type: exabgp, mode: sidecar }",
+      "and mode is sidecar: when the helper in ExaBGP is stopped, nobody notices that the daemon dies",
+    ],
+  ])("a silence that no router would notice deserves a warning, without BFD: %s", (advertiser, warning) => {
+    const bgp = (routers: readonly string[], bfd = "") =>
+      `10.1.0.12\n    bgp: { as: 65012, router-id: 10.1.0.12, neighbors: [${routers.map((it) => `{ address: ${it}, as: 65001 }`).join(", ")}] }${bfd}\n`;
+    using directory = new ConfigDirectory();
+    const problems = (speaker: string) =>
+      directory.problems(minimal.replace("10.1.0.12\n", speaker) + advertiser, "ha2");
+    expect(problems(bgp(["10.1.0.1", "10.1.0.2"], "\n    bfd: { neighbors: [10.1.0.1] }"))).toEqual([
+      `anyhome.yaml:8:5: warning: members[1]: has no bfd with 10.1.0.2, ${warning}`,
+    ]);
+    expect(problems(bgp(["10.1.0.1"], "\n    bfd: { neighbors: [10.1.0.1] }"))).toEqual([]);
   });
 
   test.each([
