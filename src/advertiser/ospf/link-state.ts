@@ -5,13 +5,15 @@
 import { z } from "zod";
 import { type Ipv4Prefix, parseIpv4, parsePrefix } from "../../wire/ipv4.ts";
 
-/** In the order in which they are put. */
-export const LINK_STATE_COMMANDS = [
+/** Of this router alone: neighbors, interfaces, and what it announces. */
+export const ownCommands = (routerId: string) => [
   "show ip ospf neighbor json",
   "show ip ospf interface json",
-  "show ip ospf database router json",
-  "show ip ospf database network json",
-] as const;
+  `show ip ospf database router ${routerId} json`,
+];
+
+/** Of all routers of the area, however many there are. */
+export const AREA_COMMANDS = ["show ip ospf database router json", "show ip ospf database network json"] as const;
 
 export interface OspfNeighbor {
   readonly address: string;
@@ -32,13 +34,13 @@ export interface OspfRouter {
   readonly stubs: readonly StubNetwork[];
 }
 
-export interface LinkState {
+export interface OwnState {
   readonly routerId: string;
   readonly neighbors: readonly OspfNeighbor[];
   /** The metric of each interface that OSPF runs on. */
   readonly costs: ReadonlyMap<string, number>;
-  /** Those that can be reached from here, this one included: links of one that is gone stay in the database for an hour. */
-  readonly routers: readonly OspfRouter[];
+  /** What this router announces. */
+  readonly stubs: readonly StubNetwork[];
 }
 
 const neighborEntry = z.object({
@@ -75,12 +77,36 @@ const networksAnswer = z.object({ networkLinkStates: areasOf(networkLsa).prefaul
 /** An LSA of this age is being removed, RFC 2328 14. */
 const MAXIMUM_AGE_SECONDS = 3600;
 
-/** @throws an error where an answer isn't what it should be: the text of the `LINK_STATE_COMMANDS`' answers */
-export function readLinkState(answers: readonly string[]): LinkState {
-  const [neighbors, interfaces, routers, networks] = answers.map((text) => JSON.parse(text) as unknown);
+const isCurrent = ({ lsaAge }: z.infer<typeof advertised>) => lsaAge < MAXIMUM_AGE_SECONDS;
+
+/** @throws an error where an answer isn't what it should be: the text of the answers to `ownCommands` */
+export function readOwnState(answers: readonly string[]): OwnState {
+  const [neighbors, interfaces, router] = answers.map((text) => JSON.parse(text) as unknown);
+  const { routerId, routerLinkStates } = routersAnswer.parse(router);
+  const own = Object.values(routerLinkStates.areas).flat().filter(isCurrent);
+  return {
+    routerId,
+    neighbors: Object.values(neighborsAnswer.parse(neighbors).neighbors).flat().map(neighborOf),
+    costs: new Map(
+      Object.entries(interfacesAnswer.parse(interfaces).interfaces).flatMap(([name, { cost }]) =>
+        cost === undefined ? [] : [[name, cost]],
+      ),
+    ),
+    stubs: own
+      .filter(({ advertisingRouter }) => advertisingRouter === routerId)
+      .flatMap(({ routerLinks }) => Object.values(routerLinks).flatMap(stubOf)),
+  };
+}
+
+/**
+ * Those that can be reached from here, this one included: links of one that is gone stay in the database for an hour.
+ *
+ * @throws as above, for `AREA_COMMANDS`
+ */
+export function readRouters(answers: readonly string[]): readonly OspfRouter[] {
+  const [routers, networks] = answers.map((text) => JSON.parse(text) as unknown);
   const { routerId, routerLinkStates } = routersAnswer.parse(routers);
   const { networkLinkStates } = networksAnswer.parse(networks);
-  const isCurrent = ({ lsaAge }: z.infer<typeof advertised>) => lsaAge < MAXIMUM_AGE_SECONDS;
   const routerLsas = Object.values(routerLinkStates.areas).flat().filter(isCurrent);
   const reachable = reachableFrom(
     routerId,
@@ -91,16 +117,7 @@ export function readLinkState(answers: readonly string[]): LinkState {
     const known = stubs.get(lsa.advertisingRouter) ?? [];
     stubs.set(lsa.advertisingRouter, [...known, ...Object.values(lsa.routerLinks).flatMap(stubOf)]);
   }
-  return {
-    routerId,
-    neighbors: Object.values(neighborsAnswer.parse(neighbors).neighbors).flat().map(neighborOf),
-    costs: new Map(
-      Object.entries(interfacesAnswer.parse(interfaces).interfaces).flatMap(([name, { cost }]) =>
-        cost === undefined ? [] : [[name, cost]],
-      ),
-    ),
-    routers: [...stubs].filter(([id]) => reachable.has(id)).map(([id, stubs]) => ({ id, stubs })),
-  };
+  return [...stubs].filter(([id]) => reachable.has(id)).map(([id, stubs]) => ({ id, stubs }));
 }
 
 function neighborOf(entry: z.infer<typeof neighborEntry>): OspfNeighbor {

@@ -16,7 +16,15 @@ import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, S
 import type { Announcer } from "../announcers.ts";
 import { type RoutingView, UNKNOWN_VIEW } from "../routing-view.ts";
 import { interfaceFor, Leases, type OpenInterface } from "./leases.ts";
-import { LINK_STATE_COMMANDS, type LinkState, readLinkState, type StubNetwork } from "./link-state.ts";
+import {
+  AREA_COMMANDS,
+  type OspfRouter,
+  type OwnState,
+  ownCommands,
+  readOwnState,
+  readRouters,
+  type StubNetwork,
+} from "./link-state.ts";
 import { Neighbors } from "./neighbors.ts";
 import { routingViewOf } from "./view.ts";
 import { askVty } from "./vty.ts";
@@ -45,6 +53,10 @@ const LOOK_INTERVAL_MS = 1000;
 const EAGER_LOOK_INTERVAL_MS = 50;
 const EAGER_MS = 2000;
 const VTY_TIMEOUT_MS = 1000;
+/** The area is looked through in a part of the main loop's time only: one in so many. */
+const AREA_LOOK_SHARE = 20;
+/** After an area that couldn't be looked through. */
+const AREA_PAUSE_MS = 10_000;
 /** `stop` waits so long for ospfd's withdrawal before it removes the interfaces, which withdraws too. */
 const WITHDRAWAL_DEADLINE_MS = 1000;
 
@@ -54,7 +66,11 @@ export class OspfAdvertiser implements Advertiser {
   readonly #neighbors: Neighbors;
   #members: readonly Member[];
   #leases: Leases | undefined;
-  #linkState: LinkState | undefined;
+  #own: OwnState | undefined;
+  /** `undefined`: not known. */
+  #routers: readonly OspfRouter[] | undefined;
+  #areaProblem: string | undefined;
+  #nextAreaLookMs = 0;
   #desired: readonly Advertisement[] = [];
   #applied: readonly Advertisement[] = [];
   #view: RoutingView = UNKNOWN_VIEW;
@@ -196,9 +212,13 @@ export class OspfAdvertiser implements Advertiser {
 
   async #look(): Promise<void> {
     try {
-      this.#linkState = readLinkState(await askVty(this.#options.vtyPath, LINK_STATE_COMMANDS, VTY_TIMEOUT_MS));
+      const commands = ownCommands(this.#ownRouterId ?? "");
+      this.#own = readOwnState(await askVty(this.#options.vtyPath, commands, VTY_TIMEOUT_MS));
+      await this.#lookThroughArea();
     } catch (error) {
-      this.#linkState = undefined;
+      this.#own = undefined;
+      this.#routers = undefined;
+      this.#nextAreaLookMs = 0;
       this.#failed((error as Error).message);
     }
     if (this.#state === "stopped") return;
@@ -208,44 +228,71 @@ export class OspfAdvertiser implements Advertiser {
     this.#lookIn(isEager ? EAGER_LOOK_INTERVAL_MS : LOOK_INTERVAL_MS);
   }
 
+  /** Who else announces. Where the area is too large for that, it isn't known, and the announcement stays. */
+  async #lookThroughArea(): Promise<void> {
+    if (performance.now() < this.#nextAreaLookMs) return;
+    try {
+      const answers = await askVty(this.#options.vtyPath, AREA_COMMANDS, VTY_TIMEOUT_MS);
+      const startedMs = performance.now();
+      this.#routers = readRouters(answers);
+      const now = performance.now();
+      this.#nextAreaLookMs = now + (now - startedMs) * (AREA_LOOK_SHARE - 1);
+      this.#areaProblem = undefined;
+    } catch (error) {
+      this.#routers = undefined;
+      this.#nextAreaLookMs = performance.now() + AREA_PAUSE_MS;
+      const problem = `who else announces isn't known, as the area can't be looked through: ${(error as Error).message}`;
+      if (this.#areaProblem !== problem) this.#options.log.event("speaker-problem", { problem });
+      this.#areaProblem = problem;
+    }
+  }
+
+  /** As it must be. */
+  get #ownRouterId(): string | undefined {
+    const self = this.#members.find(({ id }) => id === this.#options.self);
+    return self && formatIpv4(self.address);
+  }
+
   /** Routers have been told what is desired, and nothing else. */
   get #isSettled(): boolean {
     return this.#applied.length === this.#desired.length && this.#desired.every((it) => this.#applied.includes(it));
   }
 
   #learn(): void {
-    const linkState = this.#linkState;
+    const own = this.#own;
     const { prefixes, self } = this.#options;
-    this.#neighbors.update(linkState?.neighbors ?? [], Date.now());
-    if (linkState === undefined) {
+    this.#neighbors.update(own?.neighbors ?? [], Date.now());
+    if (own === undefined) {
       this.#confirm([]);
       this.#view = UNKNOWN_VIEW;
       return;
     }
     // Without an adjacency, ospfd tells what it has to nobody.
-    const isHeard = linkState.neighbors.some(({ state }) => state === "Full");
-    const own = isHeard ? (linkState.routers.find(({ id }) => id === linkState.routerId)?.stubs ?? []) : [];
+    const isHeard = own.neighbors.some(({ state }) => state === "Full");
+    const told = isHeard ? own.stubs : [];
     const leaving = this.#applied.filter((it) => !this.#desired.some((wanted) => isSamePrefix(wanted, it)));
     this.#confirm([
-      ...this.#desired.filter((it) => this.#isOriginated(it, own, linkState)),
-      ...leaving.filter(({ prefix }) => stubsOf(own, prefix).length > 0),
+      ...this.#desired.filter((it) => this.#isOriginated(it, told, own)),
+      ...leaving.filter(({ prefix }) => stubsOf(told, prefix).length > 0),
     ]);
-    this.#view = routingViewOf(linkState, { prefixes, self, members: this.#members });
-    const problem = this.#problemWith(linkState);
+    this.#view =
+      this.#routers === undefined
+        ? UNKNOWN_VIEW
+        : routingViewOf(own, this.#routers, { prefixes, self, members: this.#members });
+    const problem = this.#problemWith(own);
     if (problem !== undefined) this.#failed(problem);
     else if (this.#leases !== undefined) this.#state = "running";
   }
 
   /** With the metric of the interface that it shall be on, and not also with that of another one. */
-  #isOriginated({ prefix, preference }: Advertisement, own: readonly StubNetwork[], { costs }: LinkState): boolean {
-    const stubs = stubsOf(own, prefix);
+  #isOriginated({ prefix, preference }: Advertisement, told: readonly StubNetwork[], { costs }: OwnState): boolean {
+    const stubs = stubsOf(told, prefix);
     const cost = costs.get(interfaceFor(this.#options.interfaceName, preference));
     return stubs.length > 0 && stubs.every(({ metric }) => cost === undefined || metric === cost);
   }
 
-  #problemWith({ routerId, costs }: LinkState): string | undefined {
-    const self = this.#members.find(({ id }) => id === this.#options.self);
-    const expected = self && formatIpv4(self.address);
+  #problemWith({ routerId, costs }: OwnState): string | undefined {
+    const expected = this.#ownRouterId;
     if (routerId !== expected)
       return `ospfd has the router id ${routerId}: set it to this member's address, ${expected}`;
     if (this.#leases === undefined || performance.now() - this.#changedMs < EAGER_MS) return undefined;

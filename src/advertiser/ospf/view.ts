@@ -2,14 +2,15 @@ import type { MemberId } from "../../registration/binding.ts";
 import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../../wire/ipv4.ts";
 import type { Announcer } from "../announcers.ts";
 import type { RoutingView, SeenPath } from "../routing-view.ts";
-import type { LinkState } from "./link-state.ts";
+import type { OspfRouter, OwnState } from "./link-state.ts";
 
 /**
  * Who announces, by the link-state database, which is the same in all routers of the area (mission M9). Our own announcement is
  * seen in a neighbor that has acknowledged it.
  */
 export function routingViewOf(
-  { routerId, neighbors, routers }: LinkState,
+  { routerId, neighbors }: OwnState,
+  routers: readonly OspfRouter[],
   {
     prefixes,
     self,

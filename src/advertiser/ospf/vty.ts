@@ -13,7 +13,10 @@ export function askVty(path: string, commands: readonly string[], timeoutMs: num
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     const answers: string[] = [];
-    let received = Buffer.alloc(0);
+    let chunks: Buffer[] = [];
+    let length = 0;
+    /** Of what was received, up to the length of an end. */
+    let tail = Buffer.alloc(0);
     const deadline = setTimeout(() => fail(`does not answer within ${timeoutMs} ms`), timeoutMs);
     const end = () => {
       clearTimeout(deadline);
@@ -33,16 +36,19 @@ export function askVty(path: string, commands: readonly string[], timeoutMs: num
     };
     socket.on("connect", ask);
     socket.on("data", (chunk) => {
-      received = Buffer.concat([received, chunk]);
-      if (received.length > MAXIMUM_ANSWER_BYTES) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MAXIMUM_ANSWER_BYTES) {
         fail("answers more than can be looked through");
         return;
       }
-      const end = received.length - END_LENGTH;
-      if (end < 0 || received.readUIntBE(end, 3) !== 0) return;
-      const text = received.toString("utf8", 0, end);
-      const result = received[end + 3];
-      received = Buffer.alloc(0);
+      tail = Buffer.concat([tail, chunk.subarray(-END_LENGTH)]).subarray(-END_LENGTH);
+      if (tail.length < END_LENGTH || tail.readUIntBE(0, 3) !== 0) return;
+      const text = Buffer.concat(chunks).toString("utf8", 0, length - END_LENGTH);
+      const result = tail[3];
+      chunks = [];
+      length = 0;
+      tail = Buffer.alloc(0);
       if (result === 0) {
         answers.push(text);
         ask();

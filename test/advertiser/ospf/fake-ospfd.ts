@@ -21,6 +21,8 @@ export class FakeOspfd {
   ];
   costs: Record<string, number> = {};
   routers: FakeRouter[] = [];
+  /** So much more is in the database of the area. */
+  areaBytes = 0;
   /** Reads, and says nothing. */
   hangs = false;
   /** Instead of an answer to anything. */
@@ -75,7 +77,16 @@ export class FakeOspfd {
           interfaces: Object.fromEntries(Object.entries(this.costs).map(([name, cost]) => [name, { cost }])),
         };
       case "show ip ospf database router json":
-        return { routerId: this.routerId, routerLinkStates: area(this.routers.map(routerLsa)) };
+        return {
+          routerId: this.routerId,
+          routerLinkStates: area(this.routers.map(routerLsa)),
+          padding: "x".repeat(this.areaBytes),
+        };
+      case "show ip ospf database router 10.1.0.11 json":
+        return {
+          routerId: this.routerId,
+          routerLinkStates: area(this.routers.filter(({ id }) => id === "10.1.0.11").map(routerLsa)),
+        };
       case "show ip ospf database network json":
         return { networkLinkStates: area(this.#networkLsas()) };
       default:

@@ -207,6 +207,28 @@ describe("an OSPF advertiser", () => {
     await until("ospfd to be back", () => it.status().speaker === "running" && it.status().applied.length === 1);
   });
 
+  it("in an area too large to be looked through announces all the same, and says that who else does isn't known", async () => {
+    ospfd.areaBytes = 17 << 20;
+    const it = make();
+    await it.start();
+    it.set([announcement()]);
+    await until("the announcement", () => it.status().applied.length === 1);
+    expect(it.status().speaker).toBe("running");
+    expect(announcersOf(it.status().view, NETWORK)).toBeUndefined();
+    expect(events.filter(({ event }) => event === "speaker-problem")).toMatchObject([
+      { fields: { problem: expect.stringMatching(/who else announces isn't known.*more than can be looked through/) } },
+    ]);
+  });
+
+  it("looks through an answer of several MiB, which comes in many pieces", async () => {
+    ospfd.areaBytes = 8 << 20;
+    const it = make();
+    await it.start();
+    it.set([announcement()]);
+    await until("itself to be seen", () => announcersOf(it.status().view, NETWORK)?.length === 1);
+    expect(events.filter(({ event }) => event === "speaker-problem")).toEqual([]);
+  });
+
   it("that runs on none of our interfaces is told of", async () => {
     const it = make();
     await it.start();
