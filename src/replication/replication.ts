@@ -206,7 +206,10 @@ export class Replication implements Safety {
 
   peerChanged(member: MemberId, state: PeerStatus["state"], now: Now): void {
     if (state === "dead") this.#died(member, now);
-    if (state === "alive") this.#takeover.revived(member);
+    if (state === "alive") {
+      this.#takeover.revived(member);
+      this.#replicator.revived(member);
+    }
     if (state === "dead" || state === "alive" || state === "skewed") this.#startReview(member);
   }
 

@@ -127,6 +127,12 @@ export class Replicator {
     this.#startStrays(peer, link);
   }
 
+  /** It can be relayed to: what was kept because it couldn't be may go. */
+  revived(peer: MemberId): void {
+    const link = this.#links.get(peer);
+    if (link?.isAvailable) this.#startStrays(peer, link);
+  }
+
   closed(peer: MemberId): void {
     this.#links.get(peer)?.closed();
   }
@@ -316,9 +322,12 @@ export class Replicator {
     else this.#sendStray(row.mobile);
   }
 
-  /** As far as we know, enough others have it. */
-  #isSafe({ ownership: { backups } }: Binding): boolean {
-    return backups.length >= this.#options.necessaryBackups();
+  /**
+   * As far as we know, enough others have it, and we can relay to its owner. If we can't, as in the moment in which a partition
+   * ends, requests are served here: without the row old ones would be accepted.
+   */
+  #isSafe({ ownership: { owner, backups } }: Binding): boolean {
+    return this.#options.membership.isAlive(owner) && backups.length >= this.#options.necessaryBackups();
   }
 
   /** What is said of rows must not overtake them. */
