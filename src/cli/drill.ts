@@ -1,10 +1,10 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
-import type { DrillLab } from "../lab/drill-lab.ts";
-import { type DrillReport, type DrillSummary, haveAllPassed, relax } from "../lab/drill-report.ts";
-import { DRILLS, type DrillLimits, type DrillName, drills, LARGE_DRILLS } from "../lab/drills.ts";
-import { drillLab } from "../lab/find-drill-lab.ts";
+import type { DrillLab } from "../lab/drill/drill-lab.ts";
+import { type DrillReport, type DrillSummary, haveAllPassed, relax } from "../lab/drill/drill-report.ts";
+import { DRILLS, type DrillLimits, type DrillName, drills, LARGE_DRILLS } from "../lab/drill/drills.ts";
+import { drillLab } from "../lab/drill/find-drill-lab.ts";
+import { runDrills } from "../lab/drill/run-drills.ts";
 import { LabError } from "../lab/lab-error.ts";
-import { runDrills } from "../lab/run-drills.ts";
 import { table } from "../text/columns.ts";
 import { CliError } from "./exit.ts";
 import { nameOption, onLab } from "./lab.ts";

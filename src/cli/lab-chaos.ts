@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from "commander";
-import { AcceptedLog } from "../lab/accepted-log.ts";
-import { type ChaosReport, isPromiseKept, runChaos, settledFindings } from "../lab/chaos.ts";
-import { type ChaosFindings, type Finding, isClean } from "../lab/chaos-check.ts";
-import { FAULT_KINDS, FAULT_MEANINGS, type FaultKind } from "../lab/chaos-faults.ts";
-import type { Lab } from "../lab/lab.ts";
+import { AcceptedLog } from "../lab/chaos/accepted-log.ts";
+import { type ChaosReport, isPromiseKept, runChaos, settledFindings } from "../lab/chaos/chaos.ts";
+import { type ChaosFindings, type Finding, isClean } from "../lab/chaos/chaos-check.ts";
+import { FAULT_KINDS, FAULT_MEANINGS, type FaultKind } from "../lab/chaos/chaos-faults.ts";
 import { LabError } from "../lab/lab-error.ts";
+import type { Lab } from "../lab/namespaces/lab.ts";
 import { fields } from "../text/columns.ts";
 import { CliError } from "./exit.ts";
 import { integerBetween, parsePositiveNumber } from "./option-values.ts";

@@ -3,7 +3,7 @@ import { Agent, request } from "undici";
 import { type ReadinessView, readinessView } from "../api/schema.ts";
 import { anyhomeConfig, type LabVariant } from "./anyhome-config.ts";
 import { LabError } from "./lab-error.ts";
-import { isRunning, startIn } from "./namespace.ts";
+import { isRunning, startIn } from "./namespaces/namespace.ts";
 import { ANYHOME_MAIN, type LabPlace } from "./place.ts";
 import type { Topology } from "./topology.ts";
 import { waitFor } from "./wait.ts";

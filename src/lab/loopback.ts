@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { stringify } from "yaml";
 import { freeUdpPorts } from "./free-port.ts";
 import { untilReady } from "./home-agent.ts";
-import type { RunResult } from "./namespace.ts";
+import type { RunResult } from "./namespaces/namespace.ts";
 import { ANYHOME_MAIN } from "./place.ts";
 import { nodesOf, type Topology } from "./topology.ts";
 

@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { FRR_DIRECTORY } from "./router.ts";
+import { FRR_DIRECTORY } from "./namespaces/router.ts";
 
 const NEEDED = [
   ["ip", "iproute2"],

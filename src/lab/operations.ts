@@ -1,4 +1,4 @@
-import type { RunOptions, RunResult } from "./namespace.ts";
+import type { RunOptions, RunResult } from "./namespaces/namespace.ts";
 import type { LabPlace } from "./place.ts";
 import type { Topology, TopologyNode } from "./topology.ts";
 

@@ -1,5 +1,5 @@
 import { identity } from "./frr-config.ts";
-import { deviceOn } from "./namespace-plan.ts";
+import { deviceOn } from "./namespaces/namespace-plan.ts";
 import { attachments, type Interface, nodeAddress, type Topology, type TopologyNode } from "./topology.ts";
 
 /** What ospfd makes of the preferences of an announcement: those of all home agents add up with the same way to each. */

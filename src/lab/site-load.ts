@@ -1,8 +1,8 @@
 /** Registrations from the site of a foreign agent, in whatever its lab is made of. */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Lab } from "./lab.ts";
-import { isRunning, kill } from "./namespace.ts";
+import type { Lab } from "./namespaces/lab.ts";
+import { isRunning, kill } from "./namespaces/namespace.ts";
 
 /** `anyhome mn load`, under way. */
 export interface SiteLoad {

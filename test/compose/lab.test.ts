@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { expect, inject, test } from "vitest";
 import { ComposeLab } from "../../src/lab/compose/compose-lab.ts";
-import { namespaces } from "../../src/lab/namespace.ts";
+import { namespaces } from "../../src/lab/namespaces/namespace.ts";
 import { ANYHOME_MAIN, labNames } from "../../src/lab/place.ts";
 import { waitFor } from "../lab/harness.ts";
 import { bgpPaths, withComposeLab } from "./harness.ts";

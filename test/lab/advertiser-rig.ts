@@ -16,10 +16,10 @@ import {
   processesIn,
   removeNamespace,
   runIn,
-} from "../../src/lab/namespace.ts";
-import { namespacePlan } from "../../src/lab/namespace-plan.ts";
+} from "../../src/lab/namespaces/namespace.ts";
+import { namespacePlan } from "../../src/lab/namespaces/namespace-plan.ts";
+import { startRouter, vtysh } from "../../src/lab/namespaces/router.ts";
 import { LabPlace } from "../../src/lab/place.ts";
-import { startRouter, vtysh } from "../../src/lab/router.ts";
 import { LAB_TOPOLOGY, nodesOf, type Topology } from "../../src/lab/topology.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import type { StandInOptions, Wish } from "./advertiser-process.ts";

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { BindingView } from "../../src/api/schema.ts";
-import { AcceptedLog } from "../../src/lab/accepted-log.ts";
-import { type AcceptedRegistration, checkCluster, findLost, isClean } from "../../src/lab/chaos-check.ts";
-import { drawFault, FAULT_KINDS } from "../../src/lab/chaos-faults.ts";
+import { AcceptedLog } from "../../src/lab/chaos/accepted-log.ts";
+import { type AcceptedRegistration, checkCluster, findLost, isClean } from "../../src/lab/chaos/chaos-check.ts";
+import { drawFault, FAULT_KINDS } from "../../src/lab/chaos/chaos-faults.ts";
 import { Random } from "../../src/sim/random.ts";
 
 const NOW_MS = Date.parse("2030-01-01T00:10:00.000Z");

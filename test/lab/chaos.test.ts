@@ -1,7 +1,7 @@
 /** The promise under load, in short; `anyhome lab chaos` is the long form. */
 import { expect, onTestFinished, test } from "vitest";
 import { peersView } from "../../src/api/schema.ts";
-import { AcceptedLog } from "../../src/lab/accepted-log.ts";
+import { AcceptedLog } from "../../src/lab/chaos/accepted-log.ts";
 import {
   ask,
   type ChaosReport,
@@ -10,10 +10,10 @@ import {
   runChaos,
   settledFindings,
   untilRecovered,
-} from "../../src/lab/chaos.ts";
-import type { ChaosFindings } from "../../src/lab/chaos-check.ts";
-import { begin, end, type Fault, type FaultKind } from "../../src/lab/chaos-faults.ts";
-import { ChaosLoad } from "../../src/lab/chaos-load.ts";
+} from "../../src/lab/chaos/chaos.ts";
+import type { ChaosFindings } from "../../src/lab/chaos/chaos-check.ts";
+import { begin, end, type Fault, type FaultKind } from "../../src/lab/chaos/chaos-faults.ts";
+import { ChaosLoad } from "../../src/lab/chaos/chaos-load.ts";
 import { nodeAddress } from "../../src/lab/topology.ts";
 import { waitFor, withLab } from "./harness.ts";
 

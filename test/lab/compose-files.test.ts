@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { COMPOSE_FILE, labFiles } from "../../src/lab/compose/lab-files.ts";
-import { namespacePlan } from "../../src/lab/namespace-plan.ts";
+import { namespacePlan } from "../../src/lab/namespaces/namespace-plan.ts";
 import { TOPOLOGIES } from "../../src/lab/topologies.ts";
 import { nodesOf } from "../../src/lab/topology.ts";
 

@@ -2,12 +2,12 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, describe, expect, test } from "vitest";
 import type { BindingView } from "../../src/api/schema.ts";
-import { mobileRows, mobileTable } from "../../src/lab/demo-mobiles.ts";
-import { Lab } from "../../src/lab/lab.ts";
+import { mobileRows, mobileTable } from "../../src/lab/demo/demo-mobiles.ts";
+import { Lab } from "../../src/lab/namespaces/lab.ts";
 import { newLabName, whereLabsRun } from "./harness.ts";
 
 function demo(...args: string[]) {
-  const script = fileURLToPath(new URL("../../src/lab/demo.ts", import.meta.url));
+  const script = fileURLToPath(new URL("../../src/lab/demo/demo.ts", import.meta.url));
   return execa(process.execPath, [script, ...args], { reject: false });
 }
 

@@ -1,9 +1,9 @@
 /** What drills make of what they have seen. It needs no lab. */
 import { describe, expect, test } from "vitest";
-import type { LoggedRegistration } from "../../src/lab/accepted-log.ts";
-import { type DrillRun, haveAllPassed, median, relax, summarize } from "../../src/lab/drill-report.ts";
-import { RouteMonitorReader } from "../../src/lab/route-watch.ts";
-import { experienced } from "../../src/lab/run-drills.ts";
+import type { LoggedRegistration } from "../../src/lab/chaos/accepted-log.ts";
+import { type DrillRun, haveAllPassed, median, relax, summarize } from "../../src/lab/drill/drill-report.ts";
+import { RouteMonitorReader } from "../../src/lab/drill/route-watch.ts";
+import { experienced } from "../../src/lab/drill/run-drills.ts";
 
 const run = (changes: Partial<DrillRun> = {}): DrillRun => ({
   drill: "kill",

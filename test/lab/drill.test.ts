@@ -1,7 +1,7 @@
 /** The drills, once each, as an operator runs them: with their limits doubled, as the machine of CI is busy. */
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { DRILLS } from "../../src/lab/drills.ts";
+import { DRILLS } from "../../src/lab/drill/drills.ts";
 import { ANYHOME_MAIN } from "../../src/lab/place.ts";
 import { withLab } from "./harness.ts";
 

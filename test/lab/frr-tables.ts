@@ -1,5 +1,5 @@
 /** What a router of the lab says of itself: the tables of FRR, not what we believe to have sent. */
-import type { Lab } from "../../src/lab/lab.ts";
+import type { Lab } from "../../src/lab/namespaces/lab.ts";
 
 /** An FRR `show` command with JSON output. */
 export async function show<T>(lab: Lab, router: string, command: string): Promise<T> {

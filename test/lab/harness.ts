@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, vi } from "vitest";
 import { findLab } from "../../src/lab/find-lab.ts";
-import { Lab, type UpOptions } from "../../src/lab/lab.ts";
+import { Lab, type UpOptions } from "../../src/lab/namespaces/lab.ts";
 import { labObstacle } from "../../src/lab/obstacle.ts";
 import { labNames } from "../../src/lab/place.ts";
 import type { Topology } from "../../src/lab/topology.ts";

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { execa } from "execa";
 import { afterEach, describe, expect, test } from "vitest";
-import { Lab } from "../../src/lab/lab.ts";
 import { LabError } from "../../src/lab/lab-error.ts";
-import { namespaces } from "../../src/lab/namespace.ts";
+import { Lab } from "../../src/lab/namespaces/lab.ts";
+import { namespaces } from "../../src/lab/namespaces/namespace.ts";
 import type { NodeStatus } from "../../src/lab/operations.ts";
 import { ANYHOME_MAIN, LabPlace, labNames } from "../../src/lab/place.ts";
 import { LAB_TOPOLOGY } from "../../src/lab/topology.ts";

@@ -5,7 +5,7 @@ import type { BindingPage, PeerView } from "../../src/api/schema.ts";
 import { FrameCodec } from "../../src/cluster/frame.ts";
 import type { RelayReply, RelayRequest } from "../../src/cluster/message.ts";
 import { readiness } from "../../src/lab/home-agent.ts";
-import type { Lab } from "../../src/lab/lab.ts";
+import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { nodeAddress } from "../../src/lab/topology.ts";
 import { formatEndpoint, formatIpv4 } from "../../src/wire/ipv4.ts";
 import { decodeRegistrationRequest } from "../../src/wire/registration-message.ts";

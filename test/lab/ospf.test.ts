@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { RoutesView, StatusView } from "../../src/api/schema.ts";
-import type { Lab } from "../../src/lab/lab.ts";
+import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { waitFor, withLab } from "./harness.ts";
 
 const HOME_AGENTS = { ha1: "10.1.0.11", ha2: "10.1.0.12", ha3: "10.1.0.13" } as const;

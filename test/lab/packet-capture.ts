@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { Lab } from "../../src/lab/lab.ts";
+import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { waitFor } from "./harness.ts";
 
 /**

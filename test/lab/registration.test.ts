@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BindingPage, BindingView, PeerView } from "../../src/api/schema.ts";
-import type { Lab } from "../../src/lab/lab.ts";
+import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 import { PacketCapture } from "./packet-capture.ts";

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { anyhomeConfig } from "../../src/lab/anyhome-config.ts";
 import { bgpdConfig } from "../../src/lab/frr-config.ts";
-import { namespacePlan } from "../../src/lab/namespace-plan.ts";
+import { namespacePlan } from "../../src/lab/namespaces/namespace-plan.ts";
 import { LAB_TOPOLOGY, nodesOf, type TopologyNode } from "../../src/lab/topology.ts";
 import { formatIpv4, ipv4, parsePrefix, prefixContains } from "../../src/wire/ipv4.ts";
 

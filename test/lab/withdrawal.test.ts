@@ -4,9 +4,9 @@
  */
 import { expect, onTestFinished, test } from "vitest";
 import type { RoutesView, StatusView } from "../../src/api/schema.ts";
-import { enter } from "../../src/lab/namespace.ts";
+import { RouteWatch } from "../../src/lab/drill/route-watch.ts";
+import { enter } from "../../src/lab/namespaces/namespace.ts";
 import type { ProcessKind } from "../../src/lab/operations.ts";
-import { RouteWatch } from "../../src/lab/route-watch.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 

@@ -6,13 +6,13 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { z } from "zod";
 import { type StatusView, statusView } from "../../api/schema.ts";
-import type { UpOptions } from "../lab.ts";
-import type { ApiAnswer } from "../lab-drills.ts";
+import type { ApiAnswer } from "../drill/lab-drills.ts";
 import { LabError } from "../lab-error.ts";
-import type { RunOptions, RunResult } from "../namespace.ts";
+import type { UpOptions } from "../namespaces/lab.ts";
+import type { RunOptions, RunResult } from "../namespaces/namespace.ts";
+import { FRR_DAEMONS, gatewaysOf, type KernelRoute } from "../namespaces/router.ts";
 import type { LabOperations, NodeStatus, ProcessKind } from "../operations.ts";
 import { LabPlace } from "../place.ts";
-import { FRR_DAEMONS, gatewaysOf, type KernelRoute } from "../router.ts";
 import { TOPOLOGIES } from "../topologies.ts";
 import {
   homeAgentsBeside,

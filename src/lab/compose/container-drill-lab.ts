@@ -1,10 +1,10 @@
 /** Drills on a lab of containers. */
-import { ChaosLoad, type ChaosLoadSettings } from "../chaos-load.ts";
-import type { DrillLoad, Isolation } from "../drill-lab.ts";
-import { type ApiAnswer, LabDrills } from "../lab-drills.ts";
+import { ChaosLoad, type ChaosLoadSettings } from "../chaos/chaos-load.ts";
+import type { DrillLoad, Isolation } from "../drill/drill-lab.ts";
+import { type ApiAnswer, LabDrills } from "../drill/lab-drills.ts";
+import { RouteWatch } from "../drill/route-watch.ts";
 import { LabError } from "../lab-error.ts";
-import { RouteWatch } from "../route-watch.ts";
-import { cut, type Direction, mend, type Reach } from "../segment-cut.ts";
+import { cut, type Direction, mend, type Reach } from "../namespaces/segment-cut.ts";
 import { attachments, nodeAddress } from "../topology.ts";
 import type { ComposeLab } from "./compose-lab.ts";
 import { startContainerLoad } from "./container-load.ts";

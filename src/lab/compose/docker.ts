@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { LabError } from "../lab-error.ts";
-import type { RunOptions, RunResult } from "../namespace.ts";
+import type { RunOptions, RunResult } from "../namespaces/namespace.ts";
 
 const LAST_LINES = 20;
 

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, wr
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { LabError } from "../lab-error.ts";
-import { doIn, ipBatch, isRunning, kill, namespaces, removeNamespace, startIn } from "../namespace.ts";
+import { doIn, ipBatch, isRunning, kill, namespaces, removeNamespace, startIn } from "../namespaces/namespace.ts";
 import { waitFor } from "../wait.ts";
 import { Docker } from "./docker.ts";
 

@@ -1,13 +1,13 @@
 /** What drills do the same way on every kind of lab: by the API and the command line of home agents. */
-import { peersView, routesView } from "../api/schema.ts";
-import { listingsOf } from "./chaos.ts";
-import type { ChaosLoadSettings } from "./chaos-load.ts";
+import { peersView, routesView } from "../../api/schema.ts";
+import { listingsOf } from "../chaos/chaos.ts";
+import type { ChaosLoadSettings } from "../chaos/chaos-load.ts";
+import { LabError } from "../lab-error.ts";
+import type { LabOperations } from "../operations.ts";
+import { waitFor } from "../wait.ts";
 import type { DrillLab, DrillLoad, DrillProcess, DrillTarget, Isolation } from "./drill-lab.ts";
 import { homeAgentsOf, sitesOf } from "./drill-targets.ts";
-import { LabError } from "./lab-error.ts";
-import type { LabOperations } from "./operations.ts";
 import type { RouteWatch } from "./route-watch.ts";
-import { waitFor } from "./wait.ts";
 
 const WHOLE_MS = 90_000;
 /** The detection time of a session whose sides send once a second. */

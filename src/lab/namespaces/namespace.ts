@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { execa } from "execa";
-import { waitFor } from "./wait.ts";
+import { waitFor } from "../wait.ts";
 
 /** A process inside a namespace. */
 export interface LabProcess {

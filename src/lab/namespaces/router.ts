@@ -1,10 +1,10 @@
 import { chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { frrFiles, type RoutingProtocol } from "./frr-files.ts";
+import { frrFiles, type RoutingProtocol } from "../frr-files.ts";
+import type { LabPlace, NodePlace } from "../place.ts";
+import type { Topology, TopologyNode } from "../topology.ts";
 import { doIn, ipJson } from "./namespace.ts";
-import type { LabPlace, NodePlace } from "./place.ts";
-import type { Topology, TopologyNode } from "./topology.ts";
 
 /** Where Debian's frr keeps its daemons. */
 export const FRR_DIRECTORY = "/usr/lib/frr";

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { LabError } from "./lab-error.ts";
+import { LabError } from "../lab-error.ts";
 
 /** A kernel's route to a prefix, from a time on. */
 export interface RouteChange {

@@ -3,11 +3,11 @@
  * Where network namespaces can't be had: the same without routers. Exit code 0 only if all of it happened.
  */
 import { parseArgs } from "node:util";
+import { Lab } from "../namespaces/lab.ts";
+import { labObstacle } from "../obstacle.ts";
 import { labDemo } from "./demo-lab.ts";
 import { loopbackDemo } from "./demo-loopback.ts";
 import { Stage } from "./demo-stage.ts";
-import { Lab } from "./lab.ts";
-import { labObstacle } from "./obstacle.ts";
 
 const USAGE = `usage: npm run demo [-- OPTIONS]
   --keep             leave the lab running to explore

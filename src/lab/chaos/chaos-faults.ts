@@ -4,12 +4,12 @@
  */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Random } from "../sim/random.ts";
-import type { Lab } from "./lab.ts";
-import { LabError } from "./lab-error.ts";
-import { cut, type Direction, mend } from "./segment-cut.ts";
-import { fillDisk, freeDisk, hasDiskOfItsOwn } from "./small-disk.ts";
-import { attachments, nodeAddress, nodesOf, type TopologyNode } from "./topology.ts";
+import type { Random } from "../../sim/random.ts";
+import { LabError } from "../lab-error.ts";
+import type { Lab } from "../namespaces/lab.ts";
+import { cut, type Direction, mend } from "../namespaces/segment-cut.ts";
+import { fillDisk, freeDisk, hasDiskOfItsOwn } from "../namespaces/small-disk.ts";
+import { attachments, nodeAddress, nodesOf, type TopologyNode } from "../topology.ts";
 
 export const FAULT_KINDS = [
   "kill",

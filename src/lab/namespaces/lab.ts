@@ -1,7 +1,12 @@
 import { randomBytes } from "node:crypto";
-import type { LabVariant } from "./anyhome-config.ts";
-import { configureHomeAgents, readiness, startHomeAgent, untilReady } from "./home-agent.ts";
-import { LabError } from "./lab-error.ts";
+import type { LabVariant } from "../anyhome-config.ts";
+import { configureHomeAgents, readiness, startHomeAgent, untilReady } from "../home-agent.ts";
+import { LabError } from "../lab-error.ts";
+import type { LabOperations, NodeStatus, ProcessKind } from "../operations.ts";
+import { ANYHOME_MAIN, LabPlace } from "../place.ts";
+import { TOPOLOGIES } from "../topologies.ts";
+import { homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "../topology.ts";
+import { waitFor } from "../wait.ts";
 import {
   becomeIn,
   doIn,
@@ -18,13 +23,8 @@ import {
   startIn,
 } from "./namespace.ts";
 import { namespacePlan } from "./namespace-plan.ts";
-import type { LabOperations, NodeStatus, ProcessKind } from "./operations.ts";
-import { ANYHOME_MAIN, LabPlace } from "./place.ts";
 import { configureFrr, FRR_DAEMONS, nextHops, startFrr, vtysh } from "./router.ts";
 import { mountSmallDisk, unmountBelow } from "./small-disk.ts";
-import { TOPOLOGIES } from "./topologies.ts";
-import { homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
-import { waitFor } from "./wait.ts";
 
 export interface UpOptions extends LabVariant {
   /** Told of each step. */

@@ -1,8 +1,8 @@
+import type { Lab } from "../namespaces/lab.ts";
+import { labNames } from "../place.ts";
+import { LAB_TOPOLOGY, nodeAddress, nodesOf } from "../topology.ts";
+import { waitFor } from "../wait.ts";
 import type { Stage } from "./demo-stage.ts";
-import type { Lab } from "./lab.ts";
-import { labNames } from "./place.ts";
-import { LAB_TOPOLOGY, nodeAddress, nodesOf } from "./topology.ts";
-import { waitFor } from "./wait.ts";
 
 /** Eight mobiles, behind one foreign agent and the other in turn. */
 const MOBILES = Array.from({ length: 8 }, (_, index) => ({

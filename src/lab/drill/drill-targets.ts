@@ -1,7 +1,8 @@
 /** Whom drills may strike in a topology. */
+
+import { LabError } from "../lab-error.ts";
+import { attachments, homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "../topology.ts";
 import type { DrillTarget } from "./drill-lab.ts";
-import { LabError } from "./lab-error.ts";
-import { attachments, homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "./topology.ts";
 
 /** Each home agent, as the router beside it sees it. */
 export function homeAgentsOf(topology: Topology): DrillTarget[] {

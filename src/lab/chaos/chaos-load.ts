@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Lab } from "./lab.ts";
-import { LabError } from "./lab-error.ts";
-import { type SiteLoad, startNamespaceLoad } from "./site-load.ts";
-import { nodesOf, type Topology } from "./topology.ts";
-import { waitFor } from "./wait.ts";
+import { LabError } from "../lab-error.ts";
+import type { Lab } from "../namespaces/lab.ts";
+import { type SiteLoad, startNamespaceLoad } from "../site-load.ts";
+import { nodesOf, type Topology } from "../topology.ts";
+import { waitFor } from "../wait.ts";
 
 export interface ChaosLoadSettings {
   /** Behind each foreign agent. */

@@ -1,5 +1,5 @@
-import type { BindingView } from "../api/schema.ts";
-import { table } from "../text/columns.ts";
+import type { BindingView } from "../../api/schema.ts";
+import { table } from "../../text/columns.ts";
 
 /** One mobile as the home agents know it. */
 export interface MobileRow {

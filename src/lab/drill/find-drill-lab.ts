@@ -1,10 +1,10 @@
-import { ComposeLab } from "./compose/compose-lab.ts";
-import { ContainerDrillLab } from "./compose/container-drill-lab.ts";
+import { ComposeLab } from "../compose/compose-lab.ts";
+import { ContainerDrillLab } from "../compose/container-drill-lab.ts";
+import { LabError } from "../lab-error.ts";
+import { Lab } from "../namespaces/lab.ts";
+import type { LabOperations } from "../operations.ts";
 import type { DrillLab } from "./drill-lab.ts";
-import { Lab } from "./lab.ts";
-import { LabError } from "./lab-error.ts";
 import { NamespaceDrillLab } from "./namespace-drill-lab.ts";
-import type { LabOperations } from "./operations.ts";
 
 /** What drills strike at, in whatever the lab is made of. */
 export function drillLab(lab: LabOperations): DrillLab {

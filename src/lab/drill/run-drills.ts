@@ -1,14 +1,14 @@
 /** Drills on a lab that is up: while mobiles register, something happens to a home agent, and its consequences are timed. */
 import { setTimeout as delay } from "node:timers/promises";
-import { AcceptedLog, type LoggedRegistration } from "./accepted-log.ts";
-import { type Finding, findLost } from "./chaos-check.ts";
-import type { ChaosLoadReport, ChaosLoadSettings } from "./chaos-load.ts";
+import { AcceptedLog, type LoggedRegistration } from "../chaos/accepted-log.ts";
+import { type Finding, findLost } from "../chaos/chaos-check.ts";
+import type { ChaosLoadReport, ChaosLoadSettings } from "../chaos/chaos-load.ts";
+import { LabError } from "../lab-error.ts";
+import { waitFor } from "../wait.ts";
 import type { DrillLab, DrillLabTraits, DrillTarget } from "./drill-lab.ts";
 import { type DrillReport, type DrillRun, summarize } from "./drill-report.ts";
 import { type Drill, type DrillLimits, type DrillName, drills } from "./drills.ts";
-import { LabError } from "./lab-error.ts";
 import type { RouteWatch } from "./route-watch.ts";
-import { waitFor } from "./wait.ts";
 
 export interface DrillSettings {
   readonly drills: readonly DrillName[];

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { type BindingView, bindingView } from "../api/schema.ts";
+import { type BindingView, bindingView } from "../../api/schema.ts";
+import type { RunResult } from "../namespaces/namespace.ts";
 import { type MobileRow, mobileRows, mobileTable } from "./demo-mobiles.ts";
-import type { RunResult } from "./namespace.ts";
 
 /** What is the same in both demos: how it is told, and how mobiles are registered and looked up. */
 export class Stage {

@@ -1,14 +1,14 @@
 /** Drills on a lab of network namespaces. */
 import { Agent, request } from "undici";
-import { directions } from "./chaos-faults.ts";
-import { ChaosLoad, type ChaosLoadSettings } from "./chaos-load.ts";
+import { directions } from "../chaos/chaos-faults.ts";
+import { ChaosLoad, type ChaosLoadSettings } from "../chaos/chaos-load.ts";
+import { LabError } from "../lab-error.ts";
+import type { Lab } from "../namespaces/lab.ts";
+import { enter } from "../namespaces/namespace.ts";
+import { cut, mend } from "../namespaces/segment-cut.ts";
 import type { DrillLoad, Isolation } from "./drill-lab.ts";
-import type { Lab } from "./lab.ts";
 import { type ApiAnswer, LabDrills } from "./lab-drills.ts";
-import { LabError } from "./lab-error.ts";
-import { enter } from "./namespace.ts";
 import { RouteWatch } from "./route-watch.ts";
-import { cut, mend } from "./segment-cut.ts";
 
 const FAULT_OF = { all: "cut-off", "home-agents": "partition" } as const satisfies Record<Isolation, string>;
 

@@ -1,6 +1,6 @@
+import { LoopbackCluster } from "../loopback.ts";
+import { LAB_TOPOLOGY } from "../topology.ts";
 import type { Stage } from "./demo-stage.ts";
-import { LoopbackCluster } from "./loopback.ts";
-import { LAB_TOPOLOGY } from "./topology.ts";
 
 /** Without routing: three home agents on the loopback interface, and mobiles that choose their ingress themselves. */
 export async function loopbackDemo(stage: Stage, obstacle: string, keep: boolean): Promise<void> {

@@ -1,7 +1,7 @@
 /** What drills need of a lab, whatever it is made of. Whoever strikes answers with the time of the blow, epoch ms. */
 
-import type { Listings } from "./chaos-check.ts";
-import type { ChaosLoadReport, ChaosLoadSettings } from "./chaos-load.ts";
+import type { Listings } from "../chaos/chaos-check.ts";
+import type { ChaosLoadReport, ChaosLoadSettings } from "../chaos/chaos-load.ts";
 import type { RouteWatch } from "./route-watch.ts";
 
 export type DrillProcess = "daemon" | "exabgp" | "helper";

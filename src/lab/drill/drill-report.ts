@@ -1,5 +1,5 @@
 /** What came of drills, against what may come of them. Pure. */
-import type { Finding } from "./chaos-check.ts";
+import type { Finding } from "../chaos/chaos-check.ts";
 import type { DrillLimits, DrillName } from "./drills.ts";
 
 export interface DrillRun {

@@ -1,8 +1,13 @@
 /** Chaos on a lab that is up: registrations go on while home agents suffer faults, and what was promised is checked. */
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
-import { bindingView, peersView } from "../api/schema.ts";
-import { Random } from "../sim/random.ts";
+import { bindingView, peersView } from "../../api/schema.ts";
+import { Random } from "../../sim/random.ts";
+import { LabError } from "../lab-error.ts";
+import type { Lab } from "../namespaces/lab.ts";
+import type { LabOperations } from "../operations.ts";
+import { nodesOf } from "../topology.ts";
+import { waitFor } from "../wait.ts";
 import { AcceptedLog } from "./accepted-log.ts";
 import {
   type ChaosFindings,
@@ -15,11 +20,6 @@ import {
 } from "./chaos-check.ts";
 import { begin, drawFault, end, type Fault, type FaultKind, mustBePossible, silenced } from "./chaos-faults.ts";
 import { ChaosLoad, type ChaosLoadReport, type ChaosLoadSettings } from "./chaos-load.ts";
-import type { Lab } from "./lab.ts";
-import { LabError } from "./lab-error.ts";
-import type { LabOperations } from "./operations.ts";
-import { nodesOf } from "./topology.ts";
-import { waitFor } from "./wait.ts";
 
 export interface ChaosSettings extends ChaosLoadSettings {
   readonly seed: number;
