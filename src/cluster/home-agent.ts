@@ -211,7 +211,11 @@ export class HomeAgent {
         this.#receiveFrame(input.payload, input.source, now);
         break;
       case "stream":
-        if (!this.#isBelieved(input.peer)) break;
+        if (!this.#isBelieved(input.peer)) {
+          // Rather no stream than one with a gap: what was said on it would never be said again.
+          this.#outputs.push({ type: "end-stream", to: input.peer, reason: "clock-skew" });
+          break;
+        }
         this.#membership.lives(input.peer, now.monotonicMs);
         this.#replication.receive(input.peer, input.message, now);
         break;

@@ -29,10 +29,28 @@ describe("a member whose clock is too far off", () => {
     expect([owner, ...(backups ?? [])]).not.toContain("ha1");
 
     cluster.clockOffsetsMs.set("ha1", 0);
+    cluster.passTime(600);
     cluster.heal();
     for (const id of ["ha2", "ha3", "ha4"]) expect(stateOf(cluster, id, "ha1")).toBe("alive");
     cluster.passTime(1000);
-    expect(cluster.agent("ha1").findBinding(identityOf(homeAddress))?.ownership.owner ?? owner).toBe(owner);
+    const owners = ["ha1", "ha2", "ha3", "ha4"].flatMap(
+      (id) => cluster.agent(id).findBinding(identityOf(homeAddress))?.ownership.owner ?? [],
+    );
+    expect(new Set(owners).size).toBe(1);
+  });
+
+  test("misses nothing of what is said on a stream that opens before a heartbeat has told that the clocks agree", () => {
+    const cluster = new TestCluster(3);
+    cluster.clockOffsetsMs.set("ha1", 31_000);
+    cluster.passTime(600);
+    cluster.clockOffsetsMs.set("ha1", 0);
+    cluster.heal();
+    // Members dial again where a stream has ended.
+    cluster.heal();
+    for (const id of ["ha2", "ha3"]) {
+      expect(cluster.agent("ha1").linkTo(id).state).toBe("streaming");
+      expect(cluster.agent(id).linkTo("ha1").state).toBe("streaming");
+    }
   });
 
   test("within the bound takes part", () => {
