@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { AcceptedLog } from "../lab/chaos/accepted-log.ts";
 import { type ChaosReport, isPromiseKept, runChaos, settledFindings } from "../lab/chaos/chaos.ts";
 import { type ChaosFindings, type Finding, isClean } from "../lab/chaos/chaos-check.ts";
-import { FAULT_KINDS, FAULT_MEANINGS, type FaultKind } from "../lab/chaos/chaos-faults.ts";
+import { FAULT_KINDS, FAULT_MEANINGS, type FaultKind, USUAL_FAULTS } from "../lab/chaos/chaos-faults.ts";
 import { LabError } from "../lab/lab-error.ts";
 import type { Lab } from "../lab/namespaces/lab.ts";
 import { fields } from "../text/columns.ts";
@@ -43,9 +43,12 @@ export function chaosCommand(inLab: (options: object, action: (lab: Lab) => Prom
     .option("--rate <per second>", "registrations, from all foreign agents together", parsePositiveNumber, 500)
     .option("--mobiles <count>", "behind each foreign agent", integerBetween(1, 262_144), 2000)
     .option("--lifetime <seconds>", "that mobiles ask for", integerBetween(1, 65_534), 1800)
-    .option("--faults <kinds>", "which, separated by commas; all that need no --disk if not given", parseFaults, [
-      ...FAULT_KINDS.filter((kind) => kind !== "disk-full"),
-    ])
+    .option(
+      "--faults <kinds>",
+      "which, separated by commas; all that need no option of `lab up` if not given",
+      parseFaults,
+      [...USUAL_FAULTS],
+    )
     .addOption(outputOption())
     .addHelpText(
       "after",
@@ -57,7 +60,8 @@ Exit code 0: what was accepted is held, by all who should, with one owner each; 
 
 Examples:
   anyhome lab chaos --rounds 20 --faults kill --rate 2000
-  anyhome lab up --disk 64 && anyhome lab chaos --faults disk-full,kill --seed 7 -o json`,
+  anyhome lab up --disk 64 && anyhome lab chaos --faults disk-full,kill --seed 7 -o json
+  anyhome lab up --clocks && anyhome lab chaos --faults clock-ahead,clock-behind,kill`,
     )
     .action((options: ChaosCommandOptions) => inLab(options, (lab) => chaos(lab, options)));
 }

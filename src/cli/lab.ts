@@ -27,6 +27,7 @@ interface UpCommandOptions extends Named {
   readonly topology: TopologyName;
   readonly keepOnFailure?: boolean;
   readonly disk?: number;
+  readonly clocks?: boolean;
   readonly relay: RelayAddressing;
   readonly routing: RoutingProtocol;
   readonly engine: EngineChoice;
@@ -52,6 +53,7 @@ export function labCommand(): Command {
     )
     .option("--keep-on-failure", "leave everything as it is if something fails")
     .option("--disk <MiB>", "netns: give each home agent's store a disk of this size", integerBetween(8, 4096))
+    .option("--clocks", "netns: give each home agent a clock that chaos can shift; needs libfaketime")
     .addOption(
       new Option("--relay <addressing>", "netns: how home agents relay to each other")
         .choices(["l3", "l2"])
@@ -163,6 +165,7 @@ async function up({
   topology,
   keepOnFailure = false,
   disk,
+  clocks = false,
   relay,
   routing,
   engine,
@@ -179,11 +182,14 @@ async function up({
     if (driver === "netns") {
       mustBePossible(await labObstacle());
       await explaining(() =>
-        new Lab(name, TOPOLOGIES[topology]).up({ ...common, diskMegabytes: disk, relay, routing }),
+        new Lab(name, TOPOLOGIES[topology]).up({ ...common, diskMegabytes: disk, clocks, relay, routing }),
       );
     } else {
-      if (disk !== undefined || relay !== "l3" || routing !== "bgp") {
-        throw new CliError("--disk, --relay and --routing are for labs of network namespaces", ExitCode.usage);
+      if (disk !== undefined || clocks || relay !== "l3" || routing !== "bgp") {
+        throw new CliError(
+          "--disk, --clocks, --relay and --routing are for labs of network namespaces",
+          ExitCode.usage,
+        );
       }
       mustBePossible(await composeObstacle(engine));
       await explaining(() => new ComposeLab(name).up({ ...common, topology, engine, dataDirectory: engineData }));

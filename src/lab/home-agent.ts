@@ -4,6 +4,7 @@ import { type ReadinessView, readinessView } from "../api/schema.ts";
 import { anyhomeConfig, type LabVariant } from "./anyhome-config.ts";
 import { LabError } from "./lab-error.ts";
 import { isRunning, startIn } from "./namespaces/namespace.ts";
+import { clockEnvironment } from "./namespaces/own-clock.ts";
 import { ANYHOME_MAIN, type LabPlace } from "./place.ts";
 import type { Topology } from "./topology.ts";
 import { waitFor } from "./wait.ts";
@@ -25,7 +26,8 @@ export function configureHomeAgents(place: LabPlace, topology: Topology, variant
 /** Starts the daemon, which starts its own ExaBGP. Returns its process id. */
 export function startHomeAgent(place: LabPlace, name: string): number {
   const command = [process.execPath, ANYHOME_MAIN, "run", "--config", place.config, "--node", name];
-  return startIn(place.namespace(name), command, place.node(name).daemonLog);
+  const node = place.node(name);
+  return startIn(place.namespace(name), command, node.daemonLog, { ...process.env, ...clockEnvironment(node) });
 }
 
 /** What the daemon says of itself. @throws where no daemon answers on the socket. */

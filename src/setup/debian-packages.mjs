@@ -4,8 +4,11 @@ import { lastLines, run } from "./run.mjs";
 /** What the lab in network namespaces runs. */
 const LAB_PACKAGES = ["exabgp", "frr", "iproute2", "procps", "util-linux"];
 
-/** What tests look at the wire with, besides, and another router that reads what the pages tell operators to configure. */
-const TEST_PACKAGES = ["bird2", "python3-scapy", "tshark"];
+/**
+ * What tests look at the wire with, besides; another router, which reads what the pages tell operators to configure; and what
+ * shifts clocks.
+ */
+const TEST_PACKAGES = ["bird2", "libfaketime", "python3-scapy", "tshark"];
 
 /** What the lab in containers runs, and where no image registry is reached, makes images with. */
 const CONTAINER_PACKAGES = ["debootstrap", "docker-compose", "docker.io"];

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { createSocket } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Diagnostic, encodeControlPacket } from "../../src/bfd/control-packet.ts";
@@ -33,6 +34,14 @@ describe.skipIf(process.platform !== "linux")("a speaker and one in another proc
   let speaker: BfdSpeaker;
   let child: ChildProcess;
 
+  /** Its port is free then. */
+  async function endChild(): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+  }
+
   const state = () => speaker.neighbors[0]?.state;
   const isUp = () => waitFor(() => state() === "up", { ...patience, what: "the session to be up" });
   const eventsOf = (name: string) => events.filter(({ event }) => event === name);
@@ -57,7 +66,7 @@ describe.skipIf(process.platform !== "linux")("a speaker and one in another proc
   });
 
   afterEach(async () => {
-    child.kill("SIGKILL");
+    await endChild();
     await speaker.stop();
   });
 
@@ -127,11 +136,8 @@ describe.skipIf(process.platform !== "linux")("a speaker and one in another proc
   });
 
   test("do without a check of the TTL where there is no FFI, and say so once, however often they start", async () => {
-    const exited = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
-    await exited;
-    const squatter = createSocket("udp4");
-    await new Promise<void>((resolve) => squatter.bind({ address: NEIGHBOR, port: 3784, exclusive: true }, resolve));
+    await endChild();
+    const squatter = await squat(NEIGHBOR);
     child = fork(CHILD, [NEIGHBOR, LOCAL], { execArgv: ["--import", WITHOUT_FFI] });
     const said: unknown[] = [];
     child.on("message", (event) => said.push(event));
@@ -148,6 +154,14 @@ describe.skipIf(process.platform !== "linux")("a speaker and one in another proc
     });
 });
 
+/** Takes the port of a speaker. */
+async function squat(address: string): Promise<Socket> {
+  const squatter = createSocket("udp4");
+  squatter.bind({ address, port: 3784, exclusive: true });
+  await once(squatter, "listening");
+  return squatter;
+}
+
 async function sendFrom(address: string, payload: Uint8Array, ttl: number): Promise<void> {
   const socket = createSocket("udp4");
   await new Promise<void>((resolve) => socket.bind(0, address, resolve));
@@ -157,8 +171,7 @@ async function sendFrom(address: string, payload: Uint8Array, ttl: number): Prom
 
 test("a speaker whose port is taken says so once, tries again, and comes up when it is free", async () => {
   const local = `${network}.3`;
-  const squatter = createSocket("udp4");
-  await new Promise<void>((resolve) => squatter.bind({ address: local, port: 3784, exclusive: true }, resolve));
+  const squatter = await squat(local);
   const events: string[] = [];
   const speaker = new BfdSpeaker(
     {

@@ -192,7 +192,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "a takeover collects what the survivors hold",
     edits: [{ file: "replication/takeover.ts", from: "COLLECTION_TIMEOUT_MS = 400", to: "COLLECTION_TIMEOUT_MS = 0" }],
     faults: ["kill", "slow-disk"],
-    options: { mobiles: 40, atOnce: 2, acknowledgements: 1 },
+    options: { nodes: 5, mobiles: 40, atOnce: 3, acknowledgements: 1 },
     finds: /replayed|different replies|extended|older registration/,
   },
   {

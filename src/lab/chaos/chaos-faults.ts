@@ -1,12 +1,13 @@
 /**
  * What a lab's home agents suffer. A fault is drawn from a seed: the same seed gives the same faults in the same order, though
- * not the same interleaving with what the cluster does. Clocks can't be shifted in a lab: namespaces share the machine's.
+ * not the same interleaving with what the cluster does.
  */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Random } from "../../sim/random.ts";
 import { LabError } from "../lab-error.ts";
 import type { Lab } from "../namespaces/lab.ts";
+import { hasClockOfItsOwn, shiftClock } from "../namespaces/own-clock.ts";
 import { cut, type Direction, mend } from "../namespaces/segment-cut.ts";
 import { fillDisk, freeDisk, hasDiskOfItsOwn } from "../namespaces/small-disk.ts";
 import { attachments, nodeAddress, nodesOf, type TopologyNode } from "../topology.ts";
@@ -20,9 +21,14 @@ export const FAULT_KINDS = [
   "mute",
   "deaf",
   "disk-full",
+  "clock-ahead",
+  "clock-behind",
   "power-cycle",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** One is more than `maximum-clock-skew`, the other less, and less than the window of timestamps. */
+const CLOCK_SHIFT_SECONDS = { "clock-ahead": 60, "clock-behind": -5 } as const;
 
 /** In the order of `FAULT_KINDS`, for help texts. */
 export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
@@ -34,6 +40,8 @@ export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
   mute: "other home agents don't hear it, but it hears them",
   deaf: "it doesn't hear other home agents, but they hear it",
   "disk-full": "no room is left where its store is; needs `lab up --disk`",
+  "clock-ahead": "its clock goes a minute ahead, which is too far for the others; needs `lab up --clocks`",
+  "clock-behind": "its clock goes five seconds back, which must be borne; needs `lab up --clocks`",
   "power-cycle": "SIGKILL to all daemons at once",
 };
 
@@ -43,6 +51,9 @@ export interface Fault {
   readonly homeAgent: string;
   readonly lastsMs: number;
 }
+
+/** What a lab has only if it was brought up for it. */
+export const USUAL_FAULTS = FAULT_KINDS.filter((kind) => kind !== "disk-full" && !(kind in CLOCK_SHIFT_SECONDS));
 
 const SHORTEST_MS = 500;
 const LONGEST_MS = 5000;
@@ -57,14 +68,12 @@ export function drawFault(random: Random, kinds: readonly FaultKind[], homeAgent
 
 /** @throws LabError where the lab can't have such faults. */
 export function mustBePossible(lab: Lab, kinds: readonly FaultKind[]): void {
-  if (!kinds.includes("disk-full")) return;
-  const onDiskOfTheMachine = nodesOf(lab.topology, "home-agent").find(
-    ({ name }) => !hasDiskOfItsOwn(lab.place.node(name).dataDirectory),
-  );
-  if (onDiskOfTheMachine !== undefined) {
-    throw new LabError(
-      `the store of ${onDiskOfTheMachine.name} has no disk of its own to fill; bring the lab up with --disk 64`,
-    );
+  for (const { name } of nodesOf(lab.topology, "home-agent")) {
+    const node = lab.place.node(name);
+    if (kinds.includes("disk-full") && !hasDiskOfItsOwn(node.dataDirectory))
+      throw new LabError(`the store of ${name} has no disk of its own to fill; bring the lab up with --disk 64`);
+    if (kinds.some((kind) => kind in CLOCK_SHIFT_SECONDS) && !hasClockOfItsOwn(node))
+      throw new LabError(`${name} has no clock of its own to shift; bring the lab up with --clocks`);
   }
 }
 
@@ -89,6 +98,10 @@ export async function begin(lab: Lab, fault: Fault): Promise<void> {
     case "disk-full":
       fillDisk(lab.place.node(homeAgent).dataDirectory);
       break;
+    case "clock-ahead":
+    case "clock-behind":
+      shiftClock(lab.place.node(homeAgent), CLOCK_SHIFT_SECONDS[kind]);
+      break;
     default:
       await cut(directions(lab, kind, homeAgent));
   }
@@ -106,6 +119,10 @@ export async function end(lab: Lab, { kind, homeAgent }: Fault): Promise<void> {
       break;
     case "disk-full":
       freeDisk(lab.place.node(homeAgent).dataDirectory);
+      break;
+    case "clock-ahead":
+    case "clock-behind":
+      shiftClock(lab.place.node(homeAgent), 0);
       break;
     default:
       await mend(directions(lab, kind, homeAgent));

@@ -23,6 +23,7 @@ import {
   startIn,
 } from "./namespace.ts";
 import { namespacePlan } from "./namespace-plan.ts";
+import { giveClock } from "./own-clock.ts";
 import { configureFrr, FRR_DAEMONS, nextHops, startFrr, vtysh } from "./router.ts";
 import { mountSmallDisk, unmountBelow } from "./small-disk.ts";
 
@@ -35,6 +36,8 @@ export interface UpOptions extends LabVariant {
   readonly keepOnFailure?: boolean;
   /** Gives the store of each home agent a disk of this size, in memory, that can be filled. */
   readonly diskMegabytes?: number | undefined;
+  /** Gives each home agent a clock of its own, that can be shifted. */
+  readonly clocks?: boolean;
 }
 
 /** Time for home agents to become ready, and for routes to reach the last router. */
@@ -74,7 +77,13 @@ export class Lab implements LabOperations {
     }
   }
 
-  private async build({ progress = () => {}, signal, diskMegabytes, ...variant }: UpOptions): Promise<void> {
+  private async build({
+    progress = () => {},
+    signal,
+    diskMegabytes,
+    clocks = false,
+    ...variant
+  }: UpOptions): Promise<void> {
     progress(`linking ${this.topology.nodes.map(({ name }) => name).join(" ")}`);
     await this.link();
     signal?.throwIfAborted();
@@ -87,6 +96,7 @@ export class Lab implements LabOperations {
     if (diskMegabytes !== undefined) {
       for (const { name } of homeAgents) await mountSmallDisk(this.place.node(name).dataDirectory, diskMegabytes);
     }
+    if (clocks) for (const { name } of homeAgents) giveClock(this.place.node(name));
     const started = homeAgents.map(({ name }) => ({ name, pid: startHomeAgent(this.place, name) }));
     progress("waiting for home agents to be ready");
     await Promise.all(started.map(({ name, pid }) => this.untilReady(name, pid, signal)));
