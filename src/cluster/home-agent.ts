@@ -212,8 +212,7 @@ export class HomeAgent {
         break;
       case "stream":
         if (!this.#isBelieved(input.peer)) {
-          // Rather no stream than one with a gap: what was said on it would never be said again.
-          this.#outputs.push({ type: "end-stream", to: input.peer, reason: "clock-skew" });
+          this.#endStream(input.peer);
           break;
         }
         this.#membership.lives(input.peer, now.monotonicMs);
@@ -470,7 +469,7 @@ export class HomeAgent {
         const { state, restarted } = this.#heartbeats.received(sender, bootCount, message, now);
         this.#sources.set(sender, source);
         if (state !== undefined) this.#explanations.forgive(formatEndpoint(source));
-        if (state === "skewed") this.#outputs.push({ type: "end-stream", to: sender, reason: "clock-skew" });
+        if (state === "skewed") this.#endStream(sender);
         if (restarted) this.#replication.peerRestarted(sender);
         if (state !== undefined) this.#replication.peerChanged(sender, state, now);
         break;
@@ -496,6 +495,12 @@ export class HomeAgent {
   /** Neither a stranger, or no member any more, nor one whose times mean something else than ours. */
   #isBelieved(peer: MemberId): boolean {
     return (this.#membership.get(peer)?.state ?? "skewed") !== "skewed";
+  }
+
+  /** Rather none than one with a gap: what was said on it would never be said again. To a stranger there is none. */
+  #endStream(peer: MemberId): void {
+    if (this.#membership.get(peer) === undefined) return;
+    this.#outputs.push({ type: "end-stream", to: peer, reason: "clock-skew" });
   }
 
   /** The owner has answered: straight to the foreign agent, or back to the ingress. */
