@@ -76,25 +76,8 @@ export const LAB_TOPOLOGY: Topology = {
     homeAgent("ha1", 65011, onLan("10.1.0.11"), "10.79.0.0-10.79.63.255"),
     homeAgent("ha2", 65012, onLan("10.1.0.12"), "10.79.64.0-10.79.127.255"),
     homeAgent("ha3", 65013, onLan("10.1.0.13"), "10.79.128.0-10.79.191.255"),
-    {
-      name: "r1",
-      role: "router",
-      as: 65001,
-      interfaces: [
-        { network: "ha-lan", address: "10.1.0.1" },
-        { network: "core", address: "10.1.1.1" },
-      ],
-    },
-    {
-      name: "r2",
-      role: "router",
-      as: 65002,
-      interfaces: [
-        { network: "core", address: "10.1.1.2" },
-        { network: "fa1-lan", address: "10.1.11.1" },
-        { network: "fa2-lan", address: "10.1.12.1" },
-      ],
-    },
+    router("r1", 65001, { "ha-lan": "10.1.0.1", core: "10.1.1.1" }),
+    router("r2", 65002, { core: "10.1.1.2", "fa1-lan": "10.1.11.1", "fa2-lan": "10.1.12.1" }),
     foreignAgent("fa1", "fa1-lan", "10.1.11.2", "10.1.11.1"),
     foreignAgent("fa2", "fa2-lan", "10.1.12.2", "10.1.12.1"),
   ],
@@ -115,6 +98,12 @@ export function homeAgent(
   pool: string,
 ): TopologyNode {
   return { name, role: "home-agent", as, interfaces: [{ network, address }], gateway, pool: [pool] };
+}
+
+/** @param addresses by the networks that it links, its own address there */
+export function router(name: string, as: number, addresses: Readonly<Record<string, string>>): TopologyNode {
+  const interfaces = Object.entries(addresses).map(([network, address]) => ({ network, address }));
+  return { name, role: "router", as, interfaces };
 }
 
 export function foreignAgent(name: string, network: string, address: string, gateway: string): TopologyNode {

@@ -6,7 +6,7 @@
  *                            ├─ r2 ─┤
  *      fa2 ── 10.1.12.0/24 ──┘      └── 10.2.1.0/29 ── r3 ── 10.2.0.0/24 ── ha3, ha4
  */
-import { foreignAgent, homeAgent, LAB_TOPOLOGY, type Topology } from "./topology.ts";
+import { foreignAgent, homeAgent, LAB_TOPOLOGY, router, type Topology } from "./topology.ts";
 
 export const TWO_SITES: Topology = {
   ...LAB_TOPOLOGY,
@@ -28,35 +28,9 @@ export const TWO_SITES: Topology = {
     inSite(1, "ha2", 65012, "10.1.0.12", "10.79.64.0-10.79.127.255"),
     inSite(2, "ha3", 65013, "10.2.0.13", "10.79.128.0-10.79.191.255"),
     inSite(2, "ha4", 65014, "10.2.0.14", "10.79.192.0-10.79.255.255"),
-    {
-      name: "r1",
-      role: "router",
-      as: 65001,
-      interfaces: [
-        { network: "site1-lan", address: "10.1.0.1" },
-        { network: "core1", address: "10.1.1.1" },
-      ],
-    },
-    {
-      name: "r2",
-      role: "router",
-      as: 65002,
-      interfaces: [
-        { network: "core1", address: "10.1.1.2" },
-        { network: "core2", address: "10.2.1.2" },
-        { network: "fa1-lan", address: "10.1.11.1" },
-        { network: "fa2-lan", address: "10.1.12.1" },
-      ],
-    },
-    {
-      name: "r3",
-      role: "router",
-      as: 65003,
-      interfaces: [
-        { network: "site2-lan", address: "10.2.0.1" },
-        { network: "core2", address: "10.2.1.1" },
-      ],
-    },
+    router("r1", 65001, { "site1-lan": "10.1.0.1", core1: "10.1.1.1" }),
+    router("r2", 65002, { core1: "10.1.1.2", core2: "10.2.1.2", "fa1-lan": "10.1.11.1", "fa2-lan": "10.1.12.1" }),
+    router("r3", 65003, { "site2-lan": "10.2.0.1", core2: "10.2.1.1" }),
     foreignAgent("fa1", "fa1-lan", "10.1.11.2", "10.1.11.1"),
     foreignAgent("fa2", "fa2-lan", "10.1.12.2", "10.1.12.1"),
   ],

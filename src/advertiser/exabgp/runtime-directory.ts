@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-/** Two directories up from here lies `exabgp/`, in a checkout (src/advertiser) as in a package (dist/advertiser). */
+/** Three directories up from here lies `exabgp/`, in a checkout (`src`) as in a package (`dist`). */
 export const HELPER_SOURCE = fileURLToPath(new URL("../../../exabgp/anyhome_exabgp.py", import.meta.url));
 
 /** `sun_path` of `sockaddr_un`, without its final NUL. */
