@@ -1,6 +1,7 @@
+import { LabError } from "./lab-error.ts";
 import type { RunOptions, RunResult } from "./namespaces/namespace.ts";
 import type { LabPlace } from "./place.ts";
-import type { Topology, TopologyNode } from "./topology.ts";
+import type { Topology, TopologyName, TopologyNode } from "./topology.ts";
 
 export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bfdd" | "bgpd" | "ospfd" | "other";
 
@@ -39,4 +40,21 @@ export interface LabOperations {
   start(name: string, signal?: AbortSignal): Promise<void>;
   /** Stops what a node runs, as an operator would. */
   stop(name: string): Promise<void>;
+}
+
+/** Takes the lab's name. @throws LabError where a lab of this name is there. */
+export function claim(place: LabPlace, topology: TopologyName): void {
+  try {
+    place.create(topology);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new LabError(`a lab named ${place.name} is there already`, { cause: error });
+  }
+}
+
+/** @throws LabError where there is no such node. */
+export function findNode({ nodes }: Topology, name: string): TopologyNode {
+  const found = nodes.find((node) => node.name === name);
+  if (found) return found;
+  throw new LabError(`no node ${name} in the lab; there are ${nodes.map((node) => node.name).join(", ")}`);
 }

@@ -11,7 +11,7 @@ import { LabError } from "../lab-error.ts";
 import type { UpOptions } from "../namespaces/lab.ts";
 import type { RunOptions, RunResult } from "../namespaces/namespace.ts";
 import { FRR_DAEMONS, gatewaysOf, type KernelRoute } from "../namespaces/router.ts";
-import type { LabOperations, NodeStatus, ProcessKind } from "../operations.ts";
+import { claim, findNode, type LabOperations, type NodeStatus, type ProcessKind } from "../operations.ts";
 import { LabPlace } from "../place.ts";
 import { TOPOLOGIES } from "../topologies.ts";
 import {
@@ -104,7 +104,7 @@ export class ComposeLab implements LabOperations {
    */
   async up({ progress = () => {}, signal, keepOnFailure = false, ...options }: ComposeUpOptions): Promise<void> {
     const engine = options.engine === "auto" ? await usualEngine() : options.engine;
-    this.#claim(options.topology);
+    claim(this.place, options.topology);
     const { dataDirectory } = options;
     this.#record = {
       topology: options.topology,
@@ -126,15 +126,6 @@ export class ComposeLab implements LabOperations {
     } catch (error) {
       if (!keepOnFailure) await this.down();
       throw error;
-    }
-  }
-
-  #claim(topology: TopologyName): void {
-    try {
-      this.place.create(topology);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      throw new LabError(`a lab named ${this.place.name} is there already`, { cause: error });
     }
   }
 
@@ -210,11 +201,7 @@ export class ComposeLab implements LabOperations {
 
   /** @throws LabError where there is no such node. */
   node(name: string): TopologyNode {
-    const found = this.topology.nodes.find((node) => node.name === name);
-    if (found) return found;
-    throw new LabError(
-      `no node ${name} in the lab; there are ${this.topology.nodes.map((node) => node.name).join(", ")}`,
-    );
+    return findNode(this.topology, name);
   }
 
   #namesOf(role: TopologyNode["role"]): string[] {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { LabVariant } from "../anyhome-config.ts";
 import { configureHomeAgents, readiness, startHomeAgent, untilReady } from "../home-agent.ts";
 import { LabError } from "../lab-error.ts";
-import type { LabOperations, NodeStatus, ProcessKind } from "../operations.ts";
+import { claim, findNode, type LabOperations, type NodeStatus, type ProcessKind } from "../operations.ts";
 import { ANYHOME_MAIN, LabPlace } from "../place.ts";
 import { TOPOLOGIES } from "../topologies.ts";
 import { homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "../topology.ts";
@@ -63,12 +63,7 @@ export class Lab implements LabOperations {
    * @throws LabError when it doesn't come up; tells the end of the log of who is to blame.
    */
   async up(options: UpOptions = {}): Promise<void> {
-    try {
-      this.place.create(this.topology.name);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      throw new LabError(`a lab named ${this.place.name} is there already`, { cause: error });
-    }
+    claim(this.place, this.topology.name);
     try {
       await this.build(options);
     } catch (error) {
@@ -166,11 +161,7 @@ export class Lab implements LabOperations {
 
   /** @throws LabError where there is no such node. */
   node(name: string): TopologyNode {
-    const found = this.topology.nodes.find((node) => node.name === name);
-    if (found) return found;
-    throw new LabError(
-      `no node ${name} in the lab; there are ${this.topology.nodes.map((node) => node.name).join(", ")}`,
-    );
+    return findNode(this.topology, name);
   }
 
   /** Runs a command inside a node in our place; resolves with its exit code. */
