@@ -6,6 +6,7 @@ import type { MemberId } from "../registration/binding.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
 import type { TemporaryCopy } from "../replication/message.ts";
 import type { Replication } from "../replication/replication.ts";
+import { isPassedOver } from "../wire/extension.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import {
   decodeRegistrationReply,
@@ -114,9 +115,12 @@ export class Ingress {
     }
     const decoded = decodeRegistrationRequest(payload);
     if (!decoded.ok) {
-      this.#drop(decoded.fault.reason, source);
+      const { fault } = decoded;
+      if (fault.reason === "unsupported-extension") this.#countUnsupported(fault.type);
+      this.#drop(fault.reason, source);
       return;
     }
+    for (const { type } of decoded.message.extensions.filter(isPassedOver)) this.#countUnsupported(type);
     this.#forward({ request: decoded.message, source, destination }, now);
   }
 
@@ -335,6 +339,10 @@ export class Ingress {
     const known = this.#locations.get(mobile);
     // A reply may be older than what is known since: its sender has been superseded meanwhile.
     this.#locations.put({ ...(known !== undefined && isNewerOwnership(known, told) ? known : told), ingress });
+  }
+
+  #countUnsupported(extensionType: number): void {
+    this.#observer.countBy("extensions-unsupported", String(extensionType));
   }
 
   #drop(reason: string, source: Endpoint): void {

@@ -94,6 +94,7 @@ export type CoreLabeledCounter =
   | "temporaries-copied"
   | "temporaries-not-copied"
   | "datagrams-dropped"
+  | "extensions-unsupported"
   | "members-differing"
   | "frames-received"
   | "frames-rejected";

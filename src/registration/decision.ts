@@ -58,6 +58,7 @@ export const denialCodes = {
   "care-of-address-invalid": ReplyCode.PoorlyFormedRequest,
   "too-many-bindings": ReplyCode.TooManySimultaneousBindings,
   "unknown-home-agent-address": ReplyCode.UnknownHomeAgentAddress,
+  "requested-home-agent-mismatch": ReplyCode.UnknownHomeAgentAddress,
   "reverse-tunnel-unavailable": ReplyCode.ReverseTunnelUnavailable,
   "reverse-tunnel-mandatory": ReplyCode.ReverseTunnelMandatory,
   "encapsulation-unavailable": ReplyCode.EncapsulationUnavailable,

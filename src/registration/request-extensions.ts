@@ -4,6 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { type AuthenticationExtension, ExtensionType } from "../wire/extension.ts";
+import type { Ipv4Address } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
 
 /** The authorization-enabling extensions that we know; in the order of the message. */
@@ -38,6 +39,14 @@ export function unknownCriticalVendor(request: RegistrationRequest): "mobile-nod
   const critical = request.extensions.find((extension) => extension.type === ExtensionType.CriticalVendor);
   if (critical === undefined) return undefined;
   return critical.offset < endOfSignedPart(request) ? "mobile-node" : "foreign-agent";
+}
+
+/** RFC 4433 3.4.1: the home agents that the request was meant for, by whoever added the extension. */
+export function requestedHomeAgents(request: RegistrationRequest): Ipv4Address[] {
+  return request.extensions
+    .filter((extension) => extension.kind === "dynamic-home-agent")
+    .filter((extension) => extension.subtype === "requested")
+    .map((extension) => extension.homeAgent);
 }
 
 function endOfSignedPart(request: RegistrationRequest): number {

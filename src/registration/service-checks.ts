@@ -10,7 +10,7 @@ import {
 import { type RegistrationRequest, RequestFlag } from "../wire/registration-message.ts";
 import type { DenialReason, RegistrationContext } from "./decision.ts";
 import type { RegistrationPolicy } from "./policy.ts";
-import { signedNais, unknownCriticalVendor } from "./request-extensions.ts";
+import { requestedHomeAgents, signedNais, unknownCriticalVendor } from "./request-extensions.ts";
 
 type Refusal = DenialReason | undefined;
 
@@ -29,7 +29,7 @@ export function refuseExtensions(request: RegistrationRequest): Refusal {
   }
 }
 
-/** The Home Agent field, and the address that the request was sent to. */
+/** The Home Agent field, the address that the request was sent to, and the one that it was to be sent to. */
 export function refuseHomeAgent(
   request: RegistrationRequest,
   context: RegistrationContext,
@@ -42,7 +42,10 @@ export function refuseHomeAgent(
   const wasBroadcast =
     prefixContains(NOT_UNICAST, destination) ||
     policy.homeNetworks.some((network) => network.length < 31 && destination === directedBroadcast(network));
-  return isForUs && !wasBroadcast ? undefined : "unknown-home-agent-address";
+  if (!isForUs || wasBroadcast) return "unknown-home-agent-address";
+  // RFC 4433 5.3: "must match the destination IP of the Request. If it does not match, the Requested HA MUST reject".
+  const isRequested = requestedHomeAgents(request).every((homeAgent) => homeAgent === destination);
+  return isRequested ? undefined : "requested-home-agent-mismatch";
 }
 
 /** For registrations; a deregistration may name any care-of address. */

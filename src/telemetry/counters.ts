@@ -17,6 +17,10 @@ const counterDefinitions = {
   },
   "requests-adopted": { help: "requests relayed again in place of an ingress that had died" },
   "datagrams-dropped": { label: "reason", help: "datagrams dropped without an answer" },
+  "extensions-unsupported": {
+    label: "type",
+    help: "extensions of requests that nothing was made of: for one of type 0-127 the datagram was dropped, those from 128 on were skipped",
+  },
   "receive-overflows": {
     label: "channel",
     help: "datagrams the kernel dropped unseen, as they came faster than they could be handled",
@@ -45,8 +49,11 @@ export type CounterName = keyof Definitions;
 export type LabeledCounter = { [N in CounterName]: Definitions[N] extends { label: string } ? N : never }[CounterName];
 export type PlainCounter = Exclude<CounterName, LabeledCounter>;
 
-/** Values of a label that are counted one by one; further ones share `other`, so that no sender can fill the memory. */
-const MAXIMUM_LABELS = 100;
+/**
+ * Values of a label that are counted one by one, such as all types of extensions; further ones share `other`, so that no
+ * sender can fill the memory.
+ */
+const MAXIMUM_LABELS = 256;
 const OVERFLOW_LABEL = "other";
 
 export class Counters {

@@ -7,16 +7,13 @@
  * - `malformed-extension`: a known extension whose content cannot be right (e.g. too short for its SPI).
  * - `unsupported-extension`: of a type 0-127 that we do not know, so the whole message is to be discarded silently, RFC 5944 1.8.
  */
-export interface DecodeFault {
-  readonly reason:
-    | "truncated-message"
-    | "unknown-message-type"
-    | "truncated-extension"
-    | "malformed-extension"
-    | "unsupported-extension";
+export type DecodeFault = {
   /** Byte offset in the datagram. */
   readonly offset: number;
-}
+} & (
+  | { readonly reason: "truncated-message" | "unknown-message-type" | "truncated-extension" | "malformed-extension" }
+  | { readonly reason: "unsupported-extension" /** Of the extension. */; readonly type: number }
+);
 
 export type DecodeResult<T> =
   | { readonly ok: true; readonly message: T }

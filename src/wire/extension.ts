@@ -1,6 +1,7 @@
 /** Extensions of registration messages: the kinds that Anyhome understands, and how they are found in a datagram. */
 import type { DecodeFault } from "./decode-result.ts";
 import { decodeLongExtension, decodeTlvExtension, type RawExtension } from "./extension-header.ts";
+import type { Ipv4Address } from "./ipv4.ts";
 import { decodeNai } from "./nai.ts";
 
 /** Extension type numbers (IANA, "Extensions to Mobile IP Messages"). */
@@ -16,6 +17,8 @@ export const ExtensionType = {
   Nai: 131,
   /** RFC 3115. */
   NormalVendor: 134,
+  /** RFC 4433. */
+  DynamicHomeAgent: 139,
 } as const;
 
 /** Where the extension stands in the datagram: `[offset, end)`. */
@@ -47,13 +50,28 @@ export interface VendorExtension extends Located {
   readonly value: Uint8Array;
 }
 
-/** A skippable type (128-255) that we do not know; kept so that relays and traces can show it. */
+/** RFC 4433 3.4. */
+export interface DynamicHomeAgentExtension extends Located {
+  readonly kind: "dynamic-home-agent";
+  readonly subtype: DynamicHomeAgentSubtype;
+  readonly homeAgent: Ipv4Address;
+}
+
+/** RFC 4433 3.4.1: where the mobile wishes to be anchored; 3.4.2: where it should rather register. */
+export type DynamicHomeAgentSubtype = "requested" | "redirected";
+
+/** A skippable type (128-255) or subtype that we do not know; kept so that relays and traces can show it. */
 export interface SkippedExtension extends Located {
   readonly kind: "skipped";
   readonly value: Uint8Array;
 }
 
-export type Extension = AuthenticationExtension | NaiExtension | VendorExtension | SkippedExtension;
+export type Extension =
+  | AuthenticationExtension
+  | NaiExtension
+  | VendorExtension
+  | DynamicHomeAgentExtension
+  | SkippedExtension;
 
 /** The extensions of a datagram, in its order. */
 export type DecodedExtensions =
@@ -65,6 +83,12 @@ export type DecodedExtensions =
 /** Types below this are not skippable, RFC 5944 1.8. */
 const FIRST_SKIPPABLE_TYPE = 128;
 
+const dynamicHomeAgentSubtypes: ReadonlyMap<number, DynamicHomeAgentSubtype> = new Map([
+  [1, "requested"],
+  [2, "redirected"],
+]);
+
+const ADDRESS_LENGTH = 4;
 const SPI_LENGTH = 4;
 const VENDOR_ID_LENGTH = 4;
 const VENDOR_TYPE_LENGTH = 2;
@@ -86,10 +110,8 @@ export function decodeExtensions(bytes: Uint8Array, start: number): DecodedExten
       continue;
     }
     const read = readers.get(type) ?? (type < FIRST_SKIPPABLE_TYPE ? undefined : readSkipped);
-    if (read === undefined) return { ok: false, fault: { reason: "unsupported-extension", offset } };
-    // RFC 3115 2.1: the critical vendor extension is the one type in use here that has the long format.
-    const raw =
-      type === ExtensionType.CriticalVendor ? decodeLongExtension(bytes, offset) : decodeTlvExtension(bytes, offset);
+    if (read === undefined) return { ok: false, fault: { reason: "unsupported-extension", offset, type } };
+    const raw = hasLongFormat(bytes, offset) ? decodeLongExtension(bytes, offset) : decodeTlvExtension(bytes, offset);
     if (raw === undefined) {
       fault ??= { reason: "truncated-extension", offset };
       break;
@@ -102,8 +124,23 @@ export function decodeExtensions(bytes: Uint8Array, start: number): DecodedExten
   return fault === undefined ? { ok: true, extensions } : { ok: true, extensions, fault };
 }
 
+/** Nothing is made of it, and nobody is told: its type, its subtype, or its vendor is not known. */
+export function isPassedOver({ kind, type }: Extension): boolean {
+  return kind === "skipped" || type === ExtensionType.NormalVendor;
+}
+
+/**
+ * RFC 3115 2.1 gives the critical vendor extension the long format. RFC 4433 3.4 draws the one for dynamic home agents with it,
+ * although its type is skippable; others write the short format, whose length of 5 is no subtype.
+ */
+function hasLongFormat(bytes: Uint8Array, offset: number): boolean {
+  const [type, subtype = 0, lengthHigh, lengthLow] = bytes.subarray(offset, offset + 4);
+  if (type !== ExtensionType.DynamicHomeAgent) return type === ExtensionType.CriticalVendor;
+  return dynamicHomeAgentSubtypes.has(subtype) && lengthHigh === 0 && lengthLow === ADDRESS_LENGTH;
+}
+
 /** Makes sense of one extension that starts at `offset`; `undefined` where its content cannot be right. */
-type Reader = (raw: RawExtension, offset: number) => Extension | undefined;
+type Reader = (raw: RawExtension & { readonly subtype?: number }, offset: number) => Extension | undefined;
 
 const readers: ReadonlyMap<number, Reader> = new Map<number, Reader>([
   [ExtensionType.MobileHomeAuthentication, readAuthentication],
@@ -113,6 +150,7 @@ const readers: ReadonlyMap<number, Reader> = new Map<number, Reader>([
   [ExtensionType.CriticalVendor, (raw, offset) => readVendor(raw, raw.data, offset)],
   // RFC 3115 2.2: two reserved bytes come first.
   [ExtensionType.NormalVendor, (raw, offset) => readVendor(raw, raw.data.subarray(2), offset)],
+  [ExtensionType.DynamicHomeAgent, readDynamicHomeAgent],
 ]);
 
 function readAuthentication({ type, data, end }: RawExtension, offset: number): AuthenticationExtension | undefined {
@@ -139,6 +177,17 @@ function readVendor({ type, end }: RawExtension, content: Uint8Array, offset: nu
   const vendorType = ((content[VENDOR_ID_LENGTH] ?? 0) << 8) | (content[VENDOR_ID_LENGTH + 1] ?? 0);
   const value = content.subarray(VENDOR_ID_LENGTH + VENDOR_TYPE_LENGTH);
   return { kind: "vendor", type, offset, end, vendorId: readUint32(content, 0), vendorType, value };
+}
+
+function readDynamicHomeAgent(
+  { type, subtype, data, end }: Parameters<Reader>[0],
+  offset: number,
+): DynamicHomeAgentExtension | SkippedExtension {
+  const [subtypeNumber = 0, address] = subtype === undefined ? [data[0], data.subarray(1)] : [subtype, data];
+  const use = dynamicHomeAgentSubtypes.get(subtypeNumber);
+  if (use === undefined || address.length !== ADDRESS_LENGTH) return readSkipped({ type, data, end }, offset);
+  const homeAgent = readUint32(address, 0) as Ipv4Address;
+  return { kind: "dynamic-home-agent", type, offset, end, subtype: use, homeAgent };
 }
 
 function readSkipped({ type, data, end }: RawExtension, offset: number): SkippedExtension {

@@ -161,6 +161,9 @@ function decodeMessage<Fields>(
   return { ok: true, message: { ...fields, bytes, extensions, ...(fault === undefined ? {} : { fault }) } };
 }
 
-function failed(reason: DecodeFault["reason"], offset: number): { ok: false; fault: DecodeFault } {
+function failed(
+  reason: "unknown-message-type" | "truncated-message",
+  offset: number,
+): { ok: false; fault: DecodeFault } {
   return { ok: false, fault: { reason, offset } };
 }

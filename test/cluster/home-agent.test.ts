@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { formatIpv4, ipv4 } from "../../src/wire/ipv4.ts";
 import { ReplyCode } from "../../src/wire/reply-code.ts";
+import { fromHex } from "../wire/golden.ts";
 import { foreignAgent, type SentReply, TestCluster, virtualEndpoint } from "./test-cluster.ts";
 
 function identity(homeAddress: string) {
@@ -10,6 +11,22 @@ function identity(homeAddress: string) {
 function code(sent: SentReply | undefined): number | undefined {
   return sent?.reply.code;
 }
+
+describe("an extension that nothing is made of is counted by its type, once, where the request came in", () => {
+  it.each([
+    ["44, for which the request is dropped", "2c 00", 44, 1],
+    ["200, which is skipped", "c8 02 0000", 200, 0],
+    ["139, of a subtype that is not known", "8b 05 03 0a400001", 139, 0],
+    ["134, of a vendor that is not known", "86 08 0000 00000009 0001", 134, 0],
+  ])("%s", (_what, extension, type, dropped) => {
+    const cluster = new TestCluster(3);
+    const request = cluster.request({ homeAddress: cluster.homeAddressRanked("ha2") });
+    cluster.datagram("ha1", Buffer.concat([request, fromHex(extension)]));
+    expect(["ha1", "ha2", "ha3"].map((id) => cluster.count(id, `extensions-unsupported ${type}`))).toEqual([1, 0, 0]);
+    expect(cluster.count("ha1", "datagrams-dropped unsupported-extension")).toBe(dropped);
+    expect(cluster.replies).toHaveLength(1 - dropped);
+  });
+});
 
 describe("a request whose ingress and owner differ", () => {
   it("becomes a temporary binding on the ingress while the owner writes it down (M3)", () => {

@@ -34,6 +34,7 @@ const extensionsInUse = new MessageWriter(new Uint8Array())
   .append(ExtensionType.Pad, new Uint8Array())
   .appendVendor("normal", vendor)
   .append(145, vendor.value)
+  .append(ExtensionType.DynamicHomeAgent, fromHex("01 0a400001"))
   .appendAuthentication(ExtensionType.MobileHomeAuthentication, golden.spi, () => fromHex(golden.hmacMd5))
   .appendAuthentication(ExtensionType.ForeignHomeAuthentication, 300, () => fromHex(golden.keyedMd5))
   .finish();
@@ -206,6 +207,11 @@ function assertContent(extension: Extension, input: Uint8Array): void {
     case "vendor":
       assert.equal(hex(extension.value), hex(bytes.subarray(10)));
       assert.equal(extension.vendorId, Buffer.from(bytes).readUInt32BE(4));
+      break;
+    case "dynamic-home-agent":
+      assert.equal(extension.homeAgent, Buffer.from(bytes).readUInt32BE(bytes.length - 4));
+      assert.ok(bytes[1] === 5 ? bytes.length === 7 : bytes.length === 8 && bytes[2] === 0 && bytes[3] === 4);
+      assert.equal(extension.subtype, ["requested", "redirected"][(bytes[bytes.length === 7 ? 2 : 1] ?? 0) - 1]);
       break;
     case "skipped":
       assert.ok(extension.type >= 128);

@@ -1,14 +1,26 @@
 /** RFC 5944 3.8.2.1 (end) and 3.8.2.3, RFC 3024 4.3.1, RFC 3115 2.3: what an authentic mobile is refused. */
 import { describe, expect, test } from "vitest";
 import { ExtensionType } from "../../src/wire/extension.ts";
+import { encodeLongExtension, encodeShortExtension } from "../../src/wire/extension-header.ts";
 import { ReplyCode } from "../../src/wire/reply-code.ts";
 import { FA1, FA2, HOME_AGENT, KEYS, MAXIMUM_LIFETIME, Rig, TRUSTED_FA } from "./rig.ts";
 import { ACCEPTED, denied, discarded, play } from "./scenario.ts";
 
 const bob = { nai: "bob@example.com", credential: KEYS.roaming } as const;
 
+/** The Requested HA Extension as RFC 4433 3.4 draws it, and as others write it. */
+const requested = {
+  drawn: (homeAgent: string) => encodeLongExtension(ExtensionType.DynamicHomeAgent, 1, bytesOf(homeAgent)),
+  short: (homeAgent: string) => encodeShortExtension(ExtensionType.DynamicHomeAgent, 1, bytesOf(homeAgent)),
+};
+
+function bytesOf(address: string): Uint8Array {
+  return Uint8Array.from(address.split("."), Number);
+}
+
 describe("the home agent's address (136)", () => {
   const UNKNOWN = denied(136, "unknown-home-agent-address");
+  const MISMATCH = denied(136, "requested-home-agent-mismatch");
   play([
     {
       rule: "a Home Agent field that is not ours is answered 136 (3.8.3.2)",
@@ -32,6 +44,24 @@ describe("the home agent's address (136)", () => {
         { send: { destination, homeAgent: "10.79.255.255" }, expect: UNKNOWN },
         { send: { ...bob, destination, homeAgent: "0.0.0.0" }, expect: UNKNOWN },
       ]),
+    },
+    {
+      rule: "a Requested HA Extension with another address than the destination is answered 136, in either layout, by whomever it was added (RFC 4433 5.3)",
+      steps: [
+        { send: { ...bob, bytesInside: requested.drawn("10.64.0.2") }, expect: MISMATCH },
+        { send: { ...bob, bytesInside: requested.short("10.64.0.2") }, expect: MISMATCH },
+        { send: { ...bob, homeAgent: "0.0.0.0", bytesInside: requested.drawn("10.64.0.2") }, expect: MISMATCH },
+        { send: { ...bob, bytesBehind: requested.drawn("10.64.0.2") }, expect: MISMATCH },
+        { send: { ...bob, lifetime: 0, bytesInside: requested.drawn("0.0.0.0") }, expect: MISMATCH },
+      ],
+    },
+    {
+      rule: "a Requested HA Extension with the address that the request was sent to is understood, in either layout (RFC 4433 5.3)",
+      steps: [
+        { send: { ...bob, bytesInside: requested.drawn(HOME_AGENT) }, expect: ACCEPTED },
+        { send: { ...bob, homeAgent: "0.0.0.0", bytesInside: requested.short(HOME_AGENT) }, expect: ACCEPTED },
+        { send: { ...bob, homeAgent: "0.0.0.0", bytesInside: requested.drawn(HOME_AGENT) }, expect: ACCEPTED },
+      ],
     },
     {
       rule: "a deregistration at an unknown home agent is answered 136 as well",

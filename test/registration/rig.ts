@@ -106,6 +106,9 @@ export interface Sent {
   /** Extensions that the mobile puts before, and the foreign agent behind, the mobile's authentication. */
   readonly inside?: readonly (readonly [type: number, value: Uint8Array])[];
   readonly behind?: readonly (readonly [type: number, value: Uint8Array])[];
+  /** Extensions of any format, put there likewise. */
+  readonly bytesInside?: Uint8Array;
+  readonly bytesBehind?: Uint8Array;
   /** A critical vendor extension, put there likewise. */
   readonly vendorInside?: VendorContent;
   readonly vendorBehind?: VendorContent;
@@ -163,7 +166,7 @@ export class Rig {
     const credential: Credential = sent.credential ?? KEYS.timestamps;
     const home = sent.home ?? (sent.nai === undefined ? "10.64.1.1" : "0.0.0.0");
     const lifetimeSeconds = sent.lifetime ?? 600;
-    const writer = new MessageWriter(
+    let writer = new MessageWriter(
       encodeRequestFields({
         flags: [...(sent.flags ?? "")].reduce((bits, letter) => bits | (FLAGS.get(letter) ?? 0), 0),
         lifetimeSeconds,
@@ -175,10 +178,12 @@ export class Rig {
     );
     if (sent.nai !== undefined) writer.appendNai(sent.nai);
     for (const [type, value] of sent.inside ?? []) writer.append(type, value);
+    if (sent.bytesInside !== undefined) writer = new MessageWriter(Buffer.concat([writer.finish(), sent.bytesInside]));
     if (sent.vendorInside !== undefined) writer.appendVendor("critical", sent.vendorInside);
     sign(writer, ExtensionType.MobileHomeAuthentication, associationOf(credential));
     if (sent.vendorBehind !== undefined) writer.appendVendor("critical", sent.vendorBehind);
     for (const [type, value] of sent.behind ?? []) writer.append(type, value);
+    if (sent.bytesBehind !== undefined) writer = new MessageWriter(Buffer.concat([writer.finish(), sent.bytesBehind]));
     const usual = associations.foreignAgentDefault(ipv4(sent.source ?? sent.careOf ?? FA1));
     const keys = sent.foreignAgentKeys ?? (usual === undefined || lifetimeSeconds === 0 ? [] : [usual]);
     for (const key of keys) sign(writer, ExtensionType.ForeignHomeAuthentication, key);

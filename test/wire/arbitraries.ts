@@ -1,6 +1,7 @@
 /** Messages for property tests: as descriptions, which an independent walk can be compared with, and as bytes. */
 import fc from "fast-check";
-import { ExtensionType } from "../../src/wire/extension.ts";
+import { type DynamicHomeAgentSubtype, ExtensionType } from "../../src/wire/extension.ts";
+import { encodeLongExtension, encodeShortExtension } from "../../src/wire/extension-header.ts";
 import type { Ipv4Address } from "../../src/wire/ipv4.ts";
 import { MessageWriter } from "../../src/wire/message-writer.ts";
 import type { ReplyFields, RequestFields } from "../../src/wire/registration-message.ts";
@@ -8,6 +9,7 @@ import type { ReplyFields, RequestFields } from "../../src/wire/registration-mes
 export type ExtensionDescription =
   | { kind: "nai"; type: number; nai: string }
   | { kind: "vendor"; type: number; vendorId: number; vendorType: number; value: Uint8Array }
+  | { kind: "dynamic-home-agent"; type: number; subtype: DynamicHomeAgentSubtype; homeAgent: Ipv4Address }
   | { kind: "skipped"; type: number; value: Uint8Array }
   | { kind: "authentication"; type: number; spi: number; authenticator: Uint8Array };
 
@@ -56,8 +58,14 @@ export const extensions: fc.Arbitrary<ExtensionDescription[]> = fc.array(
       .tuple(vendor, fc.uint8Array({ maxLength: 247 }))
       .map(([fields, value]) => ({ ...fields, type: ExtensionType.NormalVendor as number, value })),
     fc.record({
+      kind: fc.constant("dynamic-home-agent" as const),
+      type: fc.constant(ExtensionType.DynamicHomeAgent as number),
+      subtype: fc.constantFrom<DynamicHomeAgentSubtype>("requested", "redirected"),
+      homeAgent: address,
+    }),
+    fc.record({
       kind: fc.constant("skipped" as const),
-      type: fc.integer({ min: 128, max: 255 }).filter((type) => type !== 131 && type !== 134),
+      type: fc.integer({ min: 128, max: 255 }).filter((type) => ![131, 134, 139].includes(type)),
       value: fc.uint8Array({ maxLength: 255 }),
     }),
     fc.record({
@@ -76,7 +84,7 @@ export function write(
   descriptions: readonly ExtensionDescription[],
   onSign: (covered: Uint8Array) => void = () => {},
 ): Uint8Array {
-  const writer = new MessageWriter(fixedPart);
+  let writer = new MessageWriter(fixedPart);
   for (const description of descriptions) {
     switch (description.kind) {
       case "nai":
@@ -84,6 +92,9 @@ export function write(
         break;
       case "vendor":
         writer.appendVendor(description.type === ExtensionType.CriticalVendor ? "critical" : "normal", description);
+        break;
+      case "dynamic-home-agent":
+        writer = new MessageWriter(Buffer.concat([writer.finish(), encodeDynamicHomeAgent(description)]));
         break;
       case "skipped":
         writer.append(description.type, description.value);
@@ -96,4 +107,17 @@ export function write(
     }
   }
   return writer.finish();
+}
+
+/** In either layout, depending on the address. */
+function encodeDynamicHomeAgent(description: {
+  readonly type: number;
+  readonly subtype: DynamicHomeAgentSubtype;
+  readonly homeAgent: Ipv4Address;
+}): Uint8Array {
+  const { type, subtype, homeAgent } = description;
+  const data = new Uint8Array(4);
+  new DataView(data.buffer).setUint32(0, homeAgent);
+  const encode = homeAgent % 2 === 0 ? encodeLongExtension : encodeShortExtension;
+  return encode(type, subtype === "requested" ? 1 : 2, data);
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeExtensions, type Extension } from "../../src/wire/extension.ts";
+import { ipv4 } from "../../src/wire/ipv4.ts";
 import { extensions, write } from "./arbitraries.ts";
 import { fromHex, hex } from "./golden.ts";
 
@@ -53,6 +54,32 @@ describe("each kind of extension", () => {
     ]);
   });
 
+  test.each([
+    ["as RFC 4433 3.4 draws it, requested", "8b 01 0004 0a400001", "requested"],
+    ["as RFC 4433 3.4 draws it, redirected", "8b 02 0004 0a400001", "redirected"],
+    ["in the short format, requested", "8b 05 01 0a400001", "requested"],
+    ["in the short format, redirected", "8b 05 02 0a400001", "redirected"],
+  ])("dynamic home agent, %s: what follows is found", (_name, text, subtype) => {
+    const bytes = fromHex(text);
+    expect(understood(`${text} ${mobileHomeAuthentication}`)).toMatchObject([
+      { kind: "dynamic-home-agent", type: 139, offset: 0, end: bytes.length, subtype, homeAgent: ipv4("10.64.0.1") },
+      { kind: "authentication", type: 32, offset: bytes.length },
+    ]);
+  });
+
+  test.each([
+    ["an unknown subtype", "8b 05 03 0a400001"],
+    ["another length", "8b 06 01 0a400001 00"],
+    ["an unknown subtype where the subtype is drawn", "8b 03 000400"],
+    ["another length where the length is drawn", "8b 02 0005"],
+    ["nothing at all", "8b 00"],
+  ])("dynamic home agent with %s: skipped by its second byte, as any skippable one", (_what, text) => {
+    expect(understood(`${text} ${mobileHomeAuthentication}`)).toMatchObject([
+      { kind: "skipped", type: 139, end: fromHex(text).length },
+      { type: 32 },
+    ]);
+  });
+
   test("of an unknown skippable type is kept as it is", () => {
     expect(understood("91 03 010203")).toEqual([
       { kind: "skipped", type: 145, offset: 0, end: 5, value: fromHex("010203") },
@@ -70,6 +97,8 @@ describe("what cannot be right is a fault at its offset, and hides nothing that 
     ["a length past the end", "91 04 010203", "truncated-extension", 0, []],
     ["a long length past the end", "26 00 0009 00000009 0005 aabb", "truncated-extension", 0, []],
     ["a long header cut off", `${mobileHomeAuthentication} 26 00 00`, "truncated-extension", 22, [32]],
+    ["a dynamic home agent cut off, as it is drawn", "8b 01 0004 0a4000", "truncated-extension", 0, []],
+    ["a dynamic home agent cut off, in the short format", "8b 05 01 0a4000", "truncated-extension", 0, []],
     ["no room for the SPI", `20 03 000001 ${mobileHomeAuthentication}`, "malformed-extension", 0, [32]],
     ["no room for the vendor type", "86 07 00000000000900 9100", "malformed-extension", 0, [145]],
     ["no room for the critical vendor type", "26 00 0005 0000000900 9100", "malformed-extension", 0, [145]],
@@ -88,15 +117,18 @@ describe("what cannot be right is a fault at its offset, and hides nothing that 
 describe("an unknown type that is not skippable condemns the message", () => {
   test.each([1, 31, 35, 36, 37, 39, 44, 45, 48, 127])("type %i", (type) => {
     const text = `${mobileHomeAuthentication} ${type.toString(16).padStart(2, "0")} 00`;
-    expect(decode(text)).toEqual({ ok: false, fault: { reason: "unsupported-extension", offset: 22 } });
+    expect(decode(text)).toEqual({ ok: false, fault: { reason: "unsupported-extension", offset: 22, type } });
   });
 
   test("even where it is cut off, so that its length cannot be read", () => {
-    expect(decode("2c")).toEqual({ ok: false, fault: { reason: "unsupported-extension", offset: 0 } });
+    expect(decode("2c")).toEqual({ ok: false, fault: { reason: "unsupported-extension", offset: 0, type: 44 } });
   });
 
   test("even after an extension with a fault that would have been answered", () => {
-    expect(decode("83 00 2c 00")).toEqual({ ok: false, fault: { reason: "unsupported-extension", offset: 2 } });
+    expect(decode("83 00 2c 00")).toEqual({
+      ok: false,
+      fault: { reason: "unsupported-extension", offset: 2, type: 44 },
+    });
   });
 });
 

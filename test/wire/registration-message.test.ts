@@ -98,7 +98,7 @@ describe("what is no message is refused with a reason and an offset", () => {
     const bytes = fromHex(`${hex(golden.bytes)} 2c06000000000000`);
     expect(decodeRegistrationRequest(bytes)).toEqual({
       ok: false,
-      fault: { reason: "unsupported-extension", offset: golden.bytes.length },
+      fault: { reason: "unsupported-extension", offset: golden.bytes.length, type: 44 },
     });
   });
 });
