@@ -2,7 +2,7 @@
 
 const core = "^src/(wire|auth|registration|cluster|replication)/";
 /** What the core hands to a store, as types. */
-const logContract = "^src/store/store\\.ts$";
+const logContract = "^src/adapters/store/store\\.ts$";
 const composition = "^src/(daemon|cli|lab)/";
 
 module.exports = {
@@ -52,7 +52,7 @@ module.exports = {
       name: "api-asks-through-its-own-interface",
       severity: "error",
       comment: "The control API is given what it serves; it does not reach into the state.",
-      from: { path: "^src/api/" },
+      from: { path: "^src/adapters/api/" },
       to: { path: "^src/(cluster|replication|store|relay|advertiser)/" },
     },
     {

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type BindingView, bindingPage, bindingState, bindingView, role } from "../api/schema.ts";
+import { type BindingView, bindingPage, bindingState, bindingView, role } from "../adapters/api/schema.ts";
 import { fields, tableWriter } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { sidecarFiles } from "../advertiser/exabgp/speaker-files.ts";
+import { sidecarFiles } from "../adapters/advertiser/exabgp/speaker-files.ts";
 import { exabgpOptions } from "../daemon/make-advertiser.ts";
 import { configOption, loadOrExplain, nodeOption } from "./config-file.ts";
 import { CliError, ExitCode } from "./exit.ts";

@@ -1,12 +1,12 @@
 import { Command } from "commander";
+import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address } from "../core/wire/ipv4.ts";
+import { INFINITE_LIFETIME } from "../core/wire/registration-message.ts";
+import { describeReplyCode } from "../core/wire/reply-code.ts";
 import type { ForeignAgentCounters } from "../mobile/foreign-agent.ts";
 import { ForeignAgentService } from "../mobile/foreign-agent-service.ts";
 import { externalAddresses } from "../mobile/local-address.ts";
 import { fields, table } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
-import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
-import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
-import { describeReplyCode } from "../wire/reply-code.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { addAssociationOptions, associationOf } from "./key-options.ts";
 import {

@@ -1,8 +1,8 @@
 /** Options that make a security association: an SPI and a key, the key in one of three forms. */
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
-import type { AuthenticationAlgorithm, SecurityAssociation } from "../auth/association.ts";
 import { decodeHex, decodeSecret } from "../config/secrets.ts";
+import type { AuthenticationAlgorithm, SecurityAssociation } from "../core/auth/association.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { integerBetween } from "./option-values.ts";
 

@@ -1,12 +1,12 @@
 import { Command } from "commander";
+import { formatIpv4, type Ipv4Address, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { encodeNai } from "../core/wire/nai.ts";
+import { describeReplyCode } from "../core/wire/reply-code.ts";
 import { IdentificationSource } from "../mobile/identification-source.ts";
 import type { MobileName } from "../mobile/load.ts";
 import { random32 } from "../mobile/register.ts";
 import { type LoadReport, runLoad } from "../mobile/run-load.ts";
 import { fields } from "../text/columns.ts";
-import { formatIpv4, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
-import { encodeNai } from "../wire/nai.ts";
-import { describeReplyCode } from "../wire/reply-code.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import {
   addRouteOptions,

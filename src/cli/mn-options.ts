@@ -1,9 +1,9 @@
 /** What the commands of `anyhome mn` have in common: who the home agent is, which way to it, and the keys. */
 import { type Command, Option } from "commander";
+import type { Endpoint, Ipv4Address } from "../core/wire/ipv4.ts";
+import { RequestFlag } from "../core/wire/registration-message.ts";
 import { localAddressToward } from "../mobile/local-address.ts";
 import type { MobileAssociations } from "../mobile/mobile-messages.ts";
-import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
-import { RequestFlag } from "../wire/registration-message.ts";
 import { addAssociationOptions, associationOf, requiredAssociation } from "./key-options.ts";
 import { parseAddress, parseFlags, parseRegistrationEndpoint } from "./option-values.ts";
 

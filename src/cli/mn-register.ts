@@ -1,13 +1,13 @@
 import { Command, Option } from "commander";
+import { formatIdentification } from "../core/wire/identification.ts";
+import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { INFINITE_LIFETIME, type RegistrationReply } from "../core/wire/registration-message.ts";
+import { describeReplyCode, isAccepted, originOf, ReplyCode, type ReplyOrigin } from "../core/wire/reply-code.ts";
 import type { ReplayStyle } from "../mobile/identification-source.ts";
 import { type RegisterResult, register } from "../mobile/register.ts";
 import type { RegistrationOrder } from "../mobile/registration-attempt.ts";
 import { fields } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
-import { formatIdentification } from "../wire/identification.ts";
-import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
-import { INFINITE_LIFETIME, type RegistrationReply } from "../wire/registration-message.ts";
-import { describeReplyCode, isAccepted, originOf, ReplyCode, type ReplyOrigin } from "../wire/reply-code.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import {
   addRouteOptions,

@@ -1,8 +1,8 @@
 /** Parsers of option values: what can't be right is an InvalidArgumentError, which commander turns into wrong usage. */
 import { InvalidArgumentError } from "commander";
-import { type Endpoint, type Ipv4Address, parseIpv4 } from "../wire/ipv4.ts";
-import { encodeNai } from "../wire/nai.ts";
-import { INFINITE_LIFETIME, RequestFlag } from "../wire/registration-message.ts";
+import { type Endpoint, type Ipv4Address, parseIpv4 } from "../core/wire/ipv4.ts";
+import { encodeNai } from "../core/wire/nai.ts";
+import { INFINITE_LIFETIME, RequestFlag } from "../core/wire/registration-message.ts";
 
 /** RFC 5944 3.3. */
 export const REGISTRATION_PORT = 434;

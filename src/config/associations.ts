@@ -4,9 +4,9 @@ import type {
   MobileAssociation,
   MobileSelector,
   ReplayProtection,
-} from "../auth/association.ts";
-import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../wire/ipv4.ts";
-import { canonicalNai } from "../wire/nai.ts";
+} from "../core/auth/association.ts";
+import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../core/wire/ipv4.ts";
+import { canonicalNai } from "../core/wire/nai.ts";
 import type { AssociationLists } from "./draft.ts";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";

@@ -3,7 +3,7 @@
  * daemon must not stand still. They come over in portions, and only if they aren't those that are known already.
  */
 import { Worker } from "node:worker_threads";
-import type { ForeignAgentAssociation, MobileAssociation } from "../auth/association.ts";
+import type { ForeignAgentAssociation, MobileAssociation } from "../core/auth/association.ts";
 import type { Overrides } from "./check.ts";
 import type { Config } from "./config.ts";
 import type { LoadedConfig } from "./load.ts";

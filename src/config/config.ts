@@ -2,15 +2,16 @@
  * The configuration as the daemon uses it: checked, with defaults filled in, addresses parsed, keys read.
  * `load.ts` makes it from the file that `schema.ts` describes.
  */
-import type { ForeignAgentAssociation, MobileAssociation } from "../auth/association.ts";
-import type { ExecSettings } from "../health/exec-check.ts";
-import type { LadderSettings } from "../health/ladder.ts";
-import type { SelfCheckSettings } from "../health/self-checks.ts";
-import type { Hysteresis } from "../health/settled-check.ts";
-import type { MemberId } from "../registration/binding.ts";
-import type { RegistrationPolicy } from "../registration/policy.ts";
-import type { ReplicationSettings } from "../replication/replication.ts";
-import type { Endpoint, Ipv4Address, Ipv4Prefix, Ipv4Range } from "../wire/ipv4.ts";
+
+import type { ExecSettings } from "../adapters/checks/exec-check.ts";
+import type { SelfCheckSettings } from "../adapters/checks/self-checks.ts";
+import type { ForeignAgentAssociation, MobileAssociation } from "../core/auth/association.ts";
+import type { MemberId } from "../core/bindings/binding.ts";
+import type { LadderSettings } from "../core/health/ladder.ts";
+import type { Hysteresis } from "../core/health/settled-check.ts";
+import type { RegistrationPolicy } from "../core/registration/policy.ts";
+import type { ReplicationSettings } from "../core/replication/replication.ts";
+import type { Endpoint, Ipv4Address, Ipv4Prefix, Ipv4Range } from "../core/wire/ipv4.ts";
 
 export interface Config {
   readonly cluster: string;

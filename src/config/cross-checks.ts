@@ -1,5 +1,5 @@
 /** What a configuration must fulfil beyond the form of its single values. Each rule looks at the sections that are sound. */
-import { SELF_CHECKS } from "../health/self-checks.ts";
+import { SELF_CHECKS } from "../adapters/checks/self-checks.ts";
 import {
   directedBroadcast,
   formatEndpoint,
@@ -9,7 +9,7 @@ import {
   type Ipv4Range,
   prefixContains,
   rangeContains,
-} from "../wire/ipv4.ts";
+} from "../core/wire/ipv4.ts";
 import type { Draft } from "./draft.ts";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";

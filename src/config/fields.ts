@@ -3,9 +3,16 @@
  * a failed one says what is expected, as in "expected an IPv4 address such as 10.0.0.1".
  */
 import { z } from "zod";
-import type { Endpoint, Ipv4Address, Ipv4Prefix, Ipv4Range } from "../wire/ipv4.ts";
-import { directedBroadcast, formatEndpoint, formatIpv4, formatPrefix, parseIpv4, parsePrefix } from "../wire/ipv4.ts";
-import { encodeNai } from "../wire/nai.ts";
+import type { Endpoint, Ipv4Address, Ipv4Prefix, Ipv4Range } from "../core/wire/ipv4.ts";
+import {
+  directedBroadcast,
+  formatEndpoint,
+  formatIpv4,
+  formatPrefix,
+  parseIpv4,
+  parsePrefix,
+} from "../core/wire/ipv4.ts";
+import { encodeNai } from "../core/wire/nai.ts";
 
 interface TextForm<T> {
   /** What is expected, with an example. */

@@ -1,4 +1,4 @@
-import type { Ipv4Prefix } from "../wire/ipv4.ts";
+import type { Ipv4Prefix } from "../core/wire/ipv4.ts";
 import type { HealthConfig, RungAttributes } from "./config.ts";
 import type { ConfigFile } from "./schema.ts";
 

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
-import type { MemberId } from "../registration/binding.ts";
-import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
+import type { MemberId } from "../core/bindings/binding.ts";
+import { INFINITE_LIFETIME } from "../core/wire/registration-message.ts";
 import { type Checked, resolvePath } from "./check.ts";
 import type { AdvertiserConfig, BgpConfig, Config, Member, RelayAddressing } from "./config.ts";
 import { resolveHealth } from "./resolve-health.ts";

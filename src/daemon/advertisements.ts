@@ -1,4 +1,4 @@
-import type { Advertisement, Preference } from "../advertiser/advertiser.ts";
+import type { Advertisement, Preference } from "../adapters/advertiser/advertiser.ts";
 import type { Config, RungAttributes } from "../config/config.ts";
 
 const NO_ATTRIBUTES: RungAttributes = { communities: [], med: undefined, asPathPrepend: 0 };

@@ -1,12 +1,12 @@
 /** Bindings as operators see them: owned ones, those that this HA is the ingress of, and temporary ones. */
-import type { BindingView } from "../api/schema.ts";
-import type { Location } from "../cluster/location.ts";
-import type { TemporaryBinding } from "../cluster/temporary-bindings.ts";
-import type { Binding, CareOfBinding, MemberId } from "../registration/binding.ts";
-import { mobileKeyOf } from "../registration/identity.ts";
-import { formatIdentification } from "../wire/identification.ts";
-import { formatEndpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
-import { RequestFlag } from "../wire/registration-message.ts";
+import type { BindingView } from "../adapters/api/schema.ts";
+import type { Binding, CareOfBinding, MemberId } from "../core/bindings/binding.ts";
+import type { Location } from "../core/bindings/location.ts";
+import type { TemporaryBinding } from "../core/bindings/temporary-bindings.ts";
+import { mobileKeyOf } from "../core/registration/identity.ts";
+import { formatIdentification } from "../core/wire/identification.ts";
+import { formatEndpoint, formatIpv4, type Ipv4Address } from "../core/wire/ipv4.ts";
+import { RequestFlag } from "../core/wire/registration-message.ts";
 
 export type AddressOf = (member: MemberId) => Ipv4Address;
 

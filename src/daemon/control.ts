@@ -1,7 +1,12 @@
 /** The control API's view of the running daemon. */
-import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
-import { announcersOf, isAccepted, type RoutingView } from "../advertiser/routing-view.ts";
-import { type BindingQuery, ControlError, type ControlService, type MobileName } from "../api/control-service.ts";
+import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
+import { announcersOf, isAccepted, type RoutingView } from "../adapters/advertiser/routing-view.ts";
+import {
+  type BindingQuery,
+  ControlError,
+  type ControlService,
+  type MobileName,
+} from "../adapters/api/control-service.ts";
 import type {
   BindingPage,
   BindingView,
@@ -11,18 +16,18 @@ import type {
   ReloadView,
   RoutesView,
   StatusView,
-} from "../api/schema.ts";
-import type { MobileIdentity } from "../auth/association-table.ts";
-import type { BfdNeighborStatus } from "../bfd/speaker.ts";
-import type { HomeAgent } from "../cluster/home-agent.ts";
-import type { Output } from "../cluster/io.ts";
-import type { PeerStatus } from "../cluster/membership.ts";
-import type { Rung } from "../health/ladder.ts";
-import type { CheckStatus } from "../health/settled-check.ts";
-import type { MemberId } from "../registration/binding.ts";
-import type { LinkPath } from "../relay/link-relay.ts";
-import type { Store } from "../store/store.ts";
-import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../wire/ipv4.ts";
+} from "../adapters/api/schema.ts";
+import type { BfdNeighborStatus } from "../adapters/bfd/speaker.ts";
+import type { LinkPath } from "../adapters/net/mac-relay.ts";
+import type { Store } from "../adapters/store/store.ts";
+import type { MobileIdentity } from "../core/auth/association-table.ts";
+import type { MemberId } from "../core/bindings/binding.ts";
+import type { Rung } from "../core/health/ladder.ts";
+import type { CheckStatus } from "../core/health/settled-check.ts";
+import type { HomeAgent } from "../core/home-agent/home-agent.ts";
+import type { Output } from "../core/home-agent/io.ts";
+import type { PeerStatus } from "../core/members/membership.ts";
+import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
 import { Listings } from "./listings.ts";

@@ -16,20 +16,20 @@
  *    The control API (unix socket) reads all of them for the CLI.
  */
 import { once } from "node:events";
-import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
-import { announcersOf } from "../advertiser/routing-view.ts";
-import { type ControlApi, serveControlApi } from "../api/server.ts";
-import { HomeAgent } from "../cluster/home-agent.ts";
-import { decodeLocationRow } from "../cluster/location-row.ts";
+import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
+import { announcersOf } from "../adapters/advertiser/routing-view.ts";
+import { type ControlApi, serveControlApi } from "../adapters/api/server.ts";
+import { storePaths } from "../adapters/store/directory.ts";
+import { openSqliteStore } from "../adapters/store/sqlite-store.ts";
+import type { Store } from "../adapters/store/store.ts";
+import { StoreCorruptError } from "../adapters/store/store-error.ts";
+import { Counters } from "../adapters/telemetry/counters.ts";
+import { type ClosableEventLog, createLog } from "../adapters/telemetry/log.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { decodeBindingRow } from "../registration/binding-row.ts";
-import { storePaths } from "../store/directory.ts";
-import { openSqliteStore } from "../store/sqlite-store.ts";
-import type { Store } from "../store/store.ts";
-import { StoreCorruptError } from "../store/store-error.ts";
-import { Counters } from "../telemetry/counters.ts";
-import { type ClosableEventLog, createLog } from "../telemetry/log.ts";
+import { decodeBindingRow } from "../core/bindings/binding-row.ts";
+import { decodeLocationRow } from "../core/bindings/location-row.ts";
+import { HomeAgent } from "../core/home-agent/home-agent.ts";
 import { packageVersion } from "../version.ts";
 import { DaemonControl } from "./control.ts";
 import { Driver } from "./driver.ts";

@@ -1,14 +1,15 @@
 /**
  * Drives the sans-IO core: turns datagrams, timers and news from the store into inputs, and carries its outputs out.
  */
-import type { HomeAgent, Reconfiguration } from "../cluster/home-agent.ts";
-import type { Input, Now, Output } from "../cluster/io.ts";
-import type { MemberId } from "../registration/binding.ts";
-import type { LinkRelay } from "../relay/link-relay.ts";
-import type { StreamChannels } from "../relay/stream-channel.ts";
-import type { UdpSocket } from "../relay/udp-socket.ts";
-import type { LoggedChange } from "../store/store.ts";
-import type { Endpoint } from "../wire/ipv4.ts";
+
+import type { LinkRelay } from "../adapters/net/mac-relay.ts";
+import type { StreamChannels } from "../adapters/net/stream-channel.ts";
+import type { UdpSocket } from "../adapters/net/udp-socket.ts";
+import type { LoggedChange } from "../adapters/store/store.ts";
+import type { MemberId } from "../core/bindings/binding.ts";
+import type { HomeAgent, Reconfiguration } from "../core/home-agent/home-agent.ts";
+import type { Input, Now, Output } from "../core/home-agent/io.ts";
+import type { Endpoint } from "../core/wire/ipv4.ts";
 
 /** setTimeout's limit; longer waits are cut in pieces. */
 const MAXIMUM_TIMEOUT_MS = 2 ** 31 - 1;

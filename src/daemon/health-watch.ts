@@ -7,20 +7,20 @@
  *    parts that have failed ──────────────┘                   └──▶ Advertiser
  */
 
-import type { Advertiser, AdvertiserStatus } from "../advertiser/advertiser.ts";
-import { othersAnnouncing } from "../advertiser/routing-view.ts";
-import type { BfdSpeaker } from "../bfd/speaker.ts";
-import type { HomeAgent } from "../cluster/home-agent.ts";
-import { type Alarm, Alarms } from "../health/alarms.ts";
-import { EventLoopMonitor } from "../health/event-loop-monitor.ts";
-import { ExecCheck } from "../health/exec-check.ts";
-import { FIRST_RUNG, Ladder, type Rung } from "../health/ladder.ts";
-import { assess, type Standing } from "../health/readiness.ts";
-import { SELF_CHECKS, SelfChecks } from "../health/self-checks.ts";
-import { type CheckStatus, type Finding, SettledCheck } from "../health/settled-check.ts";
-import type { Store } from "../store/store.ts";
-import type { EventLog } from "../telemetry/log.ts";
+import type { Advertiser, AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
+import { othersAnnouncing } from "../adapters/advertiser/routing-view.ts";
+import type { BfdSpeaker } from "../adapters/bfd/speaker.ts";
+import { EventLoopMonitor } from "../adapters/checks/event-loop-monitor.ts";
+import { ExecCheck } from "../adapters/checks/exec-check.ts";
+import { SELF_CHECKS, SelfChecks } from "../adapters/checks/self-checks.ts";
+import type { Store } from "../adapters/store/store.ts";
+import type { EventLog } from "../adapters/telemetry/log.ts";
+import { FIRST_RUNG, Ladder, type Rung } from "../core/health/ladder.ts";
+import { assess, type Standing } from "../core/health/readiness.ts";
+import { type CheckStatus, type Finding, SettledCheck } from "../core/health/settled-check.ts";
+import type { HomeAgent } from "../core/home-agent/home-agent.ts";
 import { advertisements } from "./advertisements.ts";
+import { type Alarm, Alarms } from "./alarms.ts";
 import { currentTime, type Driver } from "./driver.ts";
 import type { LiveConfig } from "./live-config.ts";
 import type { Sockets } from "./sockets.ts";

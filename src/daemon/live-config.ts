@@ -1,11 +1,11 @@
 /** The configuration in force, and how another one takes its place while the daemon runs: as a whole, or not at all. */
-import type { ReloadView, StatusView } from "../api/schema.ts";
+import type { ReloadView, StatusView } from "../adapters/api/schema.ts";
+import type { Counters } from "../adapters/telemetry/counters.ts";
+import type { EventLog } from "../adapters/telemetry/log.ts";
 import { compareConfigs } from "../config/changes.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError, formatProblem } from "../config/problem.ts";
-import type { Counters } from "../telemetry/counters.ts";
-import type { EventLog } from "../telemetry/log.ts";
 
 export interface LiveConfigOptions {
   readonly loaded: LoadedConfig;

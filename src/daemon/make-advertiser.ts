@@ -1,11 +1,11 @@
-import type { Advertiser, AdvertiserListener } from "../advertiser/advertiser.ts";
-import type { Announcer } from "../advertiser/announcers.ts";
-import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../advertiser/exabgp/exabgp-advertiser.ts";
-import { NoneAdvertiser } from "../advertiser/none-advertiser.ts";
-import { OspfAdvertiser } from "../advertiser/ospf/ospf-advertiser.ts";
+import type { Advertiser, AdvertiserListener } from "../adapters/advertiser/advertiser.ts";
+import type { Announcer } from "../adapters/advertiser/announcers.ts";
+import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../adapters/advertiser/exabgp/exabgp-advertiser.ts";
+import { NoneAdvertiser } from "../adapters/advertiser/none-advertiser.ts";
+import { OspfAdvertiser } from "../adapters/advertiser/ospf/ospf-advertiser.ts";
+import type { Counters } from "../adapters/telemetry/counters.ts";
+import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Config } from "../config/config.ts";
-import type { Counters } from "../telemetry/counters.ts";
-import type { EventLog } from "../telemetry/log.ts";
 
 /** The advertiser that the configuration asks for; it announces nothing yet. */
 export function makeAdvertiser(

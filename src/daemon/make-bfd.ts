@@ -1,7 +1,7 @@
-import { BfdSpeaker } from "../bfd/speaker.ts";
+import { BfdSpeaker } from "../adapters/bfd/speaker.ts";
+import type { Counters } from "../adapters/telemetry/counters.ts";
+import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Config } from "../config/config.ts";
-import type { Counters } from "../telemetry/counters.ts";
-import type { EventLog } from "../telemetry/log.ts";
 
 /** Where the configuration has neighbors for it. */
 export function makeBfd({ bfd: timers, self }: Config, log: EventLog, counters: Counters): BfdSpeaker | undefined {

@@ -1,10 +1,10 @@
+import { kernelDrops } from "../adapters/net/kernel-drops.ts";
+import { StreamChannels } from "../adapters/net/stream-channel.ts";
+import { isOurAddress, UdpSocket } from "../adapters/net/udp-socket.ts";
+import type { Counters } from "../adapters/telemetry/counters.ts";
+import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Config } from "../config/config.ts";
-import { kernelDrops } from "../relay/kernel-drops.ts";
-import { StreamChannels } from "../relay/stream-channel.ts";
-import { isOurAddress, UdpSocket } from "../relay/udp-socket.ts";
-import type { Counters } from "../telemetry/counters.ts";
-import type { EventLog } from "../telemetry/log.ts";
-import { type Endpoint, formatEndpoint, formatIpv4 } from "../wire/ipv4.ts";
+import { type Endpoint, formatEndpoint, formatIpv4 } from "../core/wire/ipv4.ts";
 import type { Driver } from "./driver.ts";
 import { wantsLinkRelay } from "./make-link-relay.ts";
 import { addVirtualAddress, removeVirtualAddress } from "./virtual-address.ts";

@@ -1,5 +1,5 @@
-import type { Store, StoreListener } from "../store/store.ts";
-import type { EventLog } from "../telemetry/log.ts";
+import type { Store, StoreListener } from "../adapters/store/store.ts";
+import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Driver } from "./driver.ts";
 
 interface Waiter {

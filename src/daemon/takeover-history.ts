@@ -1,4 +1,4 @@
-import type { StatusView } from "../api/schema.ts";
+import type { StatusView } from "../adapters/api/schema.ts";
 
 const KEPT = 5;
 

@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { Agent, request } from "undici";
-import { type ReadinessView, readinessView } from "../api/schema.ts";
-import { anyhomeConfig, type LabVariant } from "./anyhome-config.ts";
+import { type ReadinessView, readinessView } from "../adapters/api/schema.ts";
 import { LabError } from "./lab-error.ts";
 import { isRunning, startIn } from "./namespaces/namespace.ts";
 import { clockEnvironment } from "./namespaces/own-clock.ts";
 import { ANYHOME_MAIN, type LabPlace } from "./place.ts";
-import type { Topology } from "./topology.ts";
+import { anyhomeConfig, type LabVariant } from "./plan/anyhome-config.ts";
+import type { Topology } from "./plan/topology.ts";
 import { waitFor } from "./wait.ts";
 
 /** Writes what the home agents of a lab have in common. */

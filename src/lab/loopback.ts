@@ -8,7 +8,7 @@ import { freeUdpPorts } from "./free-port.ts";
 import { untilReady } from "./home-agent.ts";
 import type { RunResult } from "./namespaces/namespace.ts";
 import { ANYHOME_MAIN } from "./place.ts";
-import { nodesOf, type Topology } from "./topology.ts";
+import { nodesOf, type Topology } from "./plan/topology.ts";
 
 const READY_MS = 30_000;
 

@@ -1,7 +1,7 @@
 import { LabError } from "./lab-error.ts";
 import type { RunOptions, RunResult } from "./namespaces/namespace.ts";
 import type { LabPlace } from "./place.ts";
-import type { Topology, TopologyName, TopologyNode } from "./topology.ts";
+import type { Topology, TopologyName, TopologyNode } from "./plan/topology.ts";
 
 export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bfdd" | "bgpd" | "ospfd" | "other";
 

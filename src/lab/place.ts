@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { TOPOLOGY_NAMES, type TopologyName } from "./topology.ts";
+import { TOPOLOGY_NAMES, type TopologyName } from "./plan/topology.ts";
 
 /** Where labs keep their files: one directory per lab, one per node in it. */
 const LAB_ROOT = "/run/anyhome-lab";

@@ -1,10 +1,10 @@
 /** The validity checks of a foreign agent: each answers the code to deny with, or `undefined`. */
-import type { SecurityAssociation } from "../auth/association.ts";
-import { ExtensionType } from "../wire/extension.ts";
-import { type Ipv4Address, LIMITED_BROADCAST, UNSPECIFIED } from "../wire/ipv4.ts";
-import type { Decoded, RegistrationReply, RegistrationRequest } from "../wire/registration-message.ts";
-import { INFINITE_LIFETIME, RequestFlag } from "../wire/registration-message.ts";
-import { isAccepted, ReplyCode } from "../wire/reply-code.ts";
+import type { SecurityAssociation } from "../core/auth/association.ts";
+import { ExtensionType } from "../core/wire/extension.ts";
+import { type Ipv4Address, LIMITED_BROADCAST, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import type { Decoded, RegistrationReply, RegistrationRequest } from "../core/wire/registration-message.ts";
+import { INFINITE_LIFETIME, RequestFlag } from "../core/wire/registration-message.ts";
+import { isAccepted, ReplyCode } from "../core/wire/reply-code.ts";
 import { authenticationsOf, isAuthenticated, naiOf } from "./mobile-messages.ts";
 
 export interface ForeignAgentPolicy {

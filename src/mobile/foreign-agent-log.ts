@@ -1,6 +1,6 @@
 /** What a foreign agent logs of the messages it relays and of those it answers itself. */
-import { formatIdentification } from "../wire/identification.ts";
-import { formatEndpoint, formatIpv4 } from "../wire/ipv4.ts";
+import { formatIdentification } from "../core/wire/identification.ts";
+import { formatEndpoint, formatIpv4 } from "../core/wire/ipv4.ts";
 import type { PendingRegistration } from "./pending-registrations.ts";
 
 export interface RelayLogEntry {

@@ -1,5 +1,5 @@
-import { UdpSocket } from "../relay/udp-socket.ts";
-import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import { UdpSocket } from "../adapters/net/udp-socket.ts";
+import { type Endpoint, formatEndpoint } from "../core/wire/ipv4.ts";
 import { ForeignAgent, type ForeignAgentOutput, type ForeignAgentSettings } from "./foreign-agent.ts";
 import { JsonLinesFile } from "./json-lines-file.ts";
 

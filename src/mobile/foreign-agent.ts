@@ -9,9 +9,9 @@
  * RFC 5944 3.7.2.3 sends replies to the home address, over the link that the request came by. Without a hand on the link
  * they go to the address and port that the request came from.
  */
-import { ExtensionType } from "../wire/extension.ts";
-import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
-import { MessageWriter } from "../wire/message-writer.ts";
+import { ExtensionType } from "../core/wire/extension.ts";
+import type { Endpoint, Ipv4Address } from "../core/wire/ipv4.ts";
+import { MessageWriter } from "../core/wire/message-writer.ts";
 import {
   decodeRegistrationReply,
   decodeRegistrationRequest,
@@ -19,8 +19,8 @@ import {
   MessageType,
   type RegistrationReply,
   type RegistrationRequest,
-} from "../wire/registration-message.ts";
-import { isAccepted, ReplyCode } from "../wire/reply-code.ts";
+} from "../core/wire/registration-message.ts";
+import { isAccepted, ReplyCode } from "../core/wire/reply-code.ts";
 import {
   authorizedEnd,
   type ForeignAgentPolicy,

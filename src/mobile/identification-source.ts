@@ -1,7 +1,7 @@
-import { joinIdentification } from "../wire/identification.ts";
-import { epochMsFromNtp, ntpFromEpochMs, timestampDifference } from "../wire/ntp-timestamp.ts";
-import type { ReplyFields } from "../wire/registration-message.ts";
-import { ReplyCode } from "../wire/reply-code.ts";
+import { joinIdentification } from "../core/wire/identification.ts";
+import { epochMsFromNtp, ntpFromEpochMs, timestampDifference } from "../core/wire/ntp-timestamp.ts";
+import type { ReplyFields } from "../core/wire/registration-message.ts";
+import { ReplyCode } from "../core/wire/reply-code.ts";
 
 export type ReplayStyle = "timestamps" | "nonces";
 

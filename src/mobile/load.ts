@@ -2,10 +2,10 @@
  * A crowd of mobile nodes: the load generator's core. It decides which mobile registers when, and keeps the score.
  * Sans-IO: the caller sends what it is given, and hands in what comes back and how late it is.
  */
-import { lowBits } from "../wire/identification.ts";
-import type { Ipv4Address } from "../wire/ipv4.ts";
-import { decodeRegistrationReply, type RegistrationReply } from "../wire/registration-message.ts";
-import { isAccepted } from "../wire/reply-code.ts";
+import { lowBits } from "../core/wire/identification.ts";
+import type { Ipv4Address } from "../core/wire/ipv4.ts";
+import { decodeRegistrationReply, type RegistrationReply } from "../core/wire/registration-message.ts";
+import { isAccepted } from "../core/wire/reply-code.ts";
 import type { IdentificationSource } from "./identification-source.ts";
 import { buildRequest, doubtAbout, type MobileAssociations } from "./mobile-messages.ts";
 import type { RegistrationOrder } from "./registration-attempt.ts";

@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { networkInterfaces } from "node:os";
-import { type Endpoint, formatIpv4, type Ipv4Address, ipv4 } from "../wire/ipv4.ts";
+import { type Endpoint, formatIpv4, type Ipv4Address, ipv4 } from "../core/wire/ipv4.ts";
 
 /** The address that this host sends from to a destination; nothing is sent. Rejects with `ENETUNREACH` where there is no route. */
 export function localAddressToward(destination: Endpoint): Promise<Ipv4Address> {

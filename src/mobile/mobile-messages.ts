@@ -1,17 +1,17 @@
 /** A mobile node's messages: the requests it sends, and which replies it believes. RFC 5944 3.6.1 and 3.6.2. */
-import type { SecurityAssociation } from "../auth/association.ts";
-import { computeAuthenticator, verifyAuthenticator } from "../auth/authenticator.ts";
-import { type AuthenticationExtension, ExtensionType } from "../wire/extension.ts";
-import { lowBits } from "../wire/identification.ts";
-import { MessageWriter } from "../wire/message-writer.ts";
+import type { SecurityAssociation } from "../core/auth/association.ts";
+import { computeAuthenticator, verifyAuthenticator } from "../core/auth/authenticator.ts";
+import { type AuthenticationExtension, ExtensionType } from "../core/wire/extension.ts";
+import { lowBits } from "../core/wire/identification.ts";
+import { MessageWriter } from "../core/wire/message-writer.ts";
 import {
   type Decoded,
   decodeRegistrationReply,
   encodeRequestFields,
   type RegistrationReply,
   type RequestFields,
-} from "../wire/registration-message.ts";
-import { originOf } from "../wire/reply-code.ts";
+} from "../core/wire/registration-message.ts";
+import { originOf } from "../core/wire/reply-code.ts";
 
 /** What a mobile node shares with its agents. */
 export interface MobileAssociations {

@@ -1,7 +1,7 @@
-import { lowBits } from "../wire/identification.ts";
-import { type Endpoint, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
-import { canonicalNai } from "../wire/nai.ts";
-import type { RegistrationReply, RegistrationRequest } from "../wire/registration-message.ts";
+import { lowBits } from "../core/wire/identification.ts";
+import { type Endpoint, type Ipv4Address, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { canonicalNai } from "../core/wire/nai.ts";
+import type { RegistrationReply, RegistrationRequest } from "../core/wire/registration-message.ts";
 import { naiOf } from "./mobile-messages.ts";
 
 /** A request that was relayed and has no answer yet, RFC 5944 3.7.1. */

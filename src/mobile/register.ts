@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { UdpSocket } from "../relay/udp-socket.ts";
-import type { Endpoint } from "../wire/ipv4.ts";
+import { UdpSocket } from "../adapters/net/udp-socket.ts";
+import type { Endpoint } from "../core/wire/ipv4.ts";
 import { IdentificationSource, type Random32, type ReplayStyle } from "./identification-source.ts";
 import type { MobileAssociations } from "./mobile-messages.ts";
 import {

@@ -9,9 +9,9 @@
  *              └──timer───┼───────────┘
  *                         └─timer, tries used up─▶ done
  */
-import type { Ipv4Address } from "../wire/ipv4.ts";
-import type { RegistrationReply, RequestFields } from "../wire/registration-message.ts";
-import { ReplyCode } from "../wire/reply-code.ts";
+import type { Ipv4Address } from "../core/wire/ipv4.ts";
+import type { RegistrationReply, RequestFields } from "../core/wire/registration-message.ts";
+import { ReplyCode } from "../core/wire/reply-code.ts";
 import type { IdentificationSource, ReplayStyle } from "./identification-source.ts";
 import { buildRequest, checkReply, type MobileAssociations, type ReplyDoubt } from "./mobile-messages.ts";
 

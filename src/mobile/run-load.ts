@@ -1,7 +1,7 @@
 import { createHistogram } from "node:perf_hooks";
-import { UdpSocket } from "../relay/udp-socket.ts";
-import { formatIdentification } from "../wire/identification.ts";
-import { type Endpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
+import { UdpSocket } from "../adapters/net/udp-socket.ts";
+import { formatIdentification } from "../core/wire/identification.ts";
+import { type Endpoint, formatIpv4, type Ipv4Address } from "../core/wire/ipv4.ts";
 import { JsonLinesFile } from "./json-lines-file.ts";
 import { type GivenUp, Load, type LoadSettings } from "./load.ts";
 

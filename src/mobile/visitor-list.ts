@@ -1,5 +1,5 @@
-import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
-import { canonicalNai } from "../wire/nai.ts";
+import type { Endpoint, Ipv4Address } from "../core/wire/ipv4.ts";
+import { canonicalNai } from "../core/wire/nai.ts";
 
 /** A mobile node that is registered through a foreign agent, RFC 5944 3.7.1. */
 export interface Visitor {

@@ -1,8 +1,8 @@
 /** What must hold once faults are over and the cluster has had time to settle (docs/replication.md). */
-import type { Binding } from "../registration/binding.ts";
-import { compareOwnerships, compareRegistrations } from "../registration/merge.ts";
-import { isTombstone, withoutExpired } from "../registration/mobility-bindings.ts";
-import { UNSPECIFIED } from "../wire/ipv4.ts";
+import type { Binding } from "../core/bindings/binding.ts";
+import { compareOwnerships, compareRegistrations } from "../core/bindings/merge.ts";
+import { isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
+import { UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { deregistersAll, isDegraded, type Mobile, type Mobiles } from "./mobiles.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";

@@ -2,13 +2,17 @@
  * Mobile nodes and their foreign agents: they register, move, deregister, send again what was not answered, and an attacker
  * replays what was. They remember what they were told, which is what the cluster is held to.
  */
-import { computeAuthenticator } from "../auth/authenticator.ts";
-import { ExtensionType } from "../wire/extension.ts";
-import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../wire/ipv4.ts";
-import { MessageWriter } from "../wire/message-writer.ts";
-import { ntpFromEpochMs } from "../wire/ntp-timestamp.ts";
-import { decodeRegistrationReply, encodeRequestFields, type RegistrationReply } from "../wire/registration-message.ts";
-import { isAccepted } from "../wire/reply-code.ts";
+import { computeAuthenticator } from "../core/auth/authenticator.ts";
+import { ExtensionType } from "../core/wire/extension.ts";
+import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { MessageWriter } from "../core/wire/message-writer.ts";
+import { ntpFromEpochMs } from "../core/wire/ntp-timestamp.ts";
+import {
+  decodeRegistrationReply,
+  encodeRequestFields,
+  type RegistrationReply,
+} from "../core/wire/registration-message.ts";
+import { isAccepted } from "../core/wire/reply-code.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import {
   ASSOCIATION,

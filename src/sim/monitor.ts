@@ -2,11 +2,11 @@
  * What must hold at every moment, faults or not; looked at every 100 ms of simulated time and at every reply and event. What
  * can hold only once faults are over is in invariants.ts.
  */
-import type { Binding, MobileKey } from "../registration/binding.ts";
-import { mobileKeyOf } from "../registration/identity.ts";
-import { signedTime } from "../registration/merge.ts";
-import { isTombstone, withoutExpired } from "../registration/mobility-bindings.ts";
-import { WINDOW_ROWS } from "../replication/link.ts";
+import type { Binding, MobileKey } from "../core/bindings/binding.ts";
+import { signedTime } from "../core/bindings/merge.ts";
+import { isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
+import { mobileKeyOf } from "../core/registration/identity.ts";
+import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { type Attempt, deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import { DEGRADED_LIFETIME_SECONDS, MAXIMUM_PENDING, type Reported, type World } from "./world.ts";

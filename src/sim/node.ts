@@ -1,11 +1,12 @@
 /** One simulated member: the unchanged core, with a clock, a disk and a state of its own. */
-import { HomeAgent, type HomeAgentSettings } from "../cluster/home-agent.ts";
-import type { Input, Now, Observer, Output } from "../cluster/io.ts";
-import { decodeLocationRow } from "../cluster/location-row.ts";
-import { Ladder } from "../health/ladder.ts";
-import { assess } from "../health/readiness.ts";
-import type { MobileKey } from "../registration/binding.ts";
-import { decodeBindingRow } from "../registration/binding-row.ts";
+
+import type { MobileKey } from "../core/bindings/binding.ts";
+import { decodeBindingRow } from "../core/bindings/binding-row.ts";
+import { decodeLocationRow } from "../core/bindings/location-row.ts";
+import { Ladder } from "../core/health/ladder.ts";
+import { assess } from "../core/health/readiness.ts";
+import { HomeAgent, type HomeAgentSettings } from "../core/home-agent/home-agent.ts";
+import type { Input, Now, Observer, Output } from "../core/home-agent/io.ts";
 import { SimulatedDisk } from "./disk.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";

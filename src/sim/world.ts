@@ -3,14 +3,14 @@
  * takes real time, and the same seed gives the same run.
  */
 
-import type { MobileAssociation } from "../auth/association.ts";
-import { AssociationTable } from "../auth/association-table.ts";
-import { ByteReader } from "../cluster/byte-cursor.ts";
-import type { HomeAgentSettings } from "../cluster/home-agent.ts";
-import type { Input, Output } from "../cluster/io.ts";
-import { decodeMessage } from "../cluster/message.ts";
-import type { MobileKey } from "../registration/binding.ts";
-import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../wire/ipv4.ts";
+import type { MobileAssociation } from "../core/auth/association.ts";
+import { AssociationTable } from "../core/auth/association-table.ts";
+import type { MobileKey } from "../core/bindings/binding.ts";
+import type { HomeAgentSettings } from "../core/home-agent/home-agent.ts";
+import type { Input, Output } from "../core/home-agent/io.ts";
+import { ByteReader } from "../core/protocol/byte-cursor.ts";
+import { decodeMessage } from "../core/protocol/datagrams.ts";
+import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { EventQueue } from "./event-queue.ts";
 import { PEER_TIMEOUT_MS, SimulatedNode } from "./node.ts";
 import { Random } from "./random.ts";
@@ -32,7 +32,7 @@ export const NAI_ASSOCIATION: MobileAssociation = {
   mobiles: { by: "realm", realm: "example.com" },
 };
 
-/** Of cluster/frame.ts. */
+/** Of core/protocol/frame.ts. */
 const FRAME_TYPE_OFFSET = 3;
 const FRAME_FIXED_LENGTH = 16;
 const HEARTBEAT = 1;

@@ -1,10 +1,11 @@
 /** Mobiles that register with home agents on the loopback interface, spread over those that are named. */
+
+import { type Ipv4Address, ipv4 } from "../../src/core/wire/ipv4.ts";
 import type { LoopbackCluster } from "../../src/lab/loopback.ts";
-import { LAB_TOPOLOGY } from "../../src/lab/topology.ts";
+import { LAB_TOPOLOGY } from "../../src/lab/plan/topology.ts";
 import { IdentificationSource } from "../../src/mobile/identification-source.ts";
 import { random32 } from "../../src/mobile/register.ts";
 import { type LoadReport, runLoad } from "../../src/mobile/run-load.ts";
-import { type Ipv4Address, ipv4 } from "../../src/wire/ipv4.ts";
 
 export interface LoadOrder {
   /** The ingresses, each with its share of the mobiles. */

@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { LoopbackCluster } from "../../src/lab/loopback.ts";
-import { LAB_TOPOLOGY } from "../../src/lab/topology.ts";
+import { LAB_TOPOLOGY } from "../../src/lab/plan/topology.ts";
 import { describe, runLoads, sumOf } from "./loopback-load.ts";
 
 const { values } = parseArgs({

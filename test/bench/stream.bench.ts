@@ -3,10 +3,10 @@
  * Rows are as long as a binding with one care-of address; the receiver decodes messages, not rows, and acknowledges each.
  */
 import { isMainThread, Worker } from "node:worker_threads";
-import { StreamChannels } from "../../src/relay/stream-channel.ts";
-import type { StreamMessage } from "../../src/replication/message.ts";
-import { decodeStreamMessage, encodeStreamMessage } from "../../src/replication/stream-codec.ts";
-import { ipv4 } from "../../src/wire/ipv4.ts";
+import { StreamChannels } from "../../src/adapters/net/stream-channel.ts";
+import { decodeStreamMessage, encodeStreamMessage } from "../../src/core/protocol/stream-codec.ts";
+import type { StreamMessage } from "../../src/core/protocol/stream-messages.ts";
+import { ipv4 } from "../../src/core/wire/ipv4.ts";
 
 const members = ["ha1", "ha2"].map((id, index) => ({ id, address: ipv4(`127.43.40.${index + 1}`), port: 4340 }));
 const ROW = `{"filler":"${"x".repeat(600)}"}`;

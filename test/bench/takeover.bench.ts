@@ -5,15 +5,15 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { statusView } from "../../src/api/schema.ts";
+import { statusView } from "../../src/adapters/api/schema.ts";
+import { openSqliteStore } from "../../src/adapters/store/sqlite-store.ts";
 import { ask } from "../../src/cli/control-client.ts";
+import type { Binding } from "../../src/core/bindings/binding.ts";
+import { encodeBindingRow } from "../../src/core/bindings/binding-row.ts";
+import { formatIpv4, type Ipv4Address, ipv4 } from "../../src/core/wire/ipv4.ts";
+import { ntpFromEpochMs } from "../../src/core/wire/ntp-timestamp.ts";
 import { LoopbackCluster } from "../../src/lab/loopback.ts";
-import { LAB_TOPOLOGY } from "../../src/lab/topology.ts";
-import type { Binding } from "../../src/registration/binding.ts";
-import { encodeBindingRow } from "../../src/registration/binding-row.ts";
-import { openSqliteStore } from "../../src/store/sqlite-store.ts";
-import { formatIpv4, type Ipv4Address, ipv4 } from "../../src/wire/ipv4.ts";
-import { ntpFromEpochMs } from "../../src/wire/ntp-timestamp.ts";
+import { LAB_TOPOLOGY } from "../../src/lab/plan/topology.ts";
 import { describe, runLoads } from "./loopback-load.ts";
 
 const { values } = parseArgs({

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serveControlApi } from "../../src/api/server.ts";
-import { FakeService } from "../api/fake-service.ts";
+import { serveControlApi } from "../../src/adapters/api/server.ts";
+import { FakeService } from "../adapters/api/fake-service.ts";
 import { anyhome, type Run } from "./anyhome.ts";
 
 /** A control API with a fake behind it, and the command line that talks to it. */

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import type { StatusView } from "../../src/api/schema.ts";
-import { alice, counters, FakeService, peers, pending, routes, status } from "../api/fake-service.ts";
+import type { StatusView } from "../../src/adapters/api/schema.ts";
+import { alice, counters, FakeService, peers, pending, routes, status } from "../adapters/api/fake-service.ts";
 import { anyhome, anyhomeIntoClosedPipe } from "./anyhome.ts";
 import { fakeDaemon } from "./fake-daemon.ts";
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { describeCluster } from "../../src/cli/top.ts";
 import { watch } from "../../src/cli/watch.ts";
-import { peers, routes, status } from "../api/fake-service.ts";
+import { peers, routes, status } from "../adapters/api/fake-service.ts";
 import { anyhomeIntoClosedPipe } from "./anyhome.ts";
 import { type FakeDaemon, fakeDaemon } from "./fake-daemon.ts";
 

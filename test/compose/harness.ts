@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, inject } from "vitest";
 import { ComposeLab } from "../../src/lab/compose/compose-lab.ts";
 import { composeObstacle } from "../../src/lab/compose/obstacle.ts";
 import { ANYHOME_MAIN } from "../../src/lab/place.ts";
-import type { TopologyName } from "../../src/lab/topology.ts";
+import type { TopologyName } from "../../src/lab/plan/topology.ts";
 import { newLabName, removeLeftovers } from "../lab/harness.ts";
 
 const obstacle = await composeObstacle("own");

@@ -4,7 +4,7 @@ import { stringify } from "yaml";
 import { loadConfig } from "../../src/config/load.ts";
 import { ConfigError } from "../../src/config/problem.ts";
 import { effectiveConfig } from "../../src/config/show.ts";
-import { formatPrefix, ipv4 } from "../../src/wire/ipv4.ts";
+import { formatPrefix, ipv4 } from "../../src/core/wire/ipv4.ts";
 import { ConfigDirectory, minimal } from "./config-directory.ts";
 
 /** Loads the minimal configuration with lines added, as the member ha1. */

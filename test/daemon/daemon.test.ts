@@ -3,9 +3,9 @@ import { createSocket } from "node:dgram";
 import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BindingView, CountersView, PeerView } from "../../src/api/schema.ts";
+import type { BindingView, CountersView, PeerView } from "../../src/adapters/api/schema.ts";
+import { type Endpoint, formatIpv4 } from "../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../src/lab/wait.ts";
-import { type Endpoint, formatIpv4 } from "../../src/wire/ipv4.ts";
 import { seeded } from "../fuzz/random.ts";
 import { LoneDaemon } from "./lone-daemon.ts";
 

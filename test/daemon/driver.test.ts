@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import type { HomeAgent } from "../../src/cluster/home-agent.ts";
-import type { Input, Now } from "../../src/cluster/io.ts";
+import type { HomeAgent } from "../../src/core/home-agent/home-agent.ts";
+import type { Input, Now } from "../../src/core/home-agent/io.ts";
 import { Driver } from "../../src/daemon/driver.ts";
 
 const frame: Input = { type: "frame", payload: new Uint8Array(), source: { address: 0 as never, port: 1 } };

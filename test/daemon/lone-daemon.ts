@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { stringify } from "yaml";
+import { type Endpoint, ipv4 } from "../../src/core/wire/ipv4.ts";
 import { freeUdpPorts } from "../../src/lab/free-port.ts";
 import { readiness } from "../../src/lab/home-agent.ts";
 import { ANYHOME_MAIN } from "../../src/lab/place.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { register } from "../../src/mobile/register.ts";
-import { type Endpoint, ipv4 } from "../../src/wire/ipv4.ts";
 import { anyhome, type Run } from "../cli/anyhome.ts";
 
 const KEY = "1234567812345678";

@@ -1,22 +1,25 @@
 /** Holds docs/protocol.md to the code: diagrams, names of faults and counters, and the frame to test with. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { deriveFrameKey } from "../../src/auth/cluster-key.ts";
-import { FrameCodec } from "../../src/cluster/frame.ts";
-import { Counters } from "../../src/telemetry/counters.ts";
+import { Counters } from "../../src/adapters/telemetry/counters.ts";
+import { deriveFrameKey } from "../../src/core/auth/cluster-key.ts";
+import { FrameCodec } from "../../src/core/protocol/frame.ts";
 
 const root = new URL("../../", import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, root), "utf8");
 const page = read("docs/protocol.md");
 
-test.each(["src/cluster/frame.ts", "src/cluster/message.ts"])("the diagrams of %s are those of the page", (file) => {
-  const diagrams = read(file).match(/(?:^ \* {3,}\S.*\n)+/gm) ?? [];
-  expect(diagrams.length).toBeGreaterThan(0);
-  for (const diagram of diagrams) expect(page).toContain(diagram.replaceAll(/^ \* {2}/gm, ""));
-});
+test.each(["src/core/protocol/frame.ts", "src/core/protocol/datagrams.ts"])(
+  "the diagrams of %s are those of the page",
+  (file) => {
+    const diagrams = read(file).match(/(?:^ \* {3,}\S.*\n)+/gm) ?? [];
+    expect(diagrams.length).toBeGreaterThan(0);
+    for (const diagram of diagrams) expect(page).toContain(diagram.replaceAll(/^ \* {2}/gm, ""));
+  },
+);
 
 test("every fault of a frame is explained", () => {
-  const [, type = ""] = /export type FrameFault =(.*?);/s.exec(read("src/cluster/frame.ts")) ?? [];
+  const [, type = ""] = /export type FrameFault =(.*?);/s.exec(read("src/core/protocol/frame.ts")) ?? [];
   const faults = [...type.matchAll(/"([a-z-]+)"/g)].map(([, fault = ""]) => fault);
   expect(faults).toContain("replayed");
   expect(faults.filter((fault) => !page.includes(`\`${fault}\``))).toEqual([]);

@@ -1,25 +1,26 @@
 /** Holds docs/replication.md to the code: diagrams, messages, reasons, bounds. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { ACKNOWLEDGEMENT_TIMEOUT_MS, PAGE_ROWS, WINDOW_ROWS } from "../../src/replication/link.ts";
-import { DIGEST_BUCKETS, type StreamMessage } from "../../src/replication/message.ts";
-import { decodeStreamMessage, encodeStreamMessage, StreamMessageError } from "../../src/replication/stream-codec.ts";
-import { MAXIMUM_BODY_BYTES } from "../../src/replication/stream-frame.ts";
-import { UNSPECIFIED } from "../../src/wire/ipv4.ts";
+import { decodeStreamMessage, encodeStreamMessage, StreamMessageError } from "../../src/core/protocol/stream-codec.ts";
+import { MAXIMUM_BODY_BYTES } from "../../src/core/protocol/stream-frame.ts";
+import { DIGEST_BUCKETS, type StreamMessage } from "../../src/core/protocol/stream-messages.ts";
+import { ACKNOWLEDGEMENT_TIMEOUT_MS, PAGE_ROWS, WINDOW_ROWS } from "../../src/core/replication/peer-progress.ts";
+import { UNSPECIFIED } from "../../src/core/wire/ipv4.ts";
 
 const root = new URL("../../", import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, root), "utf8");
 const page = read("docs/replication.md");
 const bounds = new Map([...page.matchAll(/^\| (.+?) \| (.+?) \| .+ \|$/gm)].map(([, what, bound]) => [what, bound]));
 
-test.each(["src/replication/stream-frame.ts", "src/relay/stream-hello.ts", "src/replication/stream-codec.ts"])(
-  "the diagrams of %s are those of the page",
-  (file) => {
-    const diagrams = read(file).match(/(?:^ \* {3,}\S.*\n)+/gm) ?? [];
-    expect(diagrams.length).toBeGreaterThan(0);
-    for (const diagram of diagrams) expect(page).toContain(diagram.replaceAll(/^ \* {2}/gm, ""));
-  },
-);
+test.each([
+  "src/core/protocol/stream-frame.ts",
+  "src/core/protocol/stream-hello.ts",
+  "src/core/protocol/stream-codec.ts",
+])("the diagrams of %s are those of the page", (file) => {
+  const diagrams = read(file).match(/(?:^ \* {3,}\S.*\n)+/gm) ?? [];
+  expect(diagrams.length).toBeGreaterThan(0);
+  for (const diagram of diagrams) expect(page).toContain(diagram.replaceAll(/^ \* {2}/gm, ""));
+});
 
 test("every message stands beside its number", () => {
   const named = [...page.matchAll(/^\| (\d+) \| `([a-z-]+)` \|/gm)].map(([, type, name]) => [Number(type), name]);
@@ -56,7 +57,8 @@ test("every message stands beside its number", () => {
 });
 
 test("every reason for the end of a stream is explained", () => {
-  const [, type = ""] = /export type StreamFault =(.*?);\n/s.exec(`${read("src/relay/stream-fault.ts")}\n`) ?? [];
+  const [, type = ""] =
+    /export type StreamFault =(.*?);\n/s.exec(`${read("src/adapters/net/stream-fault.ts")}\n`) ?? [];
   const faults = [...type.matchAll(/\| "([a-z-]+)"/g)].map(([, fault = ""]) => fault);
   expect(faults).toContain("older-boot-count");
   expect(faults.filter((fault) => !page.includes(`\`${fault}\``))).toEqual([]);

@@ -1,7 +1,7 @@
 /** Holds docs/rfc5944.md to the sources: the tests that it names exist, and no reason or code of the engine is left out. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { denialCodes } from "../../src/registration/decision.ts";
+import { denialCodes } from "../../src/core/registration/decision.ts";
 import { hasTest } from "./named-tests.ts";
 
 const root = new URL("../../", import.meta.url);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { fromHex, hex } from "../wire/golden.ts";
+import { fromHex, hex } from "../core/wire/golden.ts";
 import { fuzz } from "./fuzzer.ts";
 import { type FuzzTarget, targets } from "./targets.ts";
 

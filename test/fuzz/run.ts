@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { hex } from "../wire/golden.ts";
+import { hex } from "../core/wire/golden.ts";
 import { fuzz } from "./fuzzer.ts";
 import { targets } from "./targets.ts";
 

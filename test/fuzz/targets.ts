@@ -1,22 +1,22 @@
 /** What reads bytes that anybody may have sent: one target for each decoder. */
 import assert from "node:assert/strict";
-import { decodeControlPacket, encodeControlPacket } from "../../src/bfd/control-packet.ts";
-import { ByteReader, FrameFormatError } from "../../src/cluster/byte-cursor.ts";
-import { decodeMessage, encodeMessage, type Message } from "../../src/cluster/message.ts";
-import { decodeExtensions, type Extension, ExtensionType } from "../../src/wire/extension.ts";
-import { decodeLongExtension, decodeShortExtension, decodeTlvExtension } from "../../src/wire/extension-header.ts";
-import { ipv4 } from "../../src/wire/ipv4.ts";
-import { MessageWriter } from "../../src/wire/message-writer.ts";
-import { decodeNai, encodeNai } from "../../src/wire/nai.ts";
+import { decodeControlPacket, encodeControlPacket } from "../../src/adapters/bfd/control-packet.ts";
+import { ByteReader, FrameFormatError } from "../../src/core/protocol/byte-cursor.ts";
+import { decodeMessage, encodeMessage, type Message } from "../../src/core/protocol/datagrams.ts";
+import { decodeExtensions, type Extension, ExtensionType } from "../../src/core/wire/extension.ts";
+import { decodeLongExtension, decodeShortExtension, decodeTlvExtension } from "../../src/core/wire/extension-header.ts";
+import { ipv4 } from "../../src/core/wire/ipv4.ts";
+import { MessageWriter } from "../../src/core/wire/message-writer.ts";
+import { decodeNai, encodeNai } from "../../src/core/wire/nai.ts";
 import {
   type Decoded,
   decodeRegistrationReply,
   decodeRegistrationRequest,
   encodeReplyFields,
   encodeRequestFields,
-} from "../../src/wire/registration-message.ts";
-import { streamTargets } from "../replication/fuzz-targets.ts";
-import { fromHex, golden, hex } from "../wire/golden.ts";
+} from "../../src/core/wire/registration-message.ts";
+import { streamTargets } from "../core/replication/fuzz-targets.ts";
+import { fromHex, golden, hex } from "../core/wire/golden.ts";
 
 export interface FuzzTarget {
   readonly name: string;
@@ -135,7 +135,7 @@ export const targets: readonly FuzzTarget[] = [
     },
   },
   {
-    // Behind the authenticator, so from a faulty member. The frame's header before it is fuzzed in test/cluster.
+    // Behind the authenticator, so from a faulty member. The frame's header before it is fuzzed in test/core/home-agent.
     name: "cluster-message",
     corpus: clusterMessages.map(encodeTyped),
     check(input) {

@@ -5,11 +5,11 @@
  *     node advertiser-process.ts '{"runtimeDirectory": …, "localAddress": …, "localAs": …, "neighbors": [{"address": …, "as": …}]}'
  */
 import { createInterface } from "node:readline";
-import type { Advertisement } from "../../src/advertiser/advertiser.ts";
-import { ExabgpAdvertiser } from "../../src/advertiser/exabgp/exabgp-advertiser.ts";
-import type { NeighborOptions } from "../../src/advertiser/exabgp/exabgp-config.ts";
-import { Counters } from "../../src/telemetry/counters.ts";
-import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
+import type { Advertisement } from "../../src/adapters/advertiser/advertiser.ts";
+import { ExabgpAdvertiser } from "../../src/adapters/advertiser/exabgp/exabgp-advertiser.ts";
+import type { NeighborOptions } from "../../src/adapters/advertiser/exabgp/exabgp-config.ts";
+import { Counters } from "../../src/adapters/telemetry/counters.ts";
+import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/core/wire/ipv4.ts";
 
 export interface StandInOptions {
   readonly runtimeDirectory: string;

@@ -6,7 +6,7 @@ import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "n
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
+import type { AdvertiserStatus } from "../../src/adapters/advertiser/advertiser.ts";
 import {
   doIn,
   enter,
@@ -20,7 +20,7 @@ import {
 import { namespacePlan } from "../../src/lab/namespaces/namespace-plan.ts";
 import { startRouter, vtysh } from "../../src/lab/namespaces/router.ts";
 import { LabPlace } from "../../src/lab/place.ts";
-import { LAB_TOPOLOGY, nodesOf, type Topology } from "../../src/lab/topology.ts";
+import { LAB_TOPOLOGY, nodesOf, type Topology } from "../../src/lab/plan/topology.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import type { StandInOptions, Wish } from "./advertiser-process.ts";
 import { installedIn, type ZebraRoutes } from "./frr-tables.ts";

@@ -1,9 +1,9 @@
 /** Announcing to a real router, and every way to lose the announcement. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { AdvertiserStatus } from "../../src/advertiser/advertiser.ts";
-import { announcersOf, isAccepted, othersAnnouncing } from "../../src/advertiser/routing-view.ts";
+import type { AdvertiserStatus } from "../../src/adapters/advertiser/advertiser.ts";
+import { announcersOf, isAccepted, othersAnnouncing } from "../../src/adapters/advertiser/routing-view.ts";
+import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/core/wire/ipv4.ts";
 import { labObstacle } from "../../src/lab/obstacle.ts";
-import { type Ipv4Prefix, ipv4, parsePrefix } from "../../src/wire/ipv4.ts";
 import { AdvertiserRig, HOST, OTHER_HOST, PREFIX, ROUTER, type StandIn } from "./advertiser-rig.ts";
 
 const obstacle = await labObstacle();

@@ -1,6 +1,6 @@
 /** BFD with FRR's bfdd: a home agent that falls silent is out of the router's tables, though nobody closed its BGP session. */
 import { expect, test } from "vitest";
-import type { RoutesView } from "../../src/api/schema.ts";
+import type { RoutesView } from "../../src/adapters/api/schema.ts";
 import { cut, type Direction, mend } from "../../src/lab/namespaces/segment-cut.ts";
 import { installedNextHops, show } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";

@@ -1,6 +1,6 @@
 /** The promise under load, in short; `anyhome lab chaos` is the long form. */
 import { expect, onTestFinished, test } from "vitest";
-import { peersView } from "../../src/api/schema.ts";
+import { peersView } from "../../src/adapters/api/schema.ts";
 import { AcceptedLog } from "../../src/lab/chaos/accepted-log.ts";
 import {
   ask,
@@ -14,7 +14,7 @@ import {
 import type { ChaosFindings } from "../../src/lab/chaos/chaos-check.ts";
 import { begin, end, type Fault, type FaultKind } from "../../src/lab/chaos/chaos-faults.ts";
 import { ChaosLoad } from "../../src/lab/chaos/chaos-load.ts";
-import { nodeAddress } from "../../src/lab/topology.ts";
+import { nodeAddress } from "../../src/lab/plan/topology.ts";
 import { waitFor, withLab } from "./harness.ts";
 
 const LOAD = { mobiles: 200, registrationsPerSecond: 100, lifetimeSeconds: 1800 };

@@ -6,8 +6,8 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { COMPOSE_FILE, labFiles } from "../../src/lab/compose/lab-files.ts";
 import { namespacePlan } from "../../src/lab/namespaces/namespace-plan.ts";
-import { TOPOLOGIES } from "../../src/lab/topologies.ts";
-import { nodesOf } from "../../src/lab/topology.ts";
+import { TOPOLOGIES } from "../../src/lab/plan/topologies.ts";
+import { nodesOf } from "../../src/lab/plan/topology.ts";
 
 /** Version 2 is a plugin of Docker's command line, version 1 a program of its own. */
 const installed: (readonly [string, ...string[]])[] = [];

@@ -5,7 +5,7 @@ import { findLab } from "../../src/lab/find-lab.ts";
 import { Lab, type UpOptions } from "../../src/lab/namespaces/lab.ts";
 import { labObstacle } from "../../src/lab/obstacle.ts";
 import { labNames } from "../../src/lab/place.ts";
-import type { Topology } from "../../src/lab/topology.ts";
+import type { Topology } from "../../src/lab/plan/topology.ts";
 
 export { waitFor } from "../../src/lab/wait.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent, request } from "undici";
 import { afterAll, afterEach, expect, test } from "vitest";
-import type { StatusView } from "../../src/api/schema.ts";
+import type { StatusView } from "../../src/adapters/api/schema.ts";
 import { fillDisk, freeDisk } from "../../src/lab/namespaces/small-disk.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";

@@ -6,7 +6,7 @@ import { Lab } from "../../src/lab/namespaces/lab.ts";
 import { namespaces } from "../../src/lab/namespaces/namespace.ts";
 import type { NodeStatus } from "../../src/lab/operations.ts";
 import { ANYHOME_MAIN, LabPlace, labNames } from "../../src/lab/place.ts";
-import { LAB_TOPOLOGY } from "../../src/lab/topology.ts";
+import { LAB_TOPOLOGY } from "../../src/lab/plan/topology.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { newLabName, waitFor, whereLabsRun, withLab } from "./harness.ts";
 

@@ -1,14 +1,14 @@
 /** Relaying by MAC address between home agents on one link (mission M7), in frames that were captured on it. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { BindingPage, PeerView } from "../../src/api/schema.ts";
-import { FrameCodec } from "../../src/cluster/frame.ts";
-import type { RelayReply, RelayRequest } from "../../src/cluster/message.ts";
+import type { BindingPage, PeerView } from "../../src/adapters/api/schema.ts";
+import type { RelayReply, RelayRequest } from "../../src/core/protocol/datagrams.ts";
+import { FrameCodec } from "../../src/core/protocol/frame.ts";
+import { formatEndpoint, formatIpv4 } from "../../src/core/wire/ipv4.ts";
+import { decodeRegistrationRequest } from "../../src/core/wire/registration-message.ts";
 import { readiness } from "../../src/lab/home-agent.ts";
 import type { Lab } from "../../src/lab/namespaces/lab.ts";
-import { nodeAddress } from "../../src/lab/topology.ts";
-import { formatEndpoint, formatIpv4 } from "../../src/wire/ipv4.ts";
-import { decodeRegistrationRequest } from "../../src/wire/registration-message.ts";
+import { nodeAddress } from "../../src/lab/plan/topology.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 import { type CapturedDatagram, PacketCapture } from "./packet-capture.ts";

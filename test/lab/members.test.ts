@@ -2,12 +2,12 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { peersView, reloadView, statusView } from "../../src/api/schema.ts";
+import { peersView, reloadView, statusView } from "../../src/adapters/api/schema.ts";
 import { AcceptedLog } from "../../src/lab/chaos/accepted-log.ts";
 import { ask, everyMobile, settledFindings, untilRecovered } from "../../src/lab/chaos/chaos.ts";
 import { ChaosLoad } from "../../src/lab/chaos/chaos-load.ts";
 import { Lab } from "../../src/lab/namespaces/lab.ts";
-import { LAB_TOPOLOGY, type Topology, type TopologyNode } from "../../src/lab/topology.ts";
+import { LAB_TOPOLOGY, type Topology, type TopologyNode } from "../../src/lab/plan/topology.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
 

@@ -3,7 +3,7 @@
  * is FRR that says so, of what zebra has put into the kernel.
  */
 import { expect, onTestFinished, test } from "vitest";
-import type { RoutesView, StatusView } from "../../src/api/schema.ts";
+import type { RoutesView, StatusView } from "../../src/adapters/api/schema.ts";
 import { RouteWatch } from "../../src/lab/drill/route-watch.ts";
 import { enter } from "../../src/lab/namespaces/namespace.ts";
 import type { ProcessKind } from "../../src/lab/operations.ts";

@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
-import { UdpSocket } from "../../src/relay/udp-socket.ts";
-import { type Endpoint, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
-import type { RegistrationRequest } from "../../src/wire/registration-message.ts";
+import { UdpSocket } from "../../src/adapters/net/udp-socket.ts";
+import { type Endpoint, ipv4, UNSPECIFIED } from "../../src/core/wire/ipv4.ts";
+import type { RegistrationRequest } from "../../src/core/wire/registration-message.ts";
 import { type ReplyChanges, readRequest, replyTo } from "./fixtures.ts";
 
 /** How a fake home agent answers; `undefined` is silence. */

@@ -1,9 +1,8 @@
 /** What the tests of mobile nodes and foreign agents share: keys, and a home agent that answers as it is told. */
-import type { SecurityAssociation } from "../../src/auth/association.ts";
-import { appendAuthentication, buildRequest, naiOf } from "../../src/mobile/mobile-messages.ts";
-import { ExtensionType } from "../../src/wire/extension.ts";
-import { ipv4 } from "../../src/wire/ipv4.ts";
-import { MessageWriter } from "../../src/wire/message-writer.ts";
+import type { SecurityAssociation } from "../../src/core/auth/association.ts";
+import { ExtensionType } from "../../src/core/wire/extension.ts";
+import { ipv4 } from "../../src/core/wire/ipv4.ts";
+import { MessageWriter } from "../../src/core/wire/message-writer.ts";
 import {
   decodeRegistrationReply,
   decodeRegistrationRequest,
@@ -12,7 +11,8 @@ import {
   type RegistrationRequest,
   type ReplyFields,
   type RequestFields,
-} from "../../src/wire/registration-message.ts";
+} from "../../src/core/wire/registration-message.ts";
+import { appendAuthentication, buildRequest, naiOf } from "../../src/mobile/mobile-messages.ts";
 
 export function association(spi: number, key = `key of ${spi}`): SecurityAssociation {
   return { spi, algorithm: "hmac-md5", key: new TextEncoder().encode(key) };

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ipv4, UNSPECIFIED } from "../../src/core/wire/ipv4.ts";
+import { MessageWriter } from "../../src/core/wire/message-writer.ts";
+import { encodeRequestFields, RequestFlag } from "../../src/core/wire/registration-message.ts";
 import { ForeignAgent, type ForeignAgentOutput, type ForeignAgentSettings } from "../../src/mobile/foreign-agent.ts";
 import type { ForeignAgentPolicy } from "../../src/mobile/foreign-agent-checks.ts";
 import { isAuthenticated, naiOf } from "../../src/mobile/mobile-messages.ts";
-import { ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
-import { MessageWriter } from "../../src/wire/message-writer.ts";
-import { encodeRequestFields, RequestFlag } from "../../src/wire/registration-message.ts";
 import {
   association,
   foreignAgentAddress,

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { joinIdentification, lowBits } from "../../src/core/wire/identification.ts";
+import { epochMsFromNtp, ntpFromEpochMs, timestampDifference } from "../../src/core/wire/ntp-timestamp.ts";
+import { ReplyCode } from "../../src/core/wire/reply-code.ts";
 import { IdentificationSource } from "../../src/mobile/identification-source.ts";
-import { joinIdentification, lowBits } from "../../src/wire/identification.ts";
-import { epochMsFromNtp, ntpFromEpochMs, timestampDifference } from "../../src/wire/ntp-timestamp.ts";
-import { ReplyCode } from "../../src/wire/reply-code.ts";
 import { homeAddress, homeAgent } from "./fixtures.ts";
 
 const now = Date.UTC(2026, 10, 23);

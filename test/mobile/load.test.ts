@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../../src/core/wire/ipv4.ts";
 import { IdentificationSource } from "../../src/mobile/identification-source.ts";
 import { Load, type LoadRequest, type LoadSettings } from "../../src/mobile/load.ts";
-import { formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../../src/wire/ipv4.ts";
 import { association, foreignAgentAddress, homeAgent, mobileHome, readRequest, replyTo } from "./fixtures.ts";
 
 const CLOCK = Date.UTC(2026, 10, 23);

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { joinIdentification } from "../../src/core/wire/identification.ts";
+import { epochMsFromNtp, ntpFromEpochMs } from "../../src/core/wire/ntp-timestamp.ts";
+import { ReplyCode } from "../../src/core/wire/reply-code.ts";
 import { IdentificationSource, type ReplayStyle } from "../../src/mobile/identification-source.ts";
 import {
   type AttemptSettings,
@@ -6,9 +9,6 @@ import {
   RegistrationAttempt,
   type RegistrationOrder,
 } from "../../src/mobile/registration-attempt.ts";
-import { joinIdentification } from "../../src/wire/identification.ts";
-import { epochMsFromNtp, ntpFromEpochMs } from "../../src/wire/ntp-timestamp.ts";
-import { ReplyCode } from "../../src/wire/reply-code.ts";
 import {
   association,
   foreignAgentAddress,

@@ -25,7 +25,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "a backup is waited for before the reply",
     edits: [
       {
-        file: "cluster/owner.ts",
+        file: "core/home-agent/owner.ts",
         from: "return this.#safety.coverage(row, this.#table.positionOf(mobile)) >= acknowledgements;",
         to: "return true;",
       },
@@ -37,7 +37,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "a disk that has failed acknowledges nothing",
     edits: [
       {
-        file: "replication/replicator.ts",
+        file: "core/replication/replicator.ts",
         from: "return journal.writable ? journal.position : Number.POSITIVE_INFINITY;",
         to: "return journal.writable ? journal.position : 0;",
       },
@@ -49,7 +49,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "an owner that was superseded doesn't answer",
     edits: [
       {
-        file: "cluster/owner.ts",
+        file: "core/home-agent/owner.ts",
         from: "if (row?.ownership.owner !== this.#self) return false;",
         to: "if (row?.ownership.owner !== this.#self) return this.#safety.coverage(answer.binding, 0) >= acknowledgements;",
       },
@@ -59,7 +59,13 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a synchronization is acknowledged for itself",
-    edits: [{ file: "replication/link.ts", from: "this.#synchronizedAt = number;", to: "this.#synchronizedAt = 0;" }],
+    edits: [
+      {
+        file: "core/replication/peer-progress.ts",
+        from: "this.#synchronizedAt = number;",
+        to: "this.#synchronizedAt = 0;",
+      },
+    ],
     faults: ["partition", "one-way"],
     options: { nodes: 6 },
     finds: /disks that have it/,
@@ -68,11 +74,11 @@ const MUTATIONS: readonly Mutation[] = [
     name: "lifetimes are short while there are too few backups",
     edits: [
       {
-        file: "cluster/owner.ts",
+        file: "core/home-agent/owner.ts",
         from: "lifetimeCapSeconds: isSafe ? undefined : degradedLifetimeSeconds",
         to: "lifetimeCapSeconds: undefined",
       },
-      { file: "cluster/owner.ts", from: "return isShort && this.#safety", to: "return this.#safety" },
+      { file: "core/home-agent/owner.ts", from: "return isShort && this.#safety", to: "return this.#safety" },
     ],
     faults: ["partition"],
     finds: /disks that have it/,
@@ -85,7 +91,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a higher generation wins",
-    edits: [{ file: "registration/merge.ts", from: "return a.generation - b.generation || ", to: "return " }],
+    edits: [{ file: "core/bindings/merge.ts", from: "return a.generation - b.generation || ", to: "return " }],
     faults: ["kill", "pause", "partition"],
     finds: /copies differ|a copy where none belongs|doesn't have it|older registration|replayed|nobody has taken over/,
   },
@@ -93,7 +99,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "whoever takes a binding over raises its generation",
     edits: [
       {
-        file: "replication/takeover.ts",
+        file: "core/replication/takeover.ts",
         from: "generation: generation + 1, backups: []",
         to: "generation, backups: []",
       },
@@ -105,7 +111,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "the newer registration wins, by what the mobile signed",
     edits: [
       {
-        file: "registration/merge.ts",
+        file: "core/bindings/merge.ts",
         from: "const newest = compareRegistrations(a, b) >= 0 ? a : b;",
         to: "const newest = b;",
       },
@@ -117,12 +123,12 @@ const MUTATIONS: readonly Mutation[] = [
     name: "tombstones are kept",
     edits: [
       {
-        file: "registration/mobility-bindings.ts",
+        file: "core/bindings/mobility-bindings.ts",
         from: "return isTombstone(binding) && nowMs >= binding.registration.retainUntilMs;",
         to: "return isTombstone(binding);",
       },
       {
-        file: "registration/mobility-bindings.ts",
+        file: "core/bindings/mobility-bindings.ts",
         from: "return isTombstone(binding) ? retainUntilMs : ",
         to: "return isTombstone(binding) ? 0 : ",
       },
@@ -134,7 +140,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "temporary bindings are replicated",
     edits: [
       {
-        file: "replication/temporary-copies.ts",
+        file: "core/replication/temporary-copies.ts",
         from: "this.#outgoingTo(backup).made.push(copy);",
         to: "",
       },
@@ -146,7 +152,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "an Identification is accepted once",
     edits: [
       {
-        file: "registration/replay-protection.ts",
+        file: "core/registration/replay-protection.ts",
         from: "return last === undefined || timestampDifference(",
         to: "return true || timestampDifference(",
       },
@@ -157,8 +163,12 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "who is no member any more is dead",
     edits: [
-      { file: "replication/replication.ts", from: "for (const member of removed) this.#died(member, now);", to: "" },
-      { file: "replication/takeover.ts", from: 'state ?? "dead") === "dead"', to: 'state ?? "alive") === "dead"' },
+      {
+        file: "core/replication/replication.ts",
+        from: "for (const member of removed) this.#died(member, now);",
+        to: "",
+      },
+      { file: "core/replication/takeover.ts", from: 'state ?? "dead") === "dead"', to: 'state ?? "alive") === "dead"' },
     ],
     faults: ["leave"],
     finds: /nobody has taken over/,
@@ -167,7 +177,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "a member that starts trusts no timestamp from before",
     edits: [
       {
-        file: "registration/replay-protection.ts",
+        file: "core/registration/replay-protection.ts",
         from: "Math.min(replay.windowMs, runningMs)",
         to: "replay.windowMs",
       },
@@ -180,7 +190,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "the Identification is part of the row",
     edits: [
       {
-        file: "replication/takeover.ts",
+        file: "core/replication/takeover.ts",
         from: "const claimed: Binding = { ...before,",
         to: "const claimed: Binding = { ...before, registration: { ...before.registration, identification: before.registration.identification - (60n << 32n) },",
       },
@@ -190,7 +200,9 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a takeover collects what the survivors hold",
-    edits: [{ file: "replication/takeover.ts", from: "COLLECTION_TIMEOUT_MS = 400", to: "COLLECTION_TIMEOUT_MS = 0" }],
+    edits: [
+      { file: "core/replication/takeover.ts", from: "COLLECTION_TIMEOUT_MS = 400", to: "COLLECTION_TIMEOUT_MS = 0" },
+    ],
     faults: ["kill", "slow-disk"],
     options: { nodes: 5, mobiles: 40, atOnce: 3, acknowledgements: 1 },
     finds: /replayed|different replies|extended|older registration/,
@@ -199,7 +211,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "nobody is dead while somebody hears them",
     edits: [
       {
-        file: "cluster/membership.ts",
+        file: "core/members/membership.ts",
         from: 'if (state === "alive" && !silent.includes(member)) return false;',
         to: "",
       },
@@ -209,7 +221,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a member that stood still has confirmed what it owns",
-    edits: [{ file: "replication/replication.ts", from: "this.#replicator.recheck(now);", to: "" }],
+    edits: [{ file: "core/replication/replication.ts", from: "this.#replicator.recheck(now);", to: "" }],
     faults: ["pause"],
     finds: /older registration|replayed|extended|different replies|disks that have it/,
   },
@@ -217,7 +229,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "a newer copy that belongs elsewhere is kept until its owner has it",
     edits: [
       {
-        file: "replication/replicator.ts",
+        file: "core/replication/replicator.ts",
         from: "this.#strays.set(mobile, { owner, number: this.tell(owner, row) });",
         to: "this.#letGo(row);",
       },
@@ -230,7 +242,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "members compare what they hold when a stream opens",
     edits: [
       {
-        file: "replication/replicator.ts",
+        file: "core/replication/replicator.ts",
         from: "const buckets = digests.differing(owner, told);",
         to: "const buckets = digests.differing(owner, told).slice(0, 0);",
       },
@@ -242,7 +254,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "a retransmission gets the reply that it had, and extends nothing",
     edits: [
       {
-        file: "registration/engine.ts",
+        file: "core/registration/engine.ts",
         from: "if (retransmitted !== undefined) {",
         to: "if (retransmitted === null) {",
       },
@@ -254,7 +266,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: "a mobile's home is told who owns it",
     edits: [
       {
-        file: "replication/whereabouts.ts",
+        file: "core/replication/homes.ts",
         from: "if (member !== owner && !backups.includes(member)) this.#options.send",
         to: "if (member === owner) this.#options.send",
       },

@@ -10,7 +10,7 @@ import type { Lab } from "../namespaces/lab.ts";
 import { hasClockOfItsOwn, shiftClock } from "../namespaces/own-clock.ts";
 import { cut, type Direction, mend } from "../namespaces/segment-cut.ts";
 import { fillDisk, freeDisk, hasDiskOfItsOwn } from "../namespaces/small-disk.ts";
-import { attachments, nodeAddress, nodesOf, type TopologyNode } from "../topology.ts";
+import { attachments, nodeAddress, nodesOf, type TopologyNode } from "../plan/topology.ts";
 
 export const FAULT_KINDS = [
   "kill",

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { LabError } from "../lab-error.ts";
+import { type SiteLoad, startNamespaceLoad } from "../load/site-load.ts";
 import type { Lab } from "../namespaces/lab.ts";
-import { type SiteLoad, startNamespaceLoad } from "../site-load.ts";
-import { nodesOf, type Topology } from "../topology.ts";
+import { nodesOf, type Topology } from "../plan/topology.ts";
 import { waitFor } from "../wait.ts";
 
 export interface ChaosLoadSettings {

@@ -1,12 +1,12 @@
 /** Chaos on a lab that is up: registrations go on while home agents suffer faults, and what was promised is checked. */
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
-import { bindingView, peersView } from "../../api/schema.ts";
+import { bindingView, peersView } from "../../adapters/api/schema.ts";
 import { Random } from "../../sim/random.ts";
 import { LabError } from "../lab-error.ts";
 import type { Lab } from "../namespaces/lab.ts";
 import type { LabOperations } from "../operations.ts";
-import { nodesOf } from "../topology.ts";
+import { nodesOf } from "../plan/topology.ts";
 import { waitFor } from "../wait.ts";
 import { AcceptedLog } from "./accepted-log.ts";
 import {

@@ -3,8 +3,8 @@
  * docker-compose 1.29 and `docker compose` v2 lacks.
  */
 import { stringify } from "yaml";
-import { directedBroadcast, formatIpv4, type Ipv4Address, parsePrefix } from "../../wire/ipv4.ts";
-import { type Network, nodesOf, type Topology, type TopologyNode } from "../topology.ts";
+import { directedBroadcast, formatIpv4, type Ipv4Address, parsePrefix } from "../../core/wire/ipv4.ts";
+import { type Network, nodesOf, type Topology, type TopologyNode } from "../plan/topology.ts";
 
 /** Of the user `anyhome` in its image. */
 const ANYHOME_UID = 900;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { z } from "zod";
-import { type StatusView, statusView } from "../../api/schema.ts";
+import { type StatusView, statusView } from "../../adapters/api/schema.ts";
 import type { ApiAnswer } from "../drill/lab-drills.ts";
 import { LabError } from "../lab-error.ts";
 import type { UpOptions } from "../namespaces/lab.ts";
@@ -13,7 +13,7 @@ import type { RunOptions, RunResult } from "../namespaces/namespace.ts";
 import { FRR_DAEMONS, gatewaysOf, type KernelRoute } from "../namespaces/router.ts";
 import { claim, findNode, type LabOperations, type NodeStatus, type ProcessKind } from "../operations.ts";
 import { LabPlace } from "../place.ts";
-import { TOPOLOGIES } from "../topologies.ts";
+import { TOPOLOGIES } from "../plan/topologies.ts";
 import {
   homeAgentsBeside,
   nodeAddress,
@@ -22,7 +22,7 @@ import {
   type Topology,
   type TopologyName,
   type TopologyNode,
-} from "../topology.ts";
+} from "../plan/topology.ts";
 import { waitFor } from "../wait.ts";
 import { ensureBaseImages } from "./base-images.ts";
 import { dockerfile, imageName, LAB_IMAGES, sidecarOf } from "./compose-file.ts";

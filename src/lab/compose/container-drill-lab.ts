@@ -5,7 +5,7 @@ import { type ApiAnswer, LabDrills } from "../drill/lab-drills.ts";
 import { RouteWatch } from "../drill/route-watch.ts";
 import { LabError } from "../lab-error.ts";
 import { cut, type Direction, mend, type Reach } from "../namespaces/segment-cut.ts";
-import { attachments, nodeAddress } from "../topology.ts";
+import { attachments, nodeAddress } from "../plan/topology.ts";
 import type { ComposeLab } from "./compose-lab.ts";
 import { startContainerLoad } from "./container-load.ts";
 

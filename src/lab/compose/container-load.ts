@@ -1,7 +1,7 @@
 /** Registrations from the container of a foreign agent. */
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
-import type { SiteLoad } from "../site-load.ts";
+import type { SiteLoad } from "../load/site-load.ts";
 import type { ComposeLab } from "./compose-lab.ts";
 
 /**

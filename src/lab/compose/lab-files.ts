@@ -1,9 +1,9 @@
 /** What stands in `compose/NAME/`: all that Docker needs to run a topology, but for its secrets. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { anyhomeConfig } from "../anyhome-config.ts";
-import { frrFiles } from "../frr-files.ts";
-import { nodesOf, type Topology } from "../topology.ts";
+import { anyhomeConfig } from "../plan/anyhome-config.ts";
+import { frrFiles } from "../plan/frr-files.ts";
+import { nodesOf, type Topology } from "../plan/topology.ts";
 import { CLUSTER_SECRET, CONTAINER_PATHS, composeFile, mobileKeySecret } from "./compose-file.ts";
 
 export const COMPOSE_FILE = "docker-compose.yml";

@@ -1,6 +1,6 @@
 import type { Lab } from "../namespaces/lab.ts";
 import { labNames } from "../place.ts";
-import { LAB_TOPOLOGY, nodeAddress, nodesOf } from "../topology.ts";
+import { LAB_TOPOLOGY, nodeAddress, nodesOf } from "../plan/topology.ts";
 import { waitFor } from "../wait.ts";
 import type { Stage } from "./demo-stage.ts";
 

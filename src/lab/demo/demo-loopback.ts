@@ -1,5 +1,5 @@
 import { LoopbackCluster } from "../loopback.ts";
-import { LAB_TOPOLOGY } from "../topology.ts";
+import { LAB_TOPOLOGY } from "../plan/topology.ts";
 import type { Stage } from "./demo-stage.ts";
 
 /** Without routing: three home agents on the loopback interface, and mobiles that choose their ingress themselves. */

@@ -1,7 +1,14 @@
 /** Whom drills may strike in a topology. */
 
 import { LabError } from "../lab-error.ts";
-import { attachments, homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "../topology.ts";
+import {
+  attachments,
+  homeAgentsBeside,
+  nodeAddress,
+  nodesOf,
+  type Topology,
+  type TopologyNode,
+} from "../plan/topology.ts";
 import type { DrillTarget } from "./drill-lab.ts";
 
 /** Each home agent, as the router beside it sees it. */

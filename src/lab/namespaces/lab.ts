@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type { LabVariant } from "../anyhome-config.ts";
 import { configureHomeAgents, readiness, startHomeAgent, untilReady } from "../home-agent.ts";
 import { LabError } from "../lab-error.ts";
 import { claim, findNode, type LabOperations, type NodeStatus, type ProcessKind } from "../operations.ts";
 import { ANYHOME_MAIN, LabPlace } from "../place.ts";
-import { TOPOLOGIES } from "../topologies.ts";
-import { homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "../topology.ts";
+import type { LabVariant } from "../plan/anyhome-config.ts";
+import { TOPOLOGIES } from "../plan/topologies.ts";
+import { homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "../plan/topology.ts";
 import { waitFor } from "../wait.ts";
 import {
   becomeIn,

@@ -1,4 +1,4 @@
-import { attachments, type Network, prefixLength, type Topology, type TopologyNode } from "../topology.ts";
+import { attachments, type Network, prefixLength, type Topology, type TopologyNode } from "../plan/topology.ts";
 
 /** What makes a topology out of network namespaces. */
 export interface NamespacePlan {

@@ -1,9 +1,9 @@
 import { chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { frrFiles, type RoutingProtocol } from "../frr-files.ts";
 import type { LabPlace, NodePlace } from "../place.ts";
-import type { Topology, TopologyNode } from "../topology.ts";
+import { frrFiles, type RoutingProtocol } from "../plan/frr-files.ts";
+import type { Topology, TopologyNode } from "../plan/topology.ts";
 import { doIn, ipJson } from "./namespace.ts";
 
 /** Where Debian's frr keeps its daemons. */

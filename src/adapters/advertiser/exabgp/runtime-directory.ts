@@ -1,0 +1,207 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fstatSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** Three directories up from here lies `exabgp/`, in a checkout (`src`) as in a package (`dist`). */
+export const HELPER_SOURCE = fileURLToPath(new URL("../../../../exabgp/anyhome_exabgp.py", import.meta.url));
+
+/** `sun_path` of `sockaddr_un`, without its final NUL. */
+const SOCKET_PATH_BYTES = 107;
+const LEFTOVER_DEADLINE_MS = 2000;
+const WRITABLE_BY_OTHERS = 0o002;
+
+/** Who may look into the directory besides ourselves. */
+export interface Access {
+  /** Owner of the files. Absent: we. */
+  readonly uid?: number;
+  /** Group of directory and files. Absent: our own. */
+  readonly gid?: number;
+  /** All of that group may read the files and use the socket; otherwise the owner alone. */
+  readonly isGroupShared?: boolean;
+}
+
+export function helperPath(directory: string): string {
+  return join(directory, "anyhome_exabgp.py");
+}
+
+export function socketPath(directory: string): string {
+  return join(directory, "helper.sock");
+}
+
+/** The directory that holds what ExaBGP and the daemon share: nobody but these two can look into it. */
+export class RuntimeDirectory {
+  readonly path: string;
+  readonly #access: Access;
+
+  /** @param path absolute; made if it is not there. The directories above must let ExaBGP's account pass. */
+  constructor(path: string, access: Access) {
+    this.path = path;
+    this.#access = access;
+    if (Buffer.byteLength(this.socket) > SOCKET_PATH_BYTES) {
+      throw new RangeError(`${this.socket} is too long for the path of a socket: ${SOCKET_PATH_BYTES} bytes at most`);
+    }
+  }
+
+  get socket(): string {
+    return socketPath(this.path);
+  }
+
+  /** A copy: the account that ExaBGP runs as may not be able to read our own files. */
+  get helper(): string {
+    return helperPath(this.path);
+  }
+
+  get config(): string {
+    return join(this.path, "exabgp.conf");
+  }
+
+  get environment(): string {
+    return join(this.path, "exabgp.env");
+  }
+
+  get #speakerRecord(): string {
+    return join(this.path, "exabgp.pid");
+  }
+
+  /** Makes the directory ours: ends what an earlier daemon left behind, and rejects if that daemon still runs. */
+  async claim(): Promise<void> {
+    this.#make();
+    if (await somebodyListens(this.socket)) throw new Error(`another daemon uses ${this.path}`);
+    await this.#endLeftoverSpeaker();
+    rmSync(this.socket, { force: true });
+    chmodSync(this.path, 0o750);
+    if (this.#access.gid !== undefined) lchownSync(this.path, -1, this.#access.gid);
+    const copy = `${this.helper}.new`;
+    rmSync(copy, { force: true });
+    copyFileSync(HELPER_SOURCE, copy, constants.COPYFILE_EXCL);
+    this.#handOver(copy, 0o400);
+    renameSync(copy, this.helper);
+  }
+
+  /** Writes a file that nobody else can read. */
+  write(path: string, text: string): void {
+    const draft = `${path}.new`;
+    rmSync(draft, { force: true });
+    writeFileSync(draft, text, { mode: 0o600, flag: "wx" });
+    this.#handOver(draft, 0o600);
+    renameSync(draft, path);
+  }
+
+  /** The socket, once it is there. To connect to it takes the right to write. */
+  shareSocket(): void {
+    this.#handOver(this.socket, 0o600);
+    if (this.#access.isGroupShared) chmodSync(this.socket, 0o660);
+  }
+
+  /** Remembers the running ExaBGP, for a daemon that finds it left over. */
+  recordSpeaker(pid: number): void {
+    rmSync(this.#speakerRecord, { force: true });
+    writeFileSync(this.#speakerRecord, `${pid} ${processStart(pid)}\n`, { mode: 0o600, flag: "wx" });
+  }
+
+  /** Removes the files; the directory may have been made by somebody else, and stays. */
+  clear(): void {
+    for (const file of [this.socket, this.helper, this.config, this.environment, this.#speakerRecord]) {
+      rmSync(file, { force: true });
+    }
+  }
+
+  /**
+   * Nobody who isn't trusted may have had a hand in it: what we do in there is done as root, as a rule, and a link that somebody
+   * has put there would lead it elsewhere.
+   */
+  #make(): void {
+    mkdirSync(dirname(this.path), { recursive: true });
+    try {
+      mkdirSync(this.path, { mode: 0o750 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const found = lstatSync(this.path);
+    if (!found.isDirectory()) throw new Error(`${this.path} is not a directory`);
+    if (found.uid !== 0 && found.uid !== process.getuid?.()) {
+      throw new Error(
+        `${this.path} belongs to another user (${found.uid}), who could lead us elsewhere by links in it`,
+      );
+    }
+    if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
+      throw new Error(`${this.path} can be written by every user, who could lead us elsewhere by links in it`);
+    }
+  }
+
+  #handOver(path: string, mode: number): void {
+    const { uid, gid, isGroupShared } = this.#access;
+    if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? -1, gid ?? -1);
+    chmodSync(path, isGroupShared ? mode | 0o040 : mode);
+  }
+
+  /** Normally ExaBGP dies with its daemon; one whose daemon died while it was being started does not. */
+  async #endLeftoverSpeaker(): Promise<void> {
+    const [pid, start] = readSpeakerRecord(this.#speakerRecord);
+    if (pid === undefined) return;
+    const deadline = performance.now() + LEFTOVER_DEADLINE_MS;
+    // Process ids are used again; together with the time of the start they are not.
+    while (processStart(pid) === start) {
+      if (performance.now() > deadline) throw new Error(`ExaBGP of an earlier daemon (process ${pid}) can't be ended`);
+      process.kill(pid, "SIGKILL");
+      await delay(10);
+    }
+    rmSync(this.#speakerRecord, { force: true });
+  }
+}
+
+/** Only one that we have written: the process that it names is killed. */
+function readSpeakerRecord(path: string): [number, string] | [undefined] {
+  try {
+    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      if (fstatSync(file).uid !== process.getuid?.()) return [undefined];
+      const [, pid, start] = /^(\d+) (\d+)\n$/.exec(readFileSync(file, "utf8")) ?? [];
+      return pid === undefined || start === undefined ? [undefined] : [Number(pid), start];
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return [undefined];
+  }
+}
+
+/** When a process was started, in clock ticks since the machine was; `undefined` if it doesn't run. */
+function processStart(pid: number): string | undefined {
+  try {
+    // The name in parentheses may hold anything: fields are counted from its end, where the third is the state.
+    const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return fields[0] === "Z" ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function somebodyListens(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(path);
+    connection.once("connect", () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.once("error", () => resolve(false));
+  });
+}

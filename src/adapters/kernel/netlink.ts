@@ -1,0 +1,101 @@
+/**
+ * Messages of rtnetlink(7), of which we need three: an interface up, an address with a lifetime, and that address gone. All
+ * numbers are in the byte order of the host.
+ */
+import { endianness } from "node:os";
+import type { Ipv4Prefix } from "../../core/wire/ipv4.ts";
+
+/** Of <linux/netlink.h> and <linux/rtnetlink.h>. */
+const NLMSG_ERROR = 2;
+const RTM_NEWLINK = 16;
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
+const NLM_F_REQUEST = 0x1;
+const NLM_F_ACK = 0x4;
+const NLM_F_REPLACE = 0x100;
+const NLM_F_CREATE = 0x400;
+const AF_INET = 2;
+const IFF_UP = 1;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+const IFA_CACHEINFO = 6;
+
+const HEADER_LENGTH = 16;
+const LITTLE_ENDIAN = endianness() === "LE";
+
+/** Sets an interface up; nothing happens if it is. */
+export function linkUp(interfaceIndex: number): Uint8Array {
+  const message = new Message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK);
+  return message.u8(0).u8(0).u16(0).u32(interfaceIndex).u32(IFF_UP).u32(IFF_UP).finish();
+}
+
+/**
+ * Adds the first address of a network with its prefix length, which makes the network a connected one; or, if it is there,
+ * sets its lifetime anew. When that is over, the kernel removes it.
+ */
+export function leaseAddress(interfaceIndex: number, network: Ipv4Prefix, seconds: number): Uint8Array {
+  const message = new Message(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
+  writeAddress(message, interfaceIndex, network);
+  // struct ifa_cacheinfo: preferred and valid lifetime; the other two are the kernel's to fill in.
+  return message.u16(20).u16(IFA_CACHEINFO).u32(seconds).u32(seconds).u32(0).u32(0).finish();
+}
+
+export function dropAddress(interfaceIndex: number, network: Ipv4Prefix): Uint8Array {
+  const message = new Message(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK);
+  writeAddress(message, interfaceIndex, network);
+  return message.finish();
+}
+
+/** struct ifaddrmsg, and the address twice: on an interface without a peer both are the same. */
+function writeAddress(message: Message, interfaceIndex: number, { address, length }: Ipv4Prefix): void {
+  message.u8(AF_INET).u8(length).u8(0).u8(0).u32(interfaceIndex);
+  for (const type of [IFA_LOCAL, IFA_ADDRESS]) message.u16(8).u16(type).networkOrderU32(address);
+}
+
+/** The error number of an answer, 0 for success; `undefined` if it is none. */
+export function errnoOf(answer: Uint8Array): number | undefined {
+  if (answer.length < HEADER_LENGTH + 4) return undefined;
+  const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);
+  if (view.getUint16(4, LITTLE_ENDIAN) !== NLMSG_ERROR) return undefined;
+  return Math.abs(view.getInt32(HEADER_LENGTH, LITTLE_ENDIAN));
+}
+
+class Message {
+  readonly #view = new DataView(new ArrayBuffer(128));
+  #length = HEADER_LENGTH;
+
+  /** struct nlmsghdr; the length is known at the end, sequence and port are the kernel's business. */
+  constructor(type: number, flags: number) {
+    this.#view.setUint16(4, type, LITTLE_ENDIAN);
+    this.#view.setUint16(6, flags, LITTLE_ENDIAN);
+  }
+
+  u8(value: number): this {
+    this.#view.setUint8(this.#length, value);
+    this.#length += 1;
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#view.setUint16(this.#length, value, LITTLE_ENDIAN);
+    this.#length += 2;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#view.setUint32(this.#length, value, LITTLE_ENDIAN);
+    this.#length += 4;
+    return this;
+  }
+
+  networkOrderU32(value: number): this {
+    this.#view.setUint32(this.#length, value);
+    this.#length += 4;
+    return this;
+  }
+
+  finish(): Uint8Array {
+    this.#view.setUint32(0, this.#length, LITTLE_ENDIAN);
+    return new Uint8Array(this.#view.buffer, 0, this.#length);
+  }
+}

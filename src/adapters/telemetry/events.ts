@@ -1,0 +1,377 @@
+/**
+ * Every event that may appear in the log: its level, its message, and a paragraph for the operator who finds it there.
+ * docs/events.md is made from this catalogue by test/adapters/telemetry/events.test.ts.
+ */
+export type EventLevel = "debug" | "info" | "warn" | "error";
+
+interface EventDefinition {
+  readonly level: EventLevel;
+  /** The `msg` of the log line: one short phrase, always the same; what varies goes into fields. */
+  readonly message: string;
+  /** What it means and what to do about it. */
+  readonly explanation: string;
+}
+
+export const events = {
+  // Daemon
+  "daemon-started": {
+    level: "info",
+    message: "daemon started",
+    explanation:
+      "All parts run; the home agent becomes ready, and is announced, when its store is loaded and its health allows it. `version` and `bootCount` tell this start from earlier ones.",
+  },
+  "daemon-stopping": {
+    level: "info",
+    message: "daemon stops",
+    explanation:
+      "A signal asked the daemon to stop (`signal`). Routes are withdrawn first, then what is queued is written.",
+  },
+  "daemon-stopped": {
+    level: "info",
+    message: "daemon stopped",
+    explanation: "The last line of an orderly end: routes are withdrawn, the store is closed, sockets are removed.",
+  },
+  "daemon-failed": {
+    level: "error",
+    message: "daemon could not be started",
+    explanation:
+      "Something kept the daemon from starting (`err`): another one that has the store, a damaged store, a port that is taken, an ExaBGP that can't be run. What had been started was stopped again, and the process ends.",
+  },
+  "configuration-reloaded": {
+    level: "info",
+    message: "configuration reloaded",
+    explanation:
+      "The configuration file was read anew, on SIGHUP or `anyhome reload`, and is in force: `changes` names the keys that are different now.",
+  },
+  "configuration-refused": {
+    level: "error",
+    message: "configuration not taken over",
+    explanation:
+      "The configuration file was read anew and can't be used, or changes what needs a restart (`outcome`). All of it stays as it was; `problems` says what is wrong, as `anyhome config check` does, or which keys need a restart. Mend the file and reload, or restart the daemon.",
+  },
+  "health-changed": {
+    level: "info",
+    message: "health changed",
+    explanation:
+      "This home agent moved from health `from` to `to` because of `reasons`. A ready one is announced normally, a draining or degraded one with low preference, a guarding one with the lowest, as nobody else is known to be announced; while starting or down it isn't announced.",
+  },
+  "check-failed": {
+    level: "warn",
+    message: "health check failed",
+    explanation:
+      "The health check `check` counts as `state` (degraded or fail) from now on, having been found so several times: `reason`. Degraded members aren't preferred; members with a failing check leave routing, unless they are the last.",
+  },
+  "check-passed": {
+    level: "info",
+    message: "health check passes",
+    explanation: "The health check `check`, which was degraded or failed, passes again: `reason`.",
+  },
+  "last-announcer": {
+    level: "error",
+    message: "unfit, but the last one announced",
+    explanation:
+      "This home agent is unfit for `reasons`, and stays announced with the lowest preference, because no other member is known to be announced: mobiles would have nowhere to register. Mend this member, or bring back another one.",
+  },
+  "input-failed": {
+    level: "error",
+    message: "input could not be handled",
+    explanation:
+      "An error in the daemon (`err`) while it handled an `input` (a datagram, a frame, a timer): it was dropped, the service goes on. Report it.",
+  },
+  "event-loop-stalled": {
+    level: "warn",
+    message: "event loop stalled",
+    explanation:
+      "The daemon could not run for `delayMs`: the host is overloaded, was suspended, or its disk blocks. Other members may have counted it as dead meanwhile.",
+  },
+  "address-added": {
+    level: "info",
+    message: "virtual address added to the loopback interface",
+    explanation: "`manage-address` is on: registrations to `address` are delivered to this host from now on.",
+  },
+  "address-failed": {
+    level: "error",
+    message: "virtual address could not be managed",
+    explanation:
+      "`ip address` failed with `err`. It takes CAP_NET_ADMIN and iproute2; or set `manage-address: false` and add the virtual address to the loopback interface yourself.",
+  },
+  // Registrations
+  "registration-accepted": {
+    level: "debug",
+    message: "registration accepted",
+    explanation: "The owner granted the request of `mobile`; the reply leaves once the binding is on disk.",
+  },
+  "registration-denied": {
+    level: "debug",
+    message: "registration denied",
+    explanation:
+      "The owner answered `mobile` with `code`, a denial of RFC 5944 3.4. 131 points to a wrong key, 133 to a wrong clock (mobiles correct theirs from that reply).",
+  },
+  "datagram-dropped": {
+    level: "debug",
+    message: "datagram dropped",
+    explanation:
+      "A datagram from `source` was dropped without an answer, for `reason`; the counter `datagrams-dropped` has the totals by reason.",
+  },
+  "relay-by-mac": {
+    level: "info",
+    message: "relaying by MAC address",
+    explanation:
+      "What is relayed to `member` goes in frames to its address `mac` on the link, with the virtual address as the IP destination.",
+  },
+  "relay-by-ip": {
+    level: "warn",
+    message: "relaying by IP address instead of by MAC address",
+    explanation:
+      "The configuration wants `l2` addressing towards `member`, which can't be, for `reason`; relaying goes on as with `l3`. Sending frames takes CAP_NET_RAW, both members a link that they share, and `l2` on both of them.",
+  },
+  "relay-timeout": {
+    level: "warn",
+    message: "no reply from the owner",
+    explanation:
+      "This home agent relayed requests to the owner `owner` and got no reply within `relay-timeout`: their temporary bindings were dropped, mobiles send again. Look at that member, and at the network between the two.",
+  },
+  "relay-refused": {
+    level: "warn",
+    message: "relayed request refused",
+    explanation:
+      "A relayed request from `member` was not taken, for `reason`: `hop-limit` means that members disagree about who owns a mobile for longer than a moment.",
+  },
+  "binding-conflict": {
+    level: "warn",
+    message: "two versions of a binding met",
+    explanation:
+      "Members held different versions of the binding of `mobile`, as after a partition; the higher version won. Both are in the line.",
+  },
+  "binding-deleted": {
+    level: "info",
+    message: "binding deleted by the operator",
+    explanation:
+      "Somebody deleted the binding of `mobile` through the control API. The mobile may register again at once.",
+  },
+  "pool-exhausted": {
+    level: "warn",
+    message: "no dynamic home address left",
+    explanation:
+      "This member's `pool` has no free address: mobiles that ask for one get code 130. Enlarge the pool, or shorten `pool-stickiness`.",
+  },
+  // Cluster
+  "member-alive": {
+    level: "info",
+    message: "member is alive",
+    explanation: "Authenticated heartbeats of `member` arrive (again); it takes part in placement.",
+  },
+  "member-one-way": {
+    level: "warn",
+    message: "member doesn't hear us",
+    explanation:
+      "Heartbeats of `member` arrive, but they don't echo ours: the network loses what we send there, or it has us for dead. Nothing is relayed to it meanwhile.",
+  },
+  "member-skewed": {
+    level: "error",
+    message: "member's clock is too far off",
+    explanation:
+      "The clock of `member` differs from ours by `skewMs`, more than `timers.maximum-clock-skew`. Lifetimes and timestamps would mean different things here and there, so it is left out: nothing is relayed to it, it is no backup, gets no mobiles, and has no stream. It comes back by itself once the clocks agree: see to time synchronization (NTP) on both hosts.",
+  },
+  "member-twice": {
+    level: "error",
+    message: "two daemons say they are the same member",
+    explanation:
+      "Authentic heartbeats of `member` come from two daemons: from `believed`, which was started later, and from `refused`. Two hosts have the same `node`, or one is a copy of the other. Stop the one that isn't `member`; it withdraws by itself when it hears of the other.",
+  },
+  "members-differ": {
+    level: "error",
+    message: "member has other members in its configuration",
+    explanation:
+      "For more than 5 s the heartbeats of `member` have told of other members, weights or pools than ours. Then mobiles are looked for in other places there than here: one may get two owners, or be taken over from a member that serves it. Give both the same configuration file, and reload it.",
+  },
+  "member-suspect": {
+    level: "warn",
+    message: "member is suspect",
+    explanation:
+      "Nothing was heard of `member` for `peer-timeout`. It counts as dead as soon as no member that is alive hears it; until then only the path between the two of you is broken.",
+  },
+  "member-dead": {
+    level: "error",
+    message: "member is dead",
+    explanation:
+      "Nothing was heard of `member` for `peer-timeout`: it gets no new mobiles and no relayed requests until it is heard again.",
+  },
+  "member-restarted": {
+    level: "info",
+    message: "member restarted",
+    explanation: "The boot count of `member` went up: the daemon there started anew since it was last heard.",
+  },
+  "takeover-started": {
+    level: "warn",
+    message: "takeover started",
+    explanation:
+      "`member` is dead, and this home agent holds copies of `bindings` of its bindings. The backups tell each other what they hold, then the least loaded ones take over.",
+  },
+  "takeover-finished": {
+    level: "warn",
+    message: "takeover finished",
+    explanation:
+      "This home agent has decided about `bindings` bindings of the dead `member`: its own from now on, or another backup's.",
+  },
+  "requests-adopted": {
+    level: "warn",
+    message: "requests of a dead ingress adopted",
+    explanation:
+      "`member` died, or started anew, while it waited for replies to `requests` requests that it had relayed. This home agent has copies of its temporary bindings, relays them again in its place, and sends the replies to the foreign agents.",
+  },
+  "backup-lagging": {
+    level: "warn",
+    message: "backup is too slow",
+    explanation:
+      "`member` has not acknowledged bindings for a second, or too many are under way: it gets no new ones until it has drained, and then catches up. Meanwhile replies don't wait for it.",
+  },
+  "digests-differ": {
+    level: "warn",
+    message: "copies differed",
+    explanation:
+      "The copies that this home agent holds for `member` were not what that one has, in `buckets` of 1024 parts: the rows were sent again. It should not happen on its own.",
+  },
+  "row-rejected": {
+    level: "error",
+    message: "row of a peer rejected",
+    explanation:
+      "`member` sent a binding that can't be read, for `problem`. Are the members of very different versions? Then bring them to the same one.",
+  },
+  "stream-opened": {
+    level: "info",
+    message: "replication stream opened",
+    explanation: "The authenticated stream to `member` is there; both sides compare what they hold.",
+  },
+  "stream-closed": {
+    level: "warn",
+    message: "replication stream closed",
+    explanation: "The stream to `member` ended, for `reason`. It is opened again as soon as the peer answers.",
+  },
+  "stream-rejected": {
+    level: "warn",
+    message: "replication stream rejected",
+    explanation:
+      "Somebody at `source` wanted a replication stream and could not prove to be a member, or spoke another protocol: `reason`. Members with different secret files, or a stranger.",
+  },
+  "frame-rejected": {
+    level: "warn",
+    message: "cluster frame rejected",
+    explanation:
+      "A datagram on the cluster port from `source` was not authentic or not fresh, for `reason`: told once for each source and reason, then counted as `frames-rejected`. Members with different secret files, or a stranger.",
+  },
+  "send-failed": {
+    level: "warn",
+    message: "datagram could not be sent",
+    explanation: "The system refused to send to `destination`: `err`. Often a missing route, or a full socket buffer.",
+  },
+  "receive-failed": {
+    level: "error",
+    message: "socket failed",
+    explanation: "A UDP socket reported `err` on receiving; it stays open.",
+  },
+  // Store
+  "store-opened": {
+    level: "info",
+    message: "store opened",
+    explanation: "Bindings and log were read from `data-directory`: `bindings` rows in `durationMs`.",
+  },
+  "store-failed": {
+    level: "error",
+    message: "store can't write",
+    explanation:
+      "Writing failed with `reason` (disk full, I/O error): nothing is acknowledged any more, requests are answered 130, and the home agent is not ready until a write works.",
+  },
+  "store-recovered": {
+    level: "info",
+    message: "store writes again",
+    explanation: "After `store-failed`: everything queued is on disk, and requests are accepted again.",
+  },
+  // Routing
+  "speaker-started": {
+    level: "info",
+    message: "routing speaker started",
+    explanation: "ExaBGP runs with process id `pid`, and its helper is connected to the daemon.",
+  },
+  "speaker-stopped": {
+    level: "error",
+    message: "routing speaker stopped",
+    explanation:
+      "ExaBGP ended, or its helper lost the daemon: `reason`. Routers have dropped the route; the daemon starts ExaBGP again after a pause that grows.",
+  },
+  "speaker-output": {
+    level: "debug",
+    message: "routing speaker says",
+    explanation: "A line that ExaBGP printed (`line`).",
+  },
+  "speaker-problem": {
+    level: "warn",
+    message: "problem with the routing speaker",
+    explanation:
+      "`problem` says which: ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read; or a router (`neighbor`) told more paths than are kept, or what makes no sense; or the version of ExaBGP isn't known. Announcements are not affected, but the state shown of a neighbor, and who is seen to announce, may be. With OSPF: what keeps ospfd from announcing, or from being asked.",
+  },
+  "announcement-lapsed": {
+    level: "warn",
+    message: "routes were withdrawn while the daemon was silent",
+    explanation:
+      "Nothing was heard from the daemon for `silentMs`: the helper inside ExaBGP, or with OSPF the kernel, took it for dead and withdrew all routes; they are announced again now if health allows it. The daemon was stopped, suspended or stalled: see `event-loop-stalled`.",
+  },
+  "route-announced": {
+    level: "info",
+    message: "route announced",
+    explanation: "The speaker confirmed the announcement of `prefix`; routers may send registrations here.",
+  },
+  "route-withdrawn": {
+    level: "info",
+    message: "route withdrawn",
+    explanation:
+      "The speaker confirmed the withdrawal of `prefix`; routers send nothing here once they have processed it.",
+  },
+  "neighbor-up": {
+    level: "info",
+    message: "routing neighbor is up",
+    explanation: "The BGP session with the router `neighbor` is established, or the OSPF adjacency full.",
+  },
+  "neighbor-down": {
+    level: "warn",
+    message: "routing neighbor is down",
+    explanation: "The BGP session with the router `neighbor`, or the OSPF adjacency, ended: `reason`.",
+  },
+  "bfd-up": {
+    level: "info",
+    message: "BFD session is up",
+    explanation:
+      "The router `neighbor` and this home agent hear each other's BFD packets: when one of them falls silent, the other knows within the detection time (`anyhome routes`).",
+  },
+  "bfd-down": {
+    level: "warn",
+    message: "BFD session is down",
+    explanation:
+      "The BFD session with the router `neighbor` ended, for `reason`; that router has dropped the routes of this home agent. Was the path broken, the router restarted, or this host without a processor for longer than the detection time? `the path is down` means that the main loop of the daemon stood still.",
+  },
+  "bfd-failed": {
+    level: "error",
+    message: "BFD could not be spoken",
+    explanation:
+      "The thread that speaks BFD ended, for `reason`, and is started again every second: UDP port 3784 is taken by another speaker, or the local address is not on this host. Routers that wait for BFD send nothing here meanwhile.",
+  },
+  "bfd-ttl-unchecked": {
+    level: "warn",
+    message: "BFD packets from elsewhere are heard",
+    explanation:
+      "The filter that keeps off BFD packets with a TTL below 255, which were forwarded, could not be set, for `reason`. Whoever can forge a router's address can end the session with it: let the host's packet filter drop them.",
+  },
+  // Control API
+  "api-listening": {
+    level: "info",
+    message: "control API listens",
+    explanation: "`anyhome status` and the other commands reach the daemon at `socket`.",
+  },
+  "api-request-failed": {
+    level: "error",
+    message: "control request failed",
+    explanation: "An error in the daemon (`err`) kept it from answering `method` `url` of the control API: report it.",
+  },
+} as const satisfies Record<string, EventDefinition>;
+
+export type EventId = keyof typeof events;

@@ -1,0 +1,38 @@
+/** Where a mobile is that another member owns; on its ingress HA, this is the permanent binding of mission M5. */
+
+import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
+import type { MemberId, MobileKey } from "./binding.ts";
+
+export interface Location {
+  readonly mobile: MobileKey;
+  readonly homeAddress: Ipv4Address;
+  readonly nai: string | undefined;
+  readonly owner: MemberId;
+  /** Who holds copies, and takes the mobile over if the owner dies. */
+  readonly backups: readonly MemberId[];
+  /** Ownership generation: a higher one is newer. */
+  readonly generation: number;
+  /** The owner keeps the mobile's row until then, even as a tombstone; epoch ms or `Infinity`. */
+  readonly knownUntilMs: number;
+  /** Set while this member is the ingress of a live registration. */
+  readonly ingress: IngressBinding | undefined;
+}
+
+/** The ingress part: made permanent from a temporary binding by the Registration Reply. */
+export interface IngressBinding {
+  readonly foreignAgent: Endpoint;
+  readonly careOfAddress: Ipv4Address;
+  /** Granted, as in the reply. */
+  readonly lifetimeSeconds: number;
+  /** Epoch ms or `Infinity`. */
+  readonly expiresAtMs: number;
+  readonly identification: bigint;
+}
+
+/** `a` supersedes `b`: ownership is versioned by generation, then by owner id. */
+export function isNewerOwnership(
+  a: { readonly generation: number; readonly owner: MemberId },
+  b: { readonly generation: number; readonly owner: MemberId },
+): boolean {
+  return a.generation > b.generation || (a.generation === b.generation && a.owner > b.owner);
+}

@@ -1,0 +1,572 @@
+/**
+ * One home agent of the cluster, without any I/O: inputs and the time go in, outputs come out.
+ *
+ *                     datagram                        frame                       stream
+ *                        │                              │                            │
+ *                   ┌────▼─────┐  relay-request    ┌────▼────┐  heartbeats    ┌──────▼─────┐
+ *            ┌──────┤ Ingress  ├───────────────────▶  other  │◀──────────────▶│ Replicator │
+ *            │      │          ◀───────────────────┤ members │                │ Takeover   │
+ *            │      └────┬─────┘  relay-reply      └─────────┘                └──────┬─────┘
+ *            │           │ serve                                                     │ rows
+ *            │      ┌────▼─────┐  rows    ┌──────────────┐  changes   ┌─────────┐    │
+ *          reply    │  Owner   ├──────────▶ BindingTable ├────────────▶ Journal ├──▶ store
+ *            │      │ (engine) │          │              ◀────────────┼─────────┼────┘
+ *            ▼      └──────────┘          └──────────────┘            └─────────┘
+ *      foreign agent
+ *
+ * The daemon, the tests and the simulator drive the same object.
+ */
+import type { AssociationTable, MobileIdentity } from "../auth/association-table.ts";
+import { deriveNonceKey, derivePlacementKey } from "../auth/cluster-key.ts";
+import type { Binding, MemberId } from "../bindings/binding.ts";
+import { BindingTable } from "../bindings/binding-table.ts";
+import { Journal } from "../bindings/journal.ts";
+import type { Location } from "../bindings/location.ts";
+import { LocationTable } from "../bindings/location-table.ts";
+import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
+import { Heartbeats } from "../members/heartbeats.ts";
+import { LoadMeter } from "../members/load-meter.ts";
+import { Membership, type PeerStatus } from "../members/membership.ts";
+import { Placement, type PlacementMember } from "../members/placement.ts";
+import type { HealthState, Load, Message, RelayReply } from "../protocol/datagrams.ts";
+import { FrameCodec } from "../protocol/frame.ts";
+import { Explanations } from "../protocol/refusals.ts";
+import { RegistrationEngine } from "../registration/engine.ts";
+import type { RegistrationPolicy } from "../registration/policy.ts";
+import type { MoveProgress } from "../replication/mover.ts";
+import type { LinkState } from "../replication/peer-progress.ts";
+import { Replication, type ReplicationSettings, type TemporaryCopySettings } from "../replication/replication.ts";
+import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import { Ingress } from "./ingress.ts";
+import type { Emit, Input, Now, Observer, Output } from "./io.ts";
+import { type Answer, Owner, type SafetySettings, type ServedRequest } from "./owner.ts";
+import { OwnerFinder } from "./routes.ts";
+
+export interface HomeAgentSettings {
+  readonly cluster: string;
+  readonly secret: Uint8Array;
+  readonly self: MemberId;
+  /** All members, this one included. */
+  readonly members: readonly PlacementMember[];
+  /** Larger at every start: tells peers a restart from a pause, and keeps old frames from being replayed. */
+  readonly bootCount: number;
+  /** The virtual home agent address and the port of registrations. */
+  readonly virtualEndpoint: Endpoint;
+  readonly heartbeatIntervalMs: number;
+  readonly peerTimeoutMs: number;
+  /** A member whose clock is further from ours is left out. */
+  readonly maximumClockSkewMs: number;
+  readonly relayTimeoutMs: number;
+  /** A request is relayed at most this often. */
+  readonly hopLimit: number;
+  /** Bound on temporary bindings, and on answers that wait until they are safe. */
+  readonly maximumPending: number;
+  readonly loadFactor: number;
+  readonly replication: ReplicationSettings;
+  readonly policy: RegistrationPolicy;
+  readonly associations: AssociationTable;
+}
+
+/** Two daemons that say they are one member. */
+export interface Twins {
+  readonly member: MemberId;
+  /** Where the one comes from that was started later. */
+  readonly believed: string;
+  readonly refused: string;
+}
+
+/** How long two daemons of one name count as such after the last word of the second. */
+const TWINS_REMEMBERED_MS = 10_000;
+
+/** Of the settings, those that can change while the member runs. */
+export type Reconfiguration = Pick<
+  HomeAgentSettings,
+  | "members"
+  | "heartbeatIntervalMs"
+  | "peerTimeoutMs"
+  | "maximumClockSkewMs"
+  | "loadFactor"
+  | "replication"
+  | "policy"
+  | "associations"
+>;
+
+export class HomeAgent {
+  #settings: HomeAgentSettings;
+  readonly #observer: Observer;
+  readonly #journal: Journal;
+  readonly #table: BindingTable;
+  readonly #frames: FrameCodec;
+  readonly #membership: Membership;
+  readonly #placement: Placement;
+  readonly #locations: LocationTable;
+  readonly #owner: Owner;
+  readonly #finder: OwnerFinder;
+  readonly #ingress: Ingress;
+  readonly #registrations = new LoadMeter();
+  readonly #heartbeats: Heartbeats;
+  readonly #replication: Replication;
+  /** Of the first input, monotonic ms. */
+  #startedAtMs: number | undefined;
+  #outputs: Output[] = [];
+  /** Since it last settled. */
+  #hasTicked = false;
+  #mayBeSafe = false;
+  readonly #explanations = new Explanations();
+  /** Where the last heartbeat of each member came from. */
+  readonly #sources = new Map<MemberId, Endpoint>();
+  readonly #twins = new Map<MemberId, Twins & { readonly heardMs: number }>();
+  #eventLoopDelayMs = 0;
+  #storeQueue = 0;
+
+  constructor(settings: HomeAgentSettings, observer: Observer) {
+    const { cluster, secret, self, bootCount, members } = settings;
+    const peers = peersOf(settings);
+    const emit: Emit = (output) => this.#outputs.push(output);
+    const send = (to: MemberId, message: Message) => this.#send(to, message);
+    this.#settings = settings;
+    this.#observer = observer;
+    this.#journal = new Journal(emit);
+    this.#table = new BindingTable(this.#journal);
+    this.#frames = new FrameCodec({ cluster, secret, self, peers, bootCount });
+    this.#placement = new Placement(derivePlacementKey(secret, cluster), members);
+    const membersDigest = this.#placement.digest;
+    this.#membership = new Membership({ ...settings, peers, ownBootCount: bootCount, membersDigest });
+    this.#locations = new LocationTable(this.#journal);
+    this.#heartbeats = new Heartbeats({
+      self,
+      members,
+      membership: this.#membership,
+      observer,
+      intervalMs: settings.heartbeatIntervalMs,
+      send,
+      load: (now) => this.load(now),
+    });
+    const parts = {
+      self,
+      table: this.#table,
+      locations: this.#locations,
+      journal: this.#journal,
+      membership: this.#membership,
+      placement: this.#placement,
+      observer,
+      candidates: (now: Now) => this.#heartbeats.candidates(now),
+    };
+    this.#replication = new Replication({
+      ...parts,
+      peers,
+      settings: settings.replication,
+      temporaryCopies: temporaryCopySettings(settings),
+      adopt: (copy, now) => this.#ingress.adopt(copy, now),
+      send: (to, message) => emit({ type: "stream", to, message }),
+    });
+    this.#owner = new Owner({
+      ...parts,
+      engine: makeEngine(settings),
+      safety: this.#replication,
+      settings: safetySettings(settings),
+      maximumUncommitted: settings.maximumPending,
+      runningMs: ({ monotonicMs }) => monotonicMs - (this.#startedAtMs ?? monotonicMs),
+      answer: (served, answer, now) => this.#answer(served, answer, now),
+      passOn: (served, now) => this.#ingress.passOn(served, now),
+    });
+    const replication = this.#replication;
+    this.#finder = new OwnerFinder({ ...parts, replication, loadFactor: settings.loadFactor });
+    this.#ingress = new Ingress({
+      ...parts,
+      settings,
+      owner: this.#owner,
+      finder: this.#finder,
+      replication,
+      emit,
+      send,
+    });
+  }
+
+  /** A row that was on disk at start. Before the first input only. */
+  restoreBinding(binding: Binding): void {
+    this.#table.keep(binding);
+  }
+
+  restoreLocation(location: Location): void {
+    this.#locations.restore(location);
+  }
+
+  /** One input, and what comes of it. */
+  handle(input: Input, now: Now): Output[] {
+    this.take(input, now);
+    return this.settle(now);
+  }
+
+  /** Any number of inputs of the same time, then `settle`: what they have in common is done once. */
+  take(input: Input, now: Now): void {
+    this.#startedAtMs ??= now.monotonicMs;
+    this.#hasTicked ||= input.type === "tick";
+    this.#mayBeSafe ||= makesSafe(input);
+    switch (input.type) {
+      case "datagram":
+        this.#ingress.receive(input.payload, input.source, input.destination, now);
+        break;
+      case "frame":
+        this.#receiveFrame(input.payload, input.source, now);
+        break;
+      case "stream":
+        if (!this.#isBelieved(input.peer)) {
+          this.#endStream(input.peer);
+          break;
+        }
+        this.#membership.lives(input.peer, now.monotonicMs);
+        this.#replication.receive(input.peer, input.message, now);
+        break;
+      case "stream-opened":
+        this.#replication.opened(input.peer);
+        break;
+      case "stream-closed":
+        this.#replication.closed(input.peer);
+        break;
+      case "durable":
+        this.#journal.durable(input.position);
+        this.#replication.acknowledge();
+        break;
+      case "store-failed":
+        this.#journal.failed();
+        this.#owner.storeFailed(input.firstPosition, now);
+        break;
+      case "store-recovered":
+        this.#journal.recovered();
+        this.#table.rewrite();
+        this.#replication.recovered();
+        break;
+      case "vitals":
+        this.#eventLoopDelayMs = input.eventLoopDelayMs;
+        this.#storeQueue = input.storeQueue;
+        this.#heartbeats.takesLinkRelay = input.takesLinkRelay ?? false;
+        this.#heartbeats.setHealth(input.health, input.announced);
+        break;
+      case "routing-view":
+        this.#membership.routed(input.announcers);
+        break;
+      case "stalled":
+        this.#membership.stalled(now.monotonicMs);
+        this.#owner.stalled();
+        this.#ingress.stalled();
+        this.#replication.stalled(now);
+        break;
+      case "tick":
+        break;
+    }
+  }
+
+  /** Whatever follows from the inputs taken, and from the time. The outputs are to be carried out in their order. */
+  settle(now: Now): Output[] {
+    for (const { id, state } of this.#heartbeats.passTime(now)) this.#replication.peerChanged(id, state, now);
+    this.#owner.expire(now);
+    this.#locations.expire(now.wallMs);
+    this.#replication.passTime(now);
+    // Large pieces of work only on ticks, which the driver gives between whatever else comes: with a piece for every input,
+    // heartbeats would wait behind them until their senders are taken for dead, which makes more work.
+    if (this.#hasTicked) this.#replication.work(now);
+    if (this.#mayBeSafe) this.#owner.progress(now);
+    this.#hasTicked = false;
+    this.#mayBeSafe = false;
+    this.#ingress.passTime(now);
+    this.#replication.flush(now);
+    return this.#takeOutputs();
+  }
+
+  /** When it must be given a tick at the latest, even if nothing else happens; monotonic ms. */
+  nextWakeMs(now: Now): number {
+    const onWallClock = Math.min(this.#table.nextDueMs, this.#locations.nextDueMs);
+    return Math.min(
+      this.#heartbeats.nextDueMs,
+      this.#ingress.nextDeadlineMs,
+      this.#owner.nextDeadlineMs,
+      this.#replication.nextDueMs,
+      now.monotonicMs + Math.max(onWallClock - now.wallMs, 0),
+    );
+  }
+
+  /** Goes on with other members, timers, rules or associations. A tick is to follow. */
+  reconfigure(changes: Reconfiguration, now: Now): void {
+    const before = this.#settings;
+    const settings = { ...before, ...changes };
+    const peers = peersOf(settings);
+    const { members, heartbeatIntervalMs, policy, associations } = settings;
+    this.#settings = settings;
+    this.#frames.setPeers(peers);
+    this.#placement.setMembers(members);
+    this.#membership.configure({ ...settings, peers, membersDigest: this.#placement.digest });
+    this.#heartbeats.configure({ members, intervalMs: heartbeatIntervalMs });
+    this.#owner.configure(safetySettings(settings));
+    if (policy !== before.policy || associations !== before.associations) this.#owner.setEngine(makeEngine(settings));
+    this.#finder.configure(settings);
+    const temporaryCopies = temporaryCopySettings(settings);
+    this.#replication.configure({ peers, settings: settings.replication, temporaryCopies }, now);
+  }
+
+  /**
+   * Ends a mobile's binding on the operator's word, as if its lifetime were over. Answers the log position that makes it last;
+   * `undefined` if this member owns no live binding of the mobile, or the store can't write.
+   */
+  deleteBinding(
+    identity: MobileIdentity,
+    now: Now,
+  ): { readonly position: number; readonly outputs: Output[] } | undefined {
+    const binding = this.#owner.find(identity);
+    if (binding === undefined || binding.registration.careOfAddresses.length === 0 || !this.#journal.writable)
+      return undefined;
+    const { registration } = binding;
+    const position = this.#owner.put({
+      ...binding,
+      registration: {
+        ...registration,
+        careOfAddresses: [],
+        counter: registration.counter + 1,
+        acceptedAtMs: Math.max(now.wallMs, registration.acceptedAtMs + 1),
+      },
+    });
+    this.#replication.flush(now);
+    return { position, outputs: this.#takeOutputs() };
+  }
+
+  /** Gives all bindings away and takes no new ones, or ends that. */
+  drain(draining: boolean): void {
+    this.#replication.drain(draining);
+  }
+
+  /** Gives bindings that the ranking places elsewhere to those members. */
+  rebalance(): void {
+    this.#replication.rebalance();
+  }
+
+  // Views, for the control API. They are live: read them, don't keep them.
+
+  /** As owner or as backup; tombstones included. */
+  findBinding(identity: MobileIdentity): Binding | undefined {
+    return this.#table.find(identity);
+  }
+
+  findLocation(identity: MobileIdentity): Location | undefined {
+    return this.#locations.find(identity);
+  }
+
+  get bindings(): Iterable<Binding> {
+    return this.#table.values();
+  }
+
+  get locations(): Iterable<Location> {
+    return this.#locations.values();
+  }
+
+  get temporaryBindings(): Iterable<TemporaryBinding> {
+    return this.#ingress.temporaryBindings;
+  }
+
+  get peers(): Iterable<PeerStatus> {
+    return this.#membership.values();
+  }
+
+  peer(id: MemberId): PeerStatus | undefined {
+    return this.#membership.get(id);
+  }
+
+  /** Members that two daemons say they are, lately. */
+  twins(now: Now): Twins[] {
+    return [...this.#twins.values()].filter(({ heardMs }) => now.monotonicMs - heardMs < TWINS_REMEMBERED_MS);
+  }
+
+  /** Members that hear another daemon, started later, that says it is this one. */
+  get hearingAnother(): readonly MemberId[] {
+    return this.#membership.hearingAnother;
+  }
+
+  get health(): HealthState {
+    return this.#heartbeats.health;
+  }
+
+  /** Members that this one may leave routing to when it is unfit. */
+  get standIns(): readonly MemberId[] {
+    return this.#heartbeats.standIns;
+  }
+
+  /** Peers that this member must be level with before it may be announced. */
+  get catchingUpWith(): readonly MemberId[] {
+    return this.#replication.catchingUpWith;
+  }
+
+  /** Too few backups are in reach: what is accepted now is not as safe as promised. */
+  get isDegraded(): boolean {
+    return this.#replication.isDegraded;
+  }
+
+  /** Of giving bindings away on purpose; `undefined` if that was never asked for. */
+  get moveProgress(): MoveProgress | undefined {
+    return this.#replication.moveProgress;
+  }
+
+  linkTo(peer: MemberId): { readonly state: LinkState; readonly backlogRows: number } {
+    return this.#replication.linkTo(peer);
+  }
+
+  get counts(): {
+    readonly owned: number;
+    readonly backup: number;
+    readonly tombstones: number;
+    readonly ingress: number;
+    readonly temporary: number;
+  } {
+    const { self } = this.#settings;
+    const owned = this.#table.liveCount(self);
+    const tombstones = this.#table.tombstoneCount(self);
+    return {
+      owned,
+      backup: this.#table.size - owned - tombstones,
+      tombstones,
+      ingress: this.#locations.ingressCount,
+      temporary: this.#ingress.temporaryCount,
+    };
+  }
+
+  /** What is waiting; each is bounded. */
+  get queues(): {
+    readonly temporaryBindings: number;
+    readonly unsafeAnswers: number;
+    readonly deferredRequests: number;
+    /** The most to any peer. */
+    readonly rowsUnderWay: number;
+  } {
+    return {
+      temporaryBindings: this.#ingress.temporaryCount,
+      unsafeAnswers: this.#owner.unsafeCount,
+      deferredRequests: this.#ingress.deferredCount,
+      rowsUnderWay: this.#replication.rowsUnderWay,
+    };
+  }
+
+  load(now: Now): Load {
+    return {
+      ownedBindings: this.#table.liveCount(this.#settings.self),
+      registrationsPerSecond: this.#registrations.perSecond(now.monotonicMs),
+      eventLoopDelayMs: this.#eventLoopDelayMs,
+      storeQueue: this.#storeQueue,
+    };
+  }
+
+  #receiveFrame(payload: Uint8Array, source: Endpoint, now: Now): void {
+    const opened = this.#frames.open(payload);
+    if (!opened.ok) {
+      this.#observer.countBy("frames-rejected", opened.fault);
+      if (opened.fault === "member-twice") this.#twice(opened.sender, source, now);
+      else if (this.#explanations.isNews(formatEndpoint(source), opened.fault))
+        this.#observer.event("frame-rejected", { source: formatEndpoint(source), reason: opened.fault });
+      return;
+    }
+    const { sender, bootCount, message } = opened;
+    this.#membership.lives(sender, now.monotonicMs);
+    this.#observer.countBy("frames-received", message.type);
+    switch (message.type) {
+      case "heartbeat": {
+        const { state, restarted } = this.#heartbeats.received(sender, bootCount, message, now);
+        this.#sources.set(sender, source);
+        if (state !== undefined) this.#explanations.forgive(formatEndpoint(source));
+        if (state === "skewed") this.#endStream(sender);
+        if (restarted) this.#replication.peerRestarted(sender);
+        if (state !== undefined) this.#replication.peerChanged(sender, state, now);
+        break;
+      }
+      case "relay-request":
+        this.#ingress.relayed(sender, message, now);
+        break;
+      case "relay-reply":
+        this.#ingress.replied(sender, message, now);
+        break;
+    }
+  }
+
+  /** Two daemons say that they are this member; the one that was started later is believed. */
+  #twice(member: MemberId, source: Endpoint, now: Now): void {
+    const addresses = [this.#sources.get(member), source].map((address) => (address ? formatEndpoint(address) : "?"));
+    const [believed = "?", refused = "?"] = addresses;
+    if (!this.twins(now).some((twins) => twins.member === member))
+      this.#observer.event("member-twice", { member, believed, refused });
+    this.#twins.set(member, { member, believed, refused, heardMs: now.monotonicMs });
+  }
+
+  /** Neither a stranger, or no member any more, nor one whose times mean something else than ours. */
+  #isBelieved(peer: MemberId): boolean {
+    return (this.#membership.get(peer)?.state ?? "skewed") !== "skewed";
+  }
+
+  /** Rather none than one with a gap: what was said on it would never be said again. To a stranger there is none. */
+  #endStream(peer: MemberId): void {
+    if (this.#membership.get(peer) === undefined) return;
+    this.#outputs.push({ type: "end-stream", to: peer, reason: "clock-skew" });
+  }
+
+  /** The owner has answered: straight to the foreign agent, or back to the ingress. */
+  #answer(served: ServedRequest, { reply, accepted, binding }: Answer, now: Now): void {
+    const { requestId, ingress, source, destination } = served;
+    if (accepted && binding !== undefined) {
+      this.#registrations.count(now.monotonicMs);
+      this.#locations.delete(binding.mobile);
+      this.#replication.accepted(binding, ingress);
+    }
+    if (requestId === undefined) {
+      if (reply === undefined) return;
+      this.#observer.countBy("replies-sent", String(reply[1]));
+      this.#outputs.push({ type: "reply", payload: reply, source: destination, destination: source });
+      return;
+    }
+    const message: RelayReply = {
+      type: "relay-reply",
+      requestId,
+      generation: binding?.ownership.generation ?? 0,
+      backups: binding?.ownership.backups ?? [],
+      knownUntilMs: binding?.registration.retainUntilMs ?? 0,
+      destination: this.#settings.virtualEndpoint,
+      reply: reply ?? new Uint8Array(),
+    };
+    this.#ingress.answerRelayed(served, message, now);
+  }
+
+  #send(to: MemberId, message: Message): void {
+    const payload = this.#frames.seal(to, message);
+    if (payload === undefined) return;
+    const isRelay = message.type === "relay-request" || message.type === "relay-reply";
+    this.#outputs.push({ type: "frame", payload, to, isRelay });
+  }
+
+  #takeOutputs(): Output[] {
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
+  }
+}
+
+function peersOf({ members, self }: HomeAgentSettings): MemberId[] {
+  return members.map(({ id }) => id).filter((id) => id !== self);
+}
+
+function makeEngine({ policy, associations, secret, cluster }: HomeAgentSettings): RegistrationEngine {
+  return new RegistrationEngine({ policy, associations, nonceKey: deriveNonceKey(secret, cluster) });
+}
+
+function safetySettings({ replication, relayTimeoutMs, members }: HomeAgentSettings): SafetySettings {
+  return {
+    acknowledgements: Math.min(replication.acknowledgements, members.length - 1),
+    degradedLifetimeSeconds: replication.degradedLifetimeSeconds,
+    timeoutMs: relayTimeoutMs,
+  };
+}
+
+function temporaryCopySettings(settings: HomeAgentSettings): TemporaryCopySettings {
+  const { maximumPending, relayTimeoutMs, peerTimeoutMs } = settings;
+  // As long as an ingress waits for the reply, and its death takes to be noticed by everybody.
+  return { maximum: maximumPending, lifetimeMs: relayTimeoutMs + 2 * peerTimeoutMs };
+}
+
+/** After which inputs an answer that waits may be sent, or given up: looking through them all after every datagram would cost too much. */
+function makesSafe(input: Input): boolean {
+  if (input.type === "stream") return input.message.type === "ack";
+  return input.type === "durable" || input.type === "tick" || input.type === "stream-closed";
+}

@@ -1,0 +1,352 @@
+/**
+ * The ingress's part: notes a temporary binding, relays the request to the owner, and turns the temporary binding into a
+ * permanent one when the reply comes back (mission M1-M6).
+ */
+import type { MemberId } from "../bindings/binding.ts";
+import { type IngressBinding, isNewerOwnership } from "../bindings/location.ts";
+import type { LocationTable } from "../bindings/location-table.ts";
+import { type TemporaryBinding, TemporaryBindings } from "../bindings/temporary-bindings.ts";
+import type { Membership } from "../members/membership.ts";
+import type { Message, RelayReply, RelayRequest } from "../protocol/datagrams.ts";
+import type { TemporaryCopy } from "../protocol/stream-messages.ts";
+import { identityOf, mobileKeyOf } from "../registration/identity.ts";
+import type { Replication } from "../replication/replication.ts";
+import { isPassedOver } from "../wire/extension.ts";
+import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import {
+  decodeRegistrationReply,
+  decodeRegistrationRequest,
+  INFINITE_LIFETIME,
+  type RegistrationReply,
+} from "../wire/registration-message.ts";
+import { isAccepted } from "../wire/reply-code.ts";
+import type { Emit, Now, Observer } from "./io.ts";
+import type { Owner, ServedRequest } from "./owner.ts";
+import type { Orphan, OwnerFinder, Route } from "./routes.ts";
+
+/** What is to be done once it is clear who owns the mobile. */
+interface Deferred extends Orphan {
+  readonly resume: (now: Now) => void;
+}
+
+/** A request and its way here. */
+type Arrival = Pick<ServedRequest, "request" | "source" | "destination">;
+
+/**
+ * Boot counts are seconds (adapters/store/directory.ts): a start that makes fewer requests per second than this never uses an id of a
+ * later start. All 32-bit boot counts times it stay safe integers.
+ */
+const REQUEST_IDS_PER_BOOT_COUNT = 2 ** 21;
+
+export interface IngressSettings {
+  readonly self: MemberId;
+  readonly bootCount: number;
+  /** The Registration Reply comes back addressed to it (mission M4). */
+  readonly virtualEndpoint: Endpoint;
+  readonly relayTimeoutMs: number;
+  readonly hopLimit: number;
+  readonly maximumPending: number;
+}
+
+export class Ingress {
+  readonly #settings: IngressSettings;
+  readonly #owner: Owner;
+  readonly #locations: LocationTable;
+  readonly #membership: Membership;
+  readonly #observer: Observer;
+  readonly #emit: Emit;
+  readonly #send: (to: MemberId, message: Message) => void;
+  readonly #replication: Replication;
+  readonly #finder: OwnerFinder;
+  readonly #temporary: TemporaryBindings;
+  /** Requests for mobiles whose new owner is being found. */
+  #deferred: Deferred[] = [];
+  /** Unique over restarts: a reply to a request of a former start finds nothing. */
+  #nextRequestId: number;
+
+  constructor(options: {
+    readonly settings: IngressSettings;
+    readonly owner: Owner;
+    readonly locations: LocationTable;
+    readonly membership: Membership;
+    readonly finder: OwnerFinder;
+    readonly replication: Replication;
+    readonly observer: Observer;
+    readonly emit: Emit;
+    readonly send: (to: MemberId, message: Message) => void;
+  }) {
+    this.#settings = options.settings;
+    this.#owner = options.owner;
+    this.#locations = options.locations;
+    this.#membership = options.membership;
+    this.#observer = options.observer;
+    this.#emit = options.emit;
+    this.#send = options.send;
+    this.#replication = options.replication;
+    this.#finder = options.finder;
+    this.#nextRequestId = options.settings.bootCount * REQUEST_IDS_PER_BOOT_COUNT + 1;
+    this.#temporary = new TemporaryBindings(options.settings.maximumPending);
+  }
+
+  get temporaryBindings(): Iterable<TemporaryBinding> {
+    return this.#temporary.values();
+  }
+
+  get temporaryCount(): number {
+    return this.#temporary.size;
+  }
+
+  /** Requests that wait for a takeover. */
+  get deferredCount(): number {
+    return this.#deferred.length;
+  }
+
+  /** On the monotonic clock. */
+  get nextDeadlineMs(): number {
+    return this.#temporary.nextDeadlineMs;
+  }
+
+  /** A datagram to the virtual home agent address. */
+  receive(payload: Uint8Array, source: Endpoint, destination: Endpoint, now: Now): void {
+    this.#observer.count("requests-received");
+    if (source.port === 0) {
+      this.#drop("no-source-port", source);
+      return;
+    }
+    const decoded = decodeRegistrationRequest(payload);
+    if (!decoded.ok) {
+      const { fault } = decoded;
+      if (fault.reason === "unsupported-extension") this.#countUnsupported(fault.type);
+      this.#drop(fault.reason, source);
+      return;
+    }
+    for (const { type } of decoded.message.extensions.filter(isPassedOver)) this.#countUnsupported(type);
+    this.#forward({ request: decoded.message, source, destination }, now);
+  }
+
+  #forward(arrival: Arrival, now: Now): void {
+    const route = this.#finder.route(identityOf(arrival.request), now);
+    if (route === "unconfirmed") this.#drop("unconfirmed", arrival.source);
+    else if ("formerOwner" in route) this.#defer(route, arrival.source, (later) => this.#forward(arrival, later));
+    else if (route.owner !== this.#settings.self) this.#relay(arrival, route, now);
+    else {
+      const { generation } = route;
+      this.#owner.serve({ ...arrival, ingress: this.#settings.self, requestId: undefined, generation }, now);
+    }
+  }
+
+  /** A request that another member took in, or passed on. `hasWaited`: here, so that its sender may know better by now. */
+  relayed(sender: MemberId, message: RelayRequest, now: Now, hasWaited = false): void {
+    const decoded = decodeRegistrationRequest(message.request);
+    if (!decoded.ok) {
+      this.#refuseRelay(message, decoded.fault.reason);
+      return;
+    }
+    const { source, destination, ingress, requestId } = message;
+    const stale = hasWaited ? [] : [sender, ingress];
+    const route = this.#finder.onwards(identityOf(decoded.message), stale, message, now);
+    if (route === "unconfirmed") this.#refuseRelay(message, "unconfirmed");
+    else if ("formerOwner" in route) this.#defer(route, source, (later) => this.relayed(sender, message, later, true));
+    else if (route.owner === this.#settings.self) {
+      const { generation } = route;
+      this.#owner.serve({ request: decoded.message, source, destination, ingress, requestId, generation }, now);
+    } else if (message.hopLimit <= 1) this.#refuseRelay(message, "hop-limit");
+    else {
+      this.#observer.countBy("requests-relayed", route.owner);
+      const hopLimit = message.hopLimit - 1;
+      this.#send(route.owner, { ...message, hopLimit, minimumGeneration: route.generation });
+    }
+  }
+
+  /** The owner's answer: the temporary binding becomes a permanent one, and the reply goes to the foreign agent that it names. */
+  replied(sender: MemberId, message: RelayReply, now: Now): void {
+    const temporary = this.#end(message.requestId, now);
+    if (temporary === undefined) {
+      this.#observer.count("replies-unmatched");
+      return;
+    }
+    if (message.reply.length === 0) {
+      this.#drop("discarded-by-owner", temporary.foreignAgent);
+      return;
+    }
+    if (message.destination.address !== this.#settings.virtualEndpoint.address) {
+      this.#drop("misaddressed-reply", temporary.foreignAgent);
+      return;
+    }
+    const decoded = decodeRegistrationReply(message.reply);
+    if (!decoded.ok) {
+      this.#drop(decoded.fault.reason, temporary.foreignAgent);
+      return;
+    }
+    const reply = decoded.message;
+    if (isAccepted(reply.code)) this.#makePermanent(temporary, reply, sender, message, now);
+    this.#observer.countBy("replies-sent", String(reply.code));
+    this.#emit({
+      type: "reply",
+      payload: message.reply,
+      source: temporary.destination,
+      destination: temporary.foreignAgent,
+    });
+  }
+
+  /** A request that this member could not answer before somebody else had become the owner goes to that one. */
+  passOn(served: ServedRequest, now: Now): void {
+    const { request, source, destination, ingress, requestId } = served;
+    if (requestId === undefined) {
+      this.#forward(served, now);
+      return;
+    }
+    const known = this.#finder.known(identityOf(request));
+    if (known === undefined || known.owner === this.#settings.self) {
+      this.#owner.serve(served, now);
+      return;
+    }
+    this.#observer.countBy("requests-relayed", known.owner);
+    this.#send(known.owner, {
+      type: "relay-request",
+      requestId,
+      ingress,
+      // How often it was relayed isn't known here: this is the last time.
+      hopLimit: 1,
+      minimumGeneration: known.generation,
+      source,
+      destination,
+      request: request.bytes,
+    });
+  }
+
+  /** The owner's answer to a request that came by another member goes back there. */
+  answerRelayed({ ingress }: ServedRequest, message: RelayReply, now: Now): void {
+    if (ingress === this.#settings.self) this.#answered(message, now);
+    else this.#send(ingress, message);
+  }
+
+  /** This member has become the owner of what it had relayed: its request came back. */
+  #answered({ requestId, reply }: RelayReply, now: Now): void {
+    const temporary = this.#end(requestId, now);
+    if (temporary === undefined || reply.length === 0) return;
+    this.#observer.countBy("replies-sent", String(reply[1]));
+    this.#emit({ type: "reply", payload: reply, source: temporary.destination, destination: temporary.foreignAgent });
+  }
+
+  /** A request whose ingress has died after it had relayed it: the same owner gives the same reply, which goes out here. */
+  adopt({ request, foreignAgent, destination, owner, minimumGeneration }: TemporaryCopy, now: Now): void {
+    const decoded = decodeRegistrationRequest(request);
+    if (!decoded.ok) {
+      this.#drop(decoded.fault.reason, foreignAgent);
+      return;
+    }
+    const arrival: Arrival = { request: decoded.message, source: foreignAgent, destination };
+    // What the dead ingress knew counts where this member knows nothing; it may be the owner itself by now.
+    const isKnown = this.#finder.known(identityOf(decoded.message)) !== undefined;
+    if (isKnown || !this.#membership.isAlive(owner)) this.#forward(arrival, now);
+    else this.#relay(arrival, { owner, generation: minimumGeneration }, now);
+  }
+
+  /** This member did not run: if others took it for dead, its requests are answered by its backup. */
+  stalled(): void {
+    this.#temporary.clear();
+  }
+
+  passTime(now: Now): void {
+    for (const { owner, requestId } of this.#temporary.takeExpired(now.monotonicMs)) {
+      this.#replication.temporaryEnded(requestId, now);
+      this.#observer.countBy("relay-timeouts", owner);
+      this.#observer.event("relay-timeout", { owner });
+    }
+    const waiting = this.#deferred;
+    this.#deferred = [];
+    for (const deferred of waiting) {
+      if (this.#replication.isUndecided(deferred, now)) this.#deferred.push(deferred);
+      else deferred.resume(now);
+    }
+  }
+
+  #defer(orphan: Orphan, source: Endpoint, resume: (now: Now) => void): void {
+    if (this.#deferred.length < this.#settings.maximumPending) this.#deferred.push({ ...orphan, resume });
+    else this.#drop("overloaded", source);
+  }
+
+  #relay({ request, source, destination }: Arrival, route: Route, now: Now): void {
+    const { self, relayTimeoutMs, hopLimit } = this.#settings;
+    const temporary: TemporaryBinding = {
+      ...identityOf(request),
+      requestId: this.#nextRequestId++,
+      foreignAgent: source,
+      destination,
+      careOfAddress: request.careOfAddress,
+      owner: route.owner,
+      lifetimeSeconds: request.lifetimeSeconds,
+      identification: request.identification,
+      createdAtMs: now.wallMs,
+      deadlineMs: now.monotonicMs + relayTimeoutMs,
+    };
+    if (!this.#temporary.add(temporary)) {
+      this.#drop("overloaded", source);
+      return;
+    }
+    this.#observer.countBy("requests-relayed", route.owner);
+    const { requestId, owner } = temporary;
+    const relayed = { requestId, minimumGeneration: route.generation, destination, request: request.bytes };
+    this.#send(owner, { type: "relay-request", ...relayed, ingress: self, hopLimit, source });
+    this.#replication.temporaryMade({ ...relayed, owner, foreignAgent: source });
+  }
+
+  #end(requestId: number, now: Now): TemporaryBinding | undefined {
+    const temporary = this.#temporary.take(requestId);
+    if (temporary !== undefined) this.#replication.temporaryEnded(requestId, now);
+    return temporary;
+  }
+
+  #refuseRelay(message: RelayRequest, reason: string): void {
+    this.#observer.countBy("datagrams-dropped", reason);
+    this.#observer.event("relay-refused", { member: message.ingress, reason });
+    this.#send(message.ingress, {
+      type: "relay-reply",
+      requestId: message.requestId,
+      generation: 0,
+      knownUntilMs: 0,
+      backups: [],
+      destination: message.destination,
+      reply: new Uint8Array(),
+    });
+  }
+
+  /** Mission M5: identifier, foreign agent, owner, and from the reply the granted lifetime and the home address. */
+  #makePermanent(
+    temporary: TemporaryBinding,
+    reply: RegistrationReply,
+    owner: MemberId,
+    { generation, knownUntilMs, backups }: RelayReply,
+    now: Now,
+  ): void {
+    const { nai, foreignAgent, careOfAddress } = temporary;
+    const { homeAddress, lifetimeSeconds, identification } = reply;
+    const mobile = mobileKeyOf({ homeAddress, nai });
+    if (mobile === undefined) return;
+    const ingress: IngressBinding | undefined =
+      lifetimeSeconds === 0
+        ? undefined
+        : {
+            foreignAgent,
+            careOfAddress,
+            lifetimeSeconds,
+            expiresAtMs:
+              lifetimeSeconds === INFINITE_LIFETIME ? Number.POSITIVE_INFINITY : now.wallMs + lifetimeSeconds * 1000,
+            identification,
+          };
+    const told = { mobile, homeAddress, nai, owner, backups, generation, knownUntilMs };
+    const known = this.#locations.get(mobile);
+    // A reply may be older than what is known since: its sender has been superseded meanwhile.
+    this.#locations.put({ ...(known !== undefined && isNewerOwnership(known, told) ? known : told), ingress });
+  }
+
+  #countUnsupported(extensionType: number): void {
+    this.#observer.countBy("extensions-unsupported", String(extensionType));
+  }
+
+  #drop(reason: string, source: Endpoint): void {
+    this.#observer.countBy("datagrams-dropped", reason);
+    this.#observer.event("datagram-dropped", { source: formatEndpoint(source), reason });
+  }
+}

@@ -1,0 +1,125 @@
+/** What goes into and what comes out of the sans-IO core (core/home-agent/home-agent.ts). */
+
+import type { LoggedChange } from "../../adapters/store/store.ts";
+import type { MemberId } from "../bindings/binding.ts";
+import type { HealthState } from "../protocol/datagrams.ts";
+import type { StreamMessage } from "../protocol/stream-messages.ts";
+import type { Endpoint } from "../wire/ipv4.ts";
+
+/** The time of an input, on two clocks. */
+export interface Now {
+  /** Epoch ms; may jump. Lifetimes and timestamps go by it. */
+  readonly wallMs: number;
+  /** Never goes back. Timeouts between members go by it. */
+  readonly monotonicMs: number;
+}
+
+export type Input =
+  /** A datagram to the virtual home agent address. */
+  | {
+      readonly type: "datagram";
+      readonly payload: Uint8Array;
+      readonly source: Endpoint;
+      readonly destination: Endpoint;
+    }
+  /** A datagram to the cluster port. */
+  | { readonly type: "frame"; readonly payload: Uint8Array; readonly source: Endpoint }
+  /** Row changes up to `position` are on disk. */
+  | { readonly type: "durable"; readonly position: number }
+  /** Row changes from `firstPosition` on are lost; nothing will be written until `store-recovered`. */
+  | { readonly type: "store-failed"; readonly firstPosition: number; readonly reason: string }
+  | { readonly type: "store-recovered" }
+  /** The stream to a peer is there: both sides have authenticated. */
+  | { readonly type: "stream-opened"; readonly peer: MemberId }
+  | { readonly type: "stream-closed"; readonly peer: MemberId }
+  | { readonly type: "stream"; readonly peer: MemberId; readonly message: StreamMessage }
+  /** This process did not run for so long that others may have taken it for dead. */
+  | { readonly type: "stalled" }
+  /** The members that routers have a route to; `undefined`: that can't be known. */
+  | { readonly type: "routing-view"; readonly announcers: readonly MemberId[] | undefined }
+  /** What this member shall tell the others of itself. */
+  | {
+      readonly type: "vitals";
+      readonly health: HealthState;
+      /** Routers have its announcement. */
+      readonly announced: boolean;
+      readonly eventLoopDelayMs: number;
+      readonly storeQueue: number;
+      /** Relay frames to the virtual address are received, on the cluster port. Absent: no. */
+      readonly takesLinkRelay?: boolean;
+    }
+  /** Time has passed; due at `HomeAgent.nextWakeMs` at the latest. */
+  | { readonly type: "tick" };
+
+export type Output =
+  /** A Registration Reply; `source` is where the request was sent to, RFC 5944 3.8.3.1. */
+  | { readonly type: "reply"; readonly payload: Uint8Array; readonly source: Endpoint; readonly destination: Endpoint }
+  /** A frame to another member. */
+  | {
+      readonly type: "frame";
+      readonly payload: Uint8Array;
+      readonly to: MemberId;
+      /** A relayed request or reply: may go by MAC address, to the virtual address (mission M7). */
+      readonly isRelay: boolean;
+    }
+  /** A message on the stream to another member; dropped where there is none. */
+  | { readonly type: "stream"; readonly to: MemberId; readonly message: StreamMessage }
+  /** The stream to another member is to end: what it says must not be taken in. */
+  | { readonly type: "end-stream"; readonly to: MemberId; readonly reason: "clock-skew" }
+  /** Row changes to be written, in order. */
+  | { readonly type: "append"; readonly changes: readonly LoggedChange[] };
+
+export type Emit = (output: Output) => void;
+
+/** Where the core reports what happened. Counters cost next to nothing; events may end up in a log, rate-limited. */
+export interface Observer {
+  count(counter: CoreCounter): void;
+  countBy(counter: CoreLabeledCounter, label: string): void;
+  event(event: CoreEvent, fields: Readonly<Record<string, string | number>>): void;
+}
+
+export type CoreCounter =
+  | "requests-received"
+  | "requests-served"
+  | "replies-unmatched"
+  | "bindings-expired"
+  | "binding-conflicts"
+  | "digests-differing"
+  | "registrations-degraded"
+  | "requests-adopted";
+
+export type CoreLabeledCounter =
+  | "requests-relayed"
+  | "replies-sent"
+  | "relay-timeouts"
+  | "temporaries-copied"
+  | "temporaries-not-copied"
+  | "datagrams-dropped"
+  | "extensions-unsupported"
+  | "members-differing"
+  | "frames-received"
+  | "frames-rejected";
+
+export type CoreEvent =
+  | "registration-accepted"
+  | "registration-denied"
+  | "pool-exhausted"
+  | "datagram-dropped"
+  | "relay-timeout"
+  | "relay-refused"
+  | "requests-adopted"
+  | "binding-conflict"
+  | "frame-rejected"
+  | "member-alive"
+  | "member-one-way"
+  | "member-suspect"
+  | "member-skewed"
+  | "member-twice"
+  | "members-differ"
+  | "takeover-started"
+  | "takeover-finished"
+  | "backup-lagging"
+  | "digests-differ"
+  | "row-rejected"
+  | "member-dead"
+  | "member-restarted";

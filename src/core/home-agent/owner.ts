@@ -1,0 +1,351 @@
+/**
+ * The owner's part: decides requests with the registration engine, and lets no reply out before the row that it speaks of is
+ * on its own disk and on as many backups' as the operator wants.
+ */
+import type { MobileIdentity } from "../auth/association-table.ts";
+import type { Binding, MemberId, Ownership } from "../bindings/binding.ts";
+import type { BindingTable } from "../bindings/binding-table.ts";
+import type { Journal } from "../bindings/journal.ts";
+import type { LocationTable } from "../bindings/location-table.ts";
+import { canForget, isTombstone, withoutExpired } from "../bindings/mobility-bindings.ts";
+import type { Decision, RegistrationContext, RegistrationEngine } from "../registration/engine.ts";
+import { identityOf, mobileKeyOf } from "../registration/identity.ts";
+import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import type { RegistrationRequest } from "../wire/registration-message.ts";
+import { ReplyCode } from "../wire/reply-code.ts";
+import type { Now, Observer } from "./io.ts";
+
+/** A request on its owner, with what is known of its way there. */
+export interface ServedRequest {
+  readonly request: RegistrationRequest;
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  /** The member that routing delivered it to. */
+  readonly ingress: MemberId;
+  /** The ingress's handle; absent when this member is the ingress. */
+  readonly requestId: number | undefined;
+  /** For a binding that isn't there yet, or must supersede another owner's. */
+  readonly generation: number;
+}
+
+/** What became of it; `binding` is the mobile's row, where there is one. */
+export interface Answer {
+  /** Absent: discarded silently. */
+  readonly reply: Uint8Array | undefined;
+  readonly accepted: boolean;
+  readonly binding: Binding | undefined;
+}
+
+/** What the owner needs of replication. */
+export interface Safety {
+  /** Backups for a binding of ours, the fit ones among those it has first. */
+  designate(mobile: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[];
+  /** How many of these backups can acknowledge a row soon. */
+  available(backups: readonly MemberId[]): number;
+  /** How many backups of the row have its last change, at `position`, on their disks. */
+  coverage(row: Binding, position: number): number;
+  /** Sends a changed row to its backups, and to those that held it before. */
+  ship(row: Binding, before: Binding | undefined): void;
+  /** The owner has forgotten the mobile. */
+  forgotten(row: Binding): void;
+}
+
+export interface SafetySettings {
+  /** Backups that must have a registration on their disks before it is answered. */
+  readonly acknowledgements: number;
+  /** With too few backups: serve with lifetimes of at most so many seconds, or (`undefined`) answer 130. */
+  readonly degradedLifetimeSeconds: number | undefined;
+  /** An answer that is not safe after this long is not sent: the mobile will ask again. */
+  readonly timeoutMs: number;
+}
+
+interface RowChange {
+  readonly before: Binding | undefined;
+  readonly after: Binding;
+}
+
+/** An answer that waits until what it says is safe. */
+interface Uncommitted {
+  readonly position: number;
+  readonly served: ServedRequest;
+  readonly answer: Answer;
+  /** Backups that must have it. */
+  readonly acknowledgements: number;
+  /** Monotonic ms. */
+  readonly deadlineMs: number;
+  /** To be undone if the store fails; empty for the retransmission of a request that is itself uncommitted. */
+  readonly changes: readonly RowChange[];
+}
+
+/** A copy whose owner doesn't tell that it has forgotten the mobile is kept for so long beyond its time. */
+const OWNERLESS_GRACE_MS = 600_000;
+
+export class Owner {
+  readonly #self: MemberId;
+  #engine: RegistrationEngine;
+  readonly #table: BindingTable;
+  readonly #locations: LocationTable;
+  readonly #journal: Journal;
+  readonly #observer: Observer;
+  readonly #safety: Safety;
+  #settings: SafetySettings;
+  readonly #answer: (served: ServedRequest, answer: Answer, now: Now) => void;
+  readonly #passOn: (served: ServedRequest, now: Now) => void;
+  readonly #maximumUncommitted: number;
+  readonly #runningMs: (now: Now) => number;
+  /** In the order of positions. */
+  #uncommitted: Uncommitted[] = [];
+
+  constructor(options: {
+    readonly self: MemberId;
+    readonly engine: RegistrationEngine;
+    readonly table: BindingTable;
+    readonly locations: LocationTable;
+    readonly journal: Journal;
+    readonly observer: Observer;
+    readonly safety: Safety;
+    readonly settings: SafetySettings;
+    readonly maximumUncommitted: number;
+    /** How long this member has been running. */
+    readonly runningMs: (now: Now) => number;
+    readonly answer: (served: ServedRequest, answer: Answer, now: Now) => void;
+    /** Somebody else has become the owner before the answer was safe. */
+    readonly passOn: (served: ServedRequest, now: Now) => void;
+  }) {
+    this.#self = options.self;
+    this.#engine = options.engine;
+    this.#table = options.table;
+    this.#locations = options.locations;
+    this.#journal = options.journal;
+    this.#observer = options.observer;
+    this.#safety = options.safety;
+    this.#settings = options.settings;
+    this.#maximumUncommitted = options.maximumUncommitted;
+    this.#runningMs = options.runningMs;
+    this.#answer = options.answer;
+    this.#passOn = options.passOn;
+    options.table.listen((before, after) => this.#engine.rowChanged(before, after));
+  }
+
+  configure(settings: SafetySettings): void {
+    this.#settings = settings;
+  }
+
+  /** The engine learns which addresses are taken. */
+  setEngine(engine: RegistrationEngine): void {
+    this.#engine = engine;
+    for (const row of this.#table.values()) engine.rowChanged(undefined, row);
+  }
+
+  /** The mobile's row if this member owns it; tombstones included. */
+  find(identity: MobileIdentity): Binding | undefined {
+    const row = this.#table.find(identity);
+    return row?.ownership.owner === this.#self ? row : undefined;
+  }
+
+  serve(served: ServedRequest, now: Now): void {
+    if (this.#uncommitted.length >= this.#maximumUncommitted) {
+      this.#observer.countBy("datagrams-dropped", "overloaded");
+      this.#answer(served, { reply: undefined, accepted: false, binding: undefined }, now);
+      return;
+    }
+    this.#observer.count("requests-served");
+    const current = this.#current(served.request, now);
+    const context = this.#context(served, current, now);
+    this.#carryOut(served, this.#engine.decide(served.request, context), current, now);
+  }
+
+  /** Something has become safe: on our disk, or on a backup's. */
+  progress(now: Now): void {
+    if (this.#uncommitted.length === 0) return;
+    const waiting: Uncommitted[] = [];
+    const superseded: Uncommitted[] = [];
+    for (const entry of this.#uncommitted) {
+      if (this.#isSafe(entry)) this.#answer(entry.served, entry.answer, now);
+      else if (this.#isSuperseded(entry)) superseded.push(entry);
+      else if (entry.deadlineMs > now.monotonicMs) waiting.push(entry);
+      else {
+        this.#observer.countBy("datagrams-dropped", "unsafe");
+        this.#answer(entry.served, { reply: undefined, accepted: false, binding: undefined }, now);
+      }
+    }
+    this.#uncommitted = waiting;
+    // To the new owner it is a retransmission, if it has the registration already: the same reply, once that is safe there.
+    for (const { served } of superseded) this.#passOn(served, now);
+  }
+
+  /** This member may have been superseded while it did not run: what it was about to say is not certain any more. */
+  stalled(): void {
+    this.#uncommitted = [];
+  }
+
+  /** Undoes, last one first, whatever did not reach the disk; those who asked get 130 (RFC 5944 3.4, "insufficient resources"). */
+  storeFailed(firstPosition: number, now: Now): void {
+    const lost = this.#uncommitted.filter(({ position }) => position >= firstPosition);
+    this.#uncommitted = this.#uncommitted.filter(({ position }) => position < firstPosition);
+    for (const { changes } of lost.toReversed()) {
+      for (const { before, after } of changes.toReversed()) this.#table.undo(after.mobile, before);
+    }
+    for (const { served } of lost) {
+      const current = this.#current(served.request, now);
+      const reply = this.#engine.deny(served.request, this.#context(served, current, now), ReplyCode.Resources);
+      this.#answer(served, { reply, accepted: false, binding: current }, now);
+    }
+  }
+
+  /** Ends what has outlived its lifetime, and forgets tombstones that nothing needs any more. */
+  expire(now: Now): void {
+    for (const row of this.#table.takeDue(now.wallMs)) {
+      const remaining = withoutExpired(row, now.wallMs);
+      const isOurs = row.ownership.owner === this.#self;
+      if (isOurs && !isTombstone(row) && isTombstone(remaining)) this.#observer.count("bindings-expired");
+      if (!canForget(remaining, now.wallMs - (isOurs ? 0 : OWNERLESS_GRACE_MS))) {
+        this.#table.keep(remaining);
+        if (canForget(remaining, now.wallMs)) this.#table.lookAgainAt(row.mobile, now.wallMs + OWNERLESS_GRACE_MS);
+        continue;
+      }
+      this.#table.delete(row.mobile);
+      if (isOurs) this.#safety.forgotten(row);
+    }
+  }
+
+  /** Changes a row of ours otherwise than by a request of the mobile, such as an operator's deletion. Answers its log position. */
+  put(row: Binding): number {
+    const before = this.#table.get(row.mobile);
+    const position = this.#table.put(row);
+    this.#safety.ship(row, before);
+    return position;
+  }
+
+  /** Answers that wait. */
+  get unsafeCount(): number {
+    return this.#uncommitted.length;
+  }
+
+  /** When an answer that waits is to be given up; monotonic ms. */
+  get nextDeadlineMs(): number {
+    return this.#uncommitted[0]?.deadlineMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  #isSafe({ position, answer, acknowledgements }: Uncommitted): boolean {
+    if (!this.#journal.isDurable(position)) return false;
+    if (answer.binding === undefined || acknowledgements === 0) return true;
+    const { mobile } = answer.binding;
+    const row = this.#table.get(mobile);
+    // Who has been superseded doesn't know any more what its successor has on which disks.
+    if (row?.ownership.owner !== this.#self) return false;
+    return this.#safety.coverage(row, this.#table.positionOf(mobile)) >= acknowledgements;
+  }
+
+  #isSuperseded({ answer: { binding } }: Uncommitted): boolean {
+    if (binding === undefined) return false;
+    const owner = this.#table.get(binding.mobile)?.ownership.owner ?? this.#locations.get(binding.mobile)?.owner;
+    return owner !== undefined && owner !== this.#self;
+  }
+
+  #carryOut(served: ServedRequest, decision: Decision, current: Binding | undefined, now: Now): void {
+    switch (decision.outcome) {
+      case "discard":
+        this.#observer.countBy("datagrams-dropped", decision.reason);
+        this.#observer.event("datagram-dropped", { source: formatEndpoint(served.source), reason: decision.reason });
+        this.#answer(served, { reply: undefined, accepted: false, binding: current }, now);
+        return;
+      case "denied":
+        this.#observer.event("registration-denied", {
+          mobile: current?.mobile ?? mobileKeyOf(identityOf(served.request)) ?? "",
+          code: decision.code,
+          reason: decision.reason,
+        });
+        if (decision.reason === "pool-exhausted") this.#observer.event("pool-exhausted", {});
+        this.#answer(served, { reply: decision.reply, accepted: false, binding: current }, now);
+        return;
+      case "duplicate":
+        this.#answerOnceSafe(served, { reply: decision.reply, accepted: true, binding: current }, [], now);
+        return;
+      case "accepted":
+        this.#accept(served, decision, current, now);
+    }
+  }
+
+  #accept(
+    served: ServedRequest,
+    decision: Decision & { readonly outcome: "accepted" },
+    current: Binding | undefined,
+    now: Now,
+  ): void {
+    const { binding, reclaimed } = decision;
+    const changes: RowChange[] = [];
+    if (reclaimed !== undefined) changes.push({ before: this.#table.get(reclaimed.mobile), after: reclaimed });
+    changes.push({ before: current, after: binding });
+    this.#table.put(...changes.map(({ after }) => after));
+    for (const { before, after } of changes) this.#safety.ship(after, before);
+    if (!this.#isCovered(binding.ownership)) this.#observer.count("registrations-degraded");
+    this.#observer.event("registration-accepted", { mobile: binding.mobile });
+    this.#answerOnceSafe(served, { reply: decision.reply, accepted: true, binding }, changes, now);
+  }
+
+  #answerOnceSafe(served: ServedRequest, answer: Answer, changes: readonly RowChange[], now: Now): void {
+    const entry: Uncommitted = {
+      // A retransmission waits too: for the newest position, which keeps the queue in order.
+      position: answer.binding === undefined ? 0 : this.#table.positionOf(answer.binding.mobile),
+      served,
+      answer,
+      acknowledgements: this.#acknowledgements(answer.binding),
+      deadlineMs: now.monotonicMs + this.#settings.timeoutMs,
+      changes,
+    };
+    if (this.#isSafe(entry)) this.#answer(served, answer, now);
+    else this.#uncommitted.push(entry);
+  }
+
+  /** As many as are wanted; none for what is granted for a short time because there are too few backups to ever give them. */
+  #acknowledgements(binding: Binding | undefined): number {
+    const { acknowledgements, degradedLifetimeSeconds = 0 } = this.#settings;
+    if (binding === undefined) return 0;
+    const isShort = binding.registration.lifetimeSeconds <= degradedLifetimeSeconds;
+    return isShort && this.#safety.available(binding.ownership.backups) < acknowledgements ? 0 : acknowledgements;
+  }
+
+  #current(request: RegistrationRequest, now: Now): Binding | undefined {
+    const row = this.#table.find(identityOf(request));
+    return row === undefined ? undefined : withoutExpired(row, now.wallMs);
+  }
+
+  #context(served: ServedRequest, current: Binding | undefined, now: Now): RegistrationContext {
+    const { degradedLifetimeSeconds } = this.#settings;
+    const ownership = this.#ownership(served, current);
+    const isSafe = this.#isCovered(ownership);
+    return {
+      source: served.source,
+      destination: served.destination,
+      ingress: served.ingress,
+      current,
+      // An address of our slice may have gone elsewhere with a mobile that another member has taken over.
+      homeAddressHolder: (homeAddress) =>
+        (this.#table.findByHomeAddress(homeAddress) ?? this.#locations.find({ homeAddress, nai: undefined }))?.mobile,
+      ownership,
+      canAccept: this.#journal.writable && (isSafe || degradedLifetimeSeconds !== undefined),
+      lifetimeCapSeconds: isSafe ? undefined : degradedLifetimeSeconds,
+      nowMs: now.wallMs,
+      runningMs: this.#runningMs(now),
+    };
+  }
+
+  /** Enough backups are in reach to keep the promise. */
+  #isCovered({ backups }: Ownership): boolean {
+    return this.#safety.available(backups) >= this.#settings.acknowledgements;
+  }
+
+  #ownership(served: ServedRequest, current: Binding | undefined): Ownership {
+    const mobile = current?.mobile ?? mobileKeyOf(identityOf(served.request));
+    const before = current?.ownership;
+    const backups = mobile === undefined ? [] : this.#safety.designate({ mobile }, before?.backups ?? []);
+    const generation = Math.max(served.generation, before?.generation ?? 0, 1);
+    if (before === undefined) return { owner: this.#self, backups, generation };
+    // Whoever changes the ownership raises its generation, or copies could not tell which is newer.
+    const isSame = before.owner === this.#self && before.backups.join() === backups.join();
+    return isSame
+      ? { ...before, generation }
+      : { owner: this.#self, backups, generation: Math.max(generation, before.generation + 1) };
+  }
+}

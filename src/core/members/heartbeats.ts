@@ -1,0 +1,165 @@
+/** Says how this member is, hears how the others are, and answers who can take a mobile (mission M10). */
+import type { MemberId } from "../bindings/binding.ts";
+import type { Now, Observer } from "../home-agent/io.ts";
+import { type HealthState, type Heartbeat, isFit, type Load, type Message } from "../protocol/datagrams.ts";
+import type { Membership, PeerStatus } from "./membership.ts";
+import type { Candidate, PlacementMember } from "./placement.ts";
+
+/** Who is given mobiles: those of the first kind that there is. */
+const TAKERS: readonly HealthState[] = ["ready", "degraded", "guarding"];
+
+export class Heartbeats {
+  readonly #self: MemberId;
+  #weights: ReadonlyMap<MemberId, number> = new Map();
+  readonly #membership: Membership;
+  readonly #observer: Observer;
+  readonly #send: (to: MemberId, message: Message) => void;
+  readonly #load: (now: Now) => Load;
+  #intervalMs = 0;
+  #health: HealthState = "starting";
+  #announced = false;
+  #unfitCount = 0;
+  takesLinkRelay = false;
+  #nextMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: {
+    readonly self: MemberId;
+    readonly members: readonly PlacementMember[];
+    readonly membership: Membership;
+    readonly observer: Observer;
+    readonly intervalMs: number;
+    readonly send: (to: MemberId, message: Message) => void;
+    readonly load: (now: Now) => Load;
+  }) {
+    this.#self = options.self;
+    this.#membership = options.membership;
+    this.#observer = options.observer;
+    this.#send = options.send;
+    this.#load = options.load;
+    this.configure(options);
+  }
+
+  /** Whoever is new is told at once. */
+  configure(options: { readonly members: readonly PlacementMember[]; readonly intervalMs: number }): void {
+    this.#weights = new Map(options.members.map(({ id, weight }) => [id, weight]));
+    this.#intervalMs = options.intervalMs;
+    this.#nextMs = Number.NEGATIVE_INFINITY;
+  }
+
+  get health(): HealthState {
+    return this.#health;
+  }
+
+  /** When the next heartbeat is due, or a silent peer to be declared dead; monotonic ms. */
+  get nextDueMs(): number {
+    return this.#nextMs;
+  }
+
+  /** A change is told at once: the others stop or start placing mobiles here, and leaving routing to this member. */
+  setHealth(health: HealthState, announced: boolean): void {
+    if (health === this.#health && announced === this.#announced) return;
+    if (isFit(this.#health) && !isFit(health)) this.#unfitCount++;
+    this.#health = health;
+    this.#announced = announced;
+    this.#nextMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * Members that an unfit one may leave routing to: fit, announced, and still so after they have heard that this member is unfit.
+   * The last member that becomes unfit has none: all others were unfit before they heard of it. So they never all leave,
+   * however late their heartbeats come.
+   */
+  get standIns(): MemberId[] {
+    return [...this.#membership.values()]
+      .filter(
+        ({ state, health, announced, heardUnfitCount }) =>
+          (state === "alive" || state === "skewed") &&
+          isFit(health) &&
+          announced &&
+          heardUnfitCount === this.#unfitCount,
+      )
+      .map(({ id }) => id);
+  }
+
+  /** Answers the peer's state if it has changed, and whether its daemon has started anew since it was heard. */
+  received(
+    sender: MemberId,
+    bootCount: number,
+    heartbeat: Heartbeat,
+    now: Now,
+  ): { readonly state: PeerStatus["state"] | undefined; readonly restarted: boolean } {
+    const before = this.#membership.get(sender);
+    this.#membership.heard(sender, bootCount, heartbeat, now);
+    const after = this.#membership.get(sender);
+    this.#report(before, after);
+    return {
+      state: before?.state === after?.state ? undefined : after?.state,
+      restarted: before !== undefined && before.bootCount !== 0 && before.bootCount !== bootCount,
+    };
+  }
+
+  /** Answers the peers that have fallen silent. */
+  passTime(now: Now): PeerStatus[] {
+    const changed = this.#membership.expire(now.monotonicMs).flatMap((before) => {
+      const after = this.#membership.get(before.id);
+      this.#report(before, after);
+      return after === undefined ? [] : [after];
+    });
+    this.#beat(now);
+    return changed;
+  }
+
+  #beat(now: Now): void {
+    if (now.monotonicMs < this.#nextMs) return;
+    this.#nextMs = now.monotonicMs + this.#intervalMs;
+    const load = this.#load(now);
+    for (const { id } of this.#membership.values()) {
+      this.#send(id, {
+        type: "heartbeat",
+        sentAtMs: now.wallMs,
+        heardBootCount: this.#membership.heardBootCount(id),
+        health: this.#health,
+        announced: this.#announced,
+        unfitCount: this.#unfitCount,
+        heardUnfitCount: this.#membership.get(id)?.unfitCount ?? 0,
+        membersDigest: this.#membership.membersDigest,
+        load,
+        takesLinkRelay: this.takesLinkRelay,
+        silent: this.#membership.silent,
+      });
+    }
+  }
+
+  /** Every member that can be relayed to, this one included. The healthiest of them accept new mobiles. */
+  candidates(now: Now): ReadonlyMap<MemberId, Candidate> {
+    const reachable = [...this.#membership.values()].filter(({ state }) => state === "alive");
+    const all = [{ id: this.#self, health: this.#health, load: this.#load(now) }, ...reachable];
+    const best = TAKERS.find((kind) => all.some(({ health }) => health === kind));
+    return new Map(
+      all.map(({ id, health, load: { ownedBindings } }) => [
+        id,
+        { id, weight: this.#weights.get(id) ?? 0, acceptsNewMobiles: health === best, ownedBindings },
+      ]),
+    );
+  }
+
+  #report(before: PeerStatus | undefined, after: PeerStatus | undefined): void {
+    if (before === undefined || after === undefined) return;
+    const member = after.id;
+    if (before.bootCount !== 0 && after.bootCount > before.bootCount) {
+      this.#observer.event("member-restarted", { member, bootCount: after.bootCount });
+    }
+    if (after.hasOtherMembers && !before.hasOtherMembers) {
+      this.#observer.countBy("members-differing", member);
+      this.#observer.event("members-differ", { member });
+    }
+    if (before.state === after.state) return;
+    if (after.state === "suspect") this.#observer.event("member-suspect", { member });
+    if (after.state === "alive") this.#observer.event("member-alive", { member });
+    if (after.state === "one-way" && before.state === "alive") this.#observer.event("member-one-way", { member });
+    if (after.state === "skewed") {
+      this.#observer.event("member-skewed", { member, skewMs: Math.round(after.clockSkewMs) });
+    }
+    if (after.state === "dead") this.#observer.event("member-dead", { member });
+  }
+}

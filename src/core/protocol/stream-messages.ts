@@ -1,0 +1,78 @@
+/** What members say to each other over their streams: reliable, ordered, authenticated (docs/replication.md). */
+import type { MemberId, MobileKey } from "../bindings/binding.ts";
+import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
+
+/** Version of a registration, as compared by the merge rule. */
+export interface RegistrationVersion {
+  readonly mobile: MobileKey;
+  /** `signedTime` of core/bindings/merge.ts. */
+  readonly signedTime: bigint;
+  readonly counter: number;
+  readonly acceptedAtMs: number;
+}
+
+/** Of a temporary binding, what another member needs to become the ingress in place of the one that made it. */
+export interface TemporaryCopy {
+  /** The ingress's. */
+  readonly requestId: number;
+  /** Whom the ingress relayed to, and with which Minimum Generation. */
+  readonly owner: MemberId;
+  readonly minimumGeneration: number;
+  readonly foreignAgent: Endpoint;
+  readonly destination: Endpoint;
+  /** The untouched Registration Request. The mobile's identifier and the Identification are in it. */
+  readonly request: Uint8Array;
+}
+
+export type StreamMessage =
+  /** Rows as in the store. The sender wants to hear once they are on the receiver's disk; it counts what it wants to hear of. */
+  | { readonly type: "rows"; readonly number: number; readonly rows: readonly string[] }
+  /** All that the receiver of this has sent up to `number` is on the sender's disk. */
+  | { readonly type: "ack"; readonly number: number }
+  /** Of the rows that the sender owns and the receiver backs up, in `DIGEST_BUCKETS` buckets. */
+  | { readonly type: "digests"; readonly buckets: readonly number[] }
+  /** Answer to `digests`: those that differ; rows of the receiver of this message come with it from the sender's copies. */
+  | { readonly type: "differing"; readonly buckets: readonly number[] }
+  /** The rows of all differing buckets have been sent. */
+  | { readonly type: "synchronized"; readonly number: number }
+  /** Who the sender believes it is the owner of. `last`: this was the final page. */
+  | {
+      readonly type: "owned";
+      readonly entries: readonly { readonly mobile: MobileKey; readonly generation: number }[];
+      readonly last: boolean;
+    }
+  /** Answer to the last page of `owned`: whatever was known better has been sent. */
+  | { readonly type: "owned-checked" }
+  /** Where a mobile is that the receiver wrongly believes to own, or to back up. */
+  | {
+      readonly type: "moved";
+      readonly mobile: MobileKey;
+      readonly homeAddress: Ipv4Address;
+      readonly nai: string | undefined;
+      readonly owner: MemberId;
+      readonly backups: readonly MemberId[];
+      readonly generation: number;
+      readonly knownUntilMs: number;
+    }
+  /** Copies of a dead member's bindings that the sender holds. `last`: this was the final page. */
+  | {
+      readonly type: "holding";
+      readonly of: MemberId;
+      readonly versions: readonly RegistrationVersion[];
+      readonly last: boolean;
+    }
+  /** Answer to a page of `holding`: send these rows. */
+  | { readonly type: "want"; readonly of: MemberId; readonly mobiles: readonly MobileKey[] }
+  /** Answer to `want`: the rows have been sent. */
+  | { readonly type: "sent"; readonly of: MemberId }
+  /** Take these bindings over. */
+  | { readonly type: "handover"; readonly rows: readonly string[] }
+  /** The owner has forgotten these mobiles. */
+  | { readonly type: "forget"; readonly mobiles: readonly MobileKey[] }
+  /**
+   * Temporary bindings of the sender, so that a reply finds its foreign agent though its ingress died (mission M13), and the
+   * Request Ids of those that have ended.
+   */
+  | { readonly type: "temporary"; readonly made: readonly TemporaryCopy[]; readonly ended: readonly number[] };
+
+export const DIGEST_BUCKETS = 1024;

@@ -1,0 +1,65 @@
+/** What an accepted request leaves in the mobile's row, and by which it is known again. RFC 5944 3.8.1 and 3.8.2.2. */
+
+import type { Binding, CareOfBinding, Registration } from "../bindings/binding.ts";
+import { lastExpiryMs } from "../bindings/mobility-bindings.ts";
+import type { Ipv4Address } from "../wire/ipv4.ts";
+import type { Exchange } from "./exchange.ts";
+import { CLOCK_MARGIN_MS, replayableMs } from "./replay-protection.ts";
+import { authenticatorOfMobile } from "./request-extensions.ts";
+
+/** What the mobile was granted besides its home address. */
+export interface Grant {
+  readonly code: number;
+  /** 0 for a deregistration. */
+  readonly lifetimeSeconds: number;
+  /** All that it has from now on. */
+  readonly careOfAddresses: readonly CareOfBinding[];
+}
+
+export function acceptedBinding(
+  exchange: Exchange,
+  { homeAddress, dynamic }: { readonly homeAddress: Ipv4Address; readonly dynamic: boolean },
+  { code, lifetimeSeconds, careOfAddresses }: Grant,
+  poolStickinessMs: number,
+): Binding {
+  const { request, context, row, association, mobile, identity } = exchange;
+  const reservedUntilMs = dynamic ? lastExpiryMs(careOfAddresses, context.nowMs) + poolStickinessMs : 0;
+  const registration: Registration = {
+    identification: request.identification,
+    replayStyle: association.replay.style,
+    authenticator: authenticatorOfMobile(request),
+    code,
+    lifetimeSeconds,
+    acceptedAtMs: context.nowMs,
+    counter: (row?.registration.counter ?? 0) + 1,
+    careOfAddresses,
+    retainUntilMs: Math.max(reservedUntilMs, harmfulUntilMs(exchange)),
+  };
+  return { mobile, homeAddress, nai: identity.nai, dynamic, registration, ownership: context.ownership };
+}
+
+/**
+ * The row, if the request is a retransmission of the one accepted last: the mobile signed the very same bytes, and what
+ * they asked for still stands. RFC 5944 3.8.2.2 ("duplicates an accepted current Registration Request").
+ */
+export function retransmittedBinding({ request, row }: Exchange): Binding | undefined {
+  if (row === undefined) return undefined;
+  const { identification, authenticator, lifetimeSeconds, careOfAddresses } = row.registration;
+  if (identification !== request.identification) return undefined;
+  if (authenticator !== authenticatorOfMobile(request)) return undefined;
+  const isDeregistration = lifetimeSeconds === 0;
+  const stillStands = isDeregistration || careOfAddresses.some((entry) => entry.identification === identification);
+  return stillStands ? row : undefined;
+}
+
+/**
+ * Until when it could do harm to forget the row: the request might be replayed, or an old copy of it somewhere in the
+ * cluster, with a binding that has been superseded, might seem alive.
+ */
+function harmfulUntilMs({ context, row, association }: Exchange): number {
+  return Math.max(
+    context.nowMs + replayableMs(association.replay),
+    lastExpiryMs(row?.registration.careOfAddresses ?? [], 0) + CLOCK_MARGIN_MS,
+    row?.registration.retainUntilMs ?? 0,
+  );
+}

@@ -1,0 +1,84 @@
+/** What the registration engine is asked, and what it answers. Reasons are stable names, for counters and logs. */
+
+import type { Binding, MemberId, MobileKey, Ownership } from "../bindings/binding.ts";
+import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
+import { ReplyCode } from "../wire/reply-code.ts";
+
+/** What is known besides the request itself. */
+export interface RegistrationContext {
+  /** Original source of the request: the foreign agent, or the mobile itself. The reply goes there. */
+  readonly source: Endpoint;
+  /** Original destination. */
+  readonly destination: Endpoint;
+  /** The member that routing delivered the request to. */
+  readonly ingress: MemberId;
+  /** The row found by the mobile's NAI, else by its home address; tombstones included. */
+  readonly current: Binding | undefined;
+  /** Which row here has this home address now, live or reserved. */
+  readonly homeAddressHolder: (address: Ipv4Address) => MobileKey | undefined;
+  /** For the row if the request is accepted. */
+  readonly ownership: Ownership;
+  /** False: nothing can be stored, so whatever would be accepted is answered 130. */
+  readonly canAccept: boolean;
+  /** Set where too few backups are reachable: so that little is at stake, lifetimes are no longer than this. */
+  readonly lifetimeCapSeconds?: number | undefined;
+  /** Epoch ms. */
+  readonly nowMs: number;
+  /** How long this member has been running: what was accepted before it may not know. */
+  readonly runningMs: number;
+}
+
+/** Why a request gets no answer. */
+export type DiscardReason =
+  /** RFC 5944 3.8.2.1 a ("without any authorization-enabling extension"). */
+  | "no-authentication-extension"
+  /** RFC 5944 3.8.2.1 a: no security association with this mobile, or a request of nobody (no home address, no NAI). */
+  | "unknown-mobile"
+  /** The mobile failed authentication, and the foreign agent that should vouch for the request did not (RFC 5944 3.8.2.1 a). */
+  | "authentication-failure-unvouched"
+  /** The mobile failed authentication, and more often than `RegistrationPolicy` has it answered. */
+  | "authentication-failure-rate"
+  /** RFC 5944 3.8.2.1 d: a Foreign-Home Authentication Extension without an association. */
+  | "unexpected-foreign-home-authentication";
+
+/** The reasons for a denial, each with the code of RFC 5944 3.4 that it is answered with. */
+export const denialCodes = {
+  "nothing-to-deregister": ReplyCode.Unspecified,
+  "home-address-not-served": ReplyCode.Prohibited,
+  "home-address-taken": ReplyCode.Prohibited,
+  "home-address-of-pool": ReplyCode.Prohibited,
+  "care-of-address-prohibited": ReplyCode.Prohibited,
+  "care-of-address-at-home": ReplyCode.Prohibited,
+  "pool-exhausted": ReplyCode.Resources,
+  "store-unavailable": ReplyCode.Resources,
+  "mobile-authentication": ReplyCode.MobileAuthentication,
+  "foreign-agent-authentication": ReplyCode.ForeignAgentAuthentication,
+  "identification-mismatch": ReplyCode.IdentificationMismatch,
+  "poorly-formed-extension": ReplyCode.PoorlyFormedRequest,
+  "several-nais": ReplyCode.PoorlyFormedRequest,
+  "care-of-address-invalid": ReplyCode.PoorlyFormedRequest,
+  "too-many-bindings": ReplyCode.TooManySimultaneousBindings,
+  "unknown-home-agent-address": ReplyCode.UnknownHomeAgentAddress,
+  "requested-home-agent-mismatch": ReplyCode.UnknownHomeAgentAddress,
+  "reverse-tunnel-unavailable": ReplyCode.ReverseTunnelUnavailable,
+  "reverse-tunnel-mandatory": ReplyCode.ReverseTunnelMandatory,
+  "encapsulation-unavailable": ReplyCode.EncapsulationUnavailable,
+  "vendor-extension-of-mobile": ReplyCode.VendorExtensionOfMobile,
+  "vendor-extension-of-foreign-agent": ReplyCode.VendorExtensionOfForeignAgent,
+} as const satisfies Record<string, number>;
+
+export type DenialReason = keyof typeof denialCodes;
+
+export type Decision =
+  | { readonly outcome: "discard"; readonly reason: DiscardReason }
+  | { readonly outcome: "denied"; readonly code: number; readonly reason: DenialReason; readonly reply: Uint8Array }
+  /** A retransmission of the last accepted request: answered as then, and nothing changes. */
+  | { readonly outcome: "duplicate"; readonly reply: Uint8Array }
+  | {
+      readonly outcome: "accepted";
+      readonly reply: Uint8Array;
+      /** Replaces the mobile's row. */
+      readonly binding: Binding;
+      /** Replaces another mobile's row: the released home address that was reserved for it went to this one. */
+      readonly reclaimed?: Binding;
+    };

@@ -1,0 +1,59 @@
+/** A request on its way through the engine, with whom it comes from. */
+import type { MobileAssociation } from "../auth/association.ts";
+import type { AssociationTable, MobileIdentity } from "../auth/association-table.ts";
+import type { Binding, MobileKey } from "../bindings/binding.ts";
+import { withoutExpired } from "../bindings/mobility-bindings.ts";
+import { UNSPECIFIED } from "../wire/ipv4.ts";
+import type { RegistrationRequest } from "../wire/registration-message.ts";
+import type { RegistrationContext } from "./decision.ts";
+import { identityOf, mobileKeyOf } from "./identity.ts";
+
+export interface Exchange {
+  readonly request: RegistrationRequest;
+  readonly context: RegistrationContext;
+  readonly identity: MobileIdentity;
+  /** The key of the row, also if there is none yet. */
+  readonly mobile: MobileKey;
+  /** The mobile's row without what has expired. */
+  readonly row: Binding | undefined;
+  /** The security context of its authorization-enabling extension, by which the reply is signed as well. */
+  readonly association: MobileAssociation;
+}
+
+/** Whom a request without an NAI is from, where the row of its home address has one: that mobile. `undefined`: from nobody. */
+export function claimedIdentity(
+  request: RegistrationRequest,
+  current: Binding | undefined,
+): MobileIdentity | undefined {
+  const identity = identityOf(request);
+  if (mobileKeyOf(identity) === undefined) return undefined;
+  const isFoundByAddress = identity.nai === undefined && current?.homeAddress === identity.homeAddress;
+  return isFoundByAddress ? { ...identity, nai: current.nai } : identity;
+}
+
+/**
+ * By which of its names the mobile must authenticate. The key of an address range or a realm is shared by all mobiles in
+ * it, who trust each other; it is no proof of an NAI that has a key of its own, whatever address that NAI has.
+ */
+export function authenticatingIdentity(identity: MobileIdentity, associations: AssociationTable): MobileIdentity {
+  const naiAlone = { homeAddress: UNSPECIFIED, nai: identity.nai };
+  return associations.anyForMobile(naiAlone)?.mobiles.by === "nai" ? naiAlone : identity;
+}
+
+/** The mobile's own row: `current` may be of another mobile that has the home address this one named. */
+export function ownRow(
+  { current, nowMs }: RegistrationContext,
+  identity: MobileIdentity,
+  association: MobileAssociation,
+  associations: AssociationTable,
+): Binding | undefined {
+  if (current === undefined) return undefined;
+  const isSameAddress = current.homeAddress === identity.homeAddress;
+  // One that did without an NAI until now is the same if its key is good for the home address alone.
+  const isNewlyNamed =
+    current.nai === undefined &&
+    isSameAddress &&
+    associations.mobile({ ...identity, nai: undefined }, association.spi) === association;
+  const isSameMobile = identity.nai === undefined ? isSameAddress : current.nai === identity.nai || isNewlyNamed;
+  return isSameMobile ? withoutExpired(current, nowMs) : undefined;
+}

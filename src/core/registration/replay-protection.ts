@@ -1,0 +1,93 @@
+/**
+ * Replay protection of RFC 5944 5.7: is a request's Identification new, and what goes into the reply's.
+ *
+ * Nonces are not stored. The nonce that a mobile must use next is a keyed hash of the Identification that it last had
+ * accepted, so it changes with every accepted request, nobody can compute it in advance, and whoever holds the mobile's
+ * row and the cluster's key knows it: another member that takes the mobile over, or this one after a restart. A mobile
+ * without a row gets a nonce of the hour. docs/rfc5944.md says why this is as good as a random one.
+ */
+import { createHmac, type KeyObject } from "node:crypto";
+import type { ReplayProtection } from "../auth/association.ts";
+import type { MobileKey, Registration } from "../bindings/binding.ts";
+import { joinIdentification } from "../wire/identification.ts";
+import { epochMsFromNtp, ntpFromEpochMs, timestampDifference } from "../wire/ntp-timestamp.ts";
+
+/** A nonce for mobiles without a row is good for the rest of its hour and the next. */
+const NONCE_BUCKET_MS = 3_600_000;
+
+/** Tolerated difference between the clocks of two members. */
+export const CLOCK_MARGIN_MS = 60_000;
+
+/** How long after its acceptance a request could be taken for a new one, were it forgotten. */
+export function replayableMs(replay: ReplayProtection): number {
+  // A timestamp may be ahead by the window when it is accepted, and behind by the window at the end.
+  return CLOCK_MARGIN_MS + 2 * (replay.style === "timestamps" ? replay.windowMs : NONCE_BUCKET_MS);
+}
+
+/** The mobile whose Identification is in question. */
+export interface Subject {
+  readonly replay: ReplayProtection;
+  readonly mobile: MobileKey;
+  /** What it had accepted last. */
+  readonly last: Registration | undefined;
+}
+
+export class IdentificationRules {
+  readonly #nonceKey: KeyObject;
+
+  /** `nonceKey`: the same on all members of the cluster. */
+  constructor(nonceKey: KeyObject) {
+    this.#nonceKey = nonceKey;
+  }
+
+  /**
+   * `runningMs`: how long this member has been running. What others accepted before it may not know, and they may be gone: a
+   * timestamp from before its start proves nothing, as one from outside of the window doesn't.
+   */
+  isFresh(subject: Subject, identification: bigint, nowMs: number, runningMs: number): boolean {
+    const { replay, last } = subject;
+    if (replay.style === "nonces") {
+      return this.#acceptableNonces(subject, nowMs).some((nonce) => nonce === highBits(identification));
+    }
+    const aheadMs = epochMsFromNtp(identification, nowMs) - nowMs;
+    if (aheadMs > replay.windowMs || aheadMs < -Math.min(replay.windowMs, runningMs)) return false;
+    return last === undefined || timestampDifference(identification, latestTimestamp(last, replay.windowMs)) > 0n;
+  }
+
+  /** For every reply but those to a mismatch. With nonces the high 32 bits are the one to use next (RFC 5944 5.7.2). */
+  inReply(subject: Subject, identification: bigint, nowMs: number): bigint {
+    if (subject.replay.style === "timestamps") return identification;
+    const [nonce = 0n] = this.#acceptableNonces(subject, nowMs);
+    return joinIdentification(nonce << 32n, identification);
+  }
+
+  /** For code 133: what lets the mobile synchronise, our clock (RFC 5944 5.7.1) or the nonce to use next. */
+  inMismatchReply(subject: Subject, identification: bigint, nowMs: number): bigint {
+    if (subject.replay.style === "nonces") return this.inReply(subject, identification, nowMs);
+    return joinIdentification(ntpFromEpochMs(nowMs), identification);
+  }
+
+  /** The first is the one to hand out. */
+  #acceptableNonces({ mobile, last }: Subject, nowMs: number): bigint[] {
+    if (last !== undefined) return [this.#nonce("after", last.identification, mobile)];
+    const bucket = BigInt(Math.floor(nowMs / NONCE_BUCKET_MS));
+    return [this.#nonce("hour", bucket, mobile), this.#nonce("hour", bucket - 1n, mobile)];
+  }
+
+  #nonce(purpose: "after" | "hour", value: bigint, mobile: MobileKey): bigint {
+    const input = `${purpose} ${BigInt.asUintN(64, value).toString(16)} ${mobile}`;
+    return BigInt(createHmac("sha256", this.#nonceKey).update(input).digest().readUInt32BE(0));
+  }
+}
+
+/**
+ * What a timestamp must exceed. Where the last accepted request had a nonce (the mobile's association was changed), a
+ * timestamp from before it could still lie ahead of our clock by the window.
+ */
+function latestTimestamp(last: Registration, windowMs: number): bigint {
+  return last.replayStyle === "timestamps" ? last.identification : ntpFromEpochMs(last.acceptedAtMs + windowMs);
+}
+
+function highBits(identification: bigint): bigint {
+  return identification >> 32n;
+}

@@ -1,0 +1,87 @@
+/**
+ * Keeps a mobile findable by members that never saw it: its owner tells the *home* of each of its identifiers, which is the
+ * first in their ranking that is alive, and where a member without knowledge sends a request. By streams, and again whenever
+ * a home comes or goes, so that whoever is home knows: two owners whose copies have no member in common, as two sides of a
+ * partition may make, find each other there.
+ */
+
+import type { Binding, MemberId } from "../bindings/binding.ts";
+import type { Location } from "../bindings/location.ts";
+import { isNewerOwnership } from "../bindings/location.ts";
+import type { LocationTable } from "../bindings/location-table.ts";
+import type { Membership } from "../members/membership.ts";
+import type { Placement } from "../members/placement.ts";
+import type { StreamMessage } from "../protocol/stream-messages.ts";
+import { mobileKeyOf } from "../registration/identity.ts";
+import { UNSPECIFIED } from "../wire/ipv4.ts";
+
+export type Moved = StreamMessage & { readonly type: "moved" };
+
+export class Whereabouts {
+  readonly #options: WhereaboutsOptions;
+
+  constructor(options: WhereaboutsOptions) {
+    this.#options = options;
+  }
+
+  /** A mobile of ours: its homes get to know, but for those that do already as its backup or its ingress. */
+  tell(row: Binding, ingress: MemberId): void {
+    for (const home of this.#homes(row, this.#isPresent)) if (home !== ingress) this.#tell(home, row);
+  }
+
+  /** As `tell`, where one of these members is home now, or was until it went. */
+  tellAfter(changed: ReadonlySet<MemberId>, row: Binding): void {
+    const affected = this.#homes(row, (member) => changed.has(member) || this.#isPresent(member));
+    if (affected.some((member) => changed.has(member))) this.tell(row, this.#options.self);
+  }
+
+  /** This member has taken the mobile over: all who may have noted its former owner get to know. */
+  tellAll(row: Binding): void {
+    this.tell(row, this.#options.self);
+    for (const { ingress } of row.registration.careOfAddresses) if (this.#isPresent(ingress)) this.#tell(ingress, row);
+  }
+
+  /** Somebody says who owns a mobile of which there is no row here. Whoever knows less, they or the former owner, gets to know. */
+  learn(told: Omit<Location, "ingress">, from: MemberId): void {
+    const { self, locations, send } = this.#options;
+    const known = locations.find(told);
+    if (known !== undefined && isNewerOwnership(known, told)) {
+      if (known.owner !== self) send(from, movedTo(known));
+      return;
+    }
+    locations.learn(told);
+    if (known !== undefined && known.owner !== told.owner && known.owner !== self) send(known.owner, movedTo(told));
+  }
+
+  readonly #isPresent = (member: MemberId): boolean =>
+    member === this.#options.self || this.#options.membership.isAlive(member);
+
+  /** Of its home address and of its NAI. */
+  #homes({ homeAddress, nai }: Binding, isPresent: (member: MemberId) => boolean): MemberId[] {
+    const names = [mobileKeyOf({ homeAddress, nai: undefined }), mobileKeyOf({ homeAddress: UNSPECIFIED, nai })];
+    const homes = names.map((name) => name && this.#options.placement.rank(name).find(isPresent));
+    return [...new Set(homes)].filter((home) => home !== undefined);
+  }
+
+  #tell(member: MemberId, row: Binding): void {
+    const { owner, backups } = row.ownership;
+    if (member !== owner && !backups.includes(member)) this.#options.send(member, movedTo(locationOf(row)));
+  }
+}
+
+export interface WhereaboutsOptions {
+  readonly self: MemberId;
+  readonly locations: LocationTable;
+  readonly membership: Membership;
+  readonly placement: Placement;
+  readonly send: (to: MemberId, message: StreamMessage) => void;
+}
+
+export function movedTo(location: Omit<Location, "ingress">): Moved {
+  const { mobile, homeAddress, nai, owner, backups, generation, knownUntilMs } = location;
+  return { type: "moved", mobile, homeAddress, nai, owner, backups, generation, knownUntilMs };
+}
+
+export function locationOf({ mobile, homeAddress, nai, ownership, registration }: Binding): Omit<Location, "ingress"> {
+  return { mobile, homeAddress, nai, ...ownership, knownUntilMs: registration.retainUntilMs };
+}

@@ -1,0 +1,333 @@
+/** Everything about copies, from the point of view of the home agent: keep them, ask for them, act on the loss of a member. */
+
+import type { Binding, MemberId, MobileKey } from "../bindings/binding.ts";
+import type { BindingTable } from "../bindings/binding-table.ts";
+import type { Journal } from "../bindings/journal.ts";
+import type { LocationTable } from "../bindings/location-table.ts";
+import type { Now, Observer } from "../home-agent/io.ts";
+import type { Safety } from "../home-agent/owner.ts";
+import type { Membership, PeerStatus } from "../members/membership.ts";
+import type { Candidate, Placement } from "../members/placement.ts";
+import type { StreamMessage, TemporaryCopy } from "../protocol/stream-messages.ts";
+import { type DesignationSettings, decider, designateBackups } from "./designation.ts";
+import { Digests } from "./digests.ts";
+import { Whereabouts } from "./homes.ts";
+import { type MoveProgress, Mover } from "./mover.ts";
+import type { LinkState } from "./peer-progress.ts";
+import { Replicator } from "./replicator.ts";
+import { Takeover } from "./takeover.ts";
+import { TemporaryCopies } from "./temporary-copies.ts";
+
+export interface ReplicationSettings extends DesignationSettings {
+  /** Backups that must have a registration on their disks before it is answered. */
+  readonly acknowledgements: number;
+  /** With too few backups: serve with lifetimes of at most so many seconds, or (`undefined`) answer 130. */
+  readonly degradedLifetimeSeconds: number | undefined;
+  /** How often owners and backups compare what they hold. */
+  readonly digestIntervalMs: number;
+}
+
+/** How many temporary bindings of others to keep at most, and for how long. */
+export interface TemporaryCopySettings {
+  readonly maximum: number;
+  readonly lifetimeMs: number;
+}
+
+export interface ReplicationOptions {
+  readonly self: MemberId;
+  readonly peers: readonly MemberId[];
+  readonly settings: ReplicationSettings;
+  readonly temporaryCopies: TemporaryCopySettings;
+  readonly table: BindingTable;
+  readonly locations: LocationTable;
+  readonly journal: Journal;
+  readonly membership: Membership;
+  readonly placement: Placement;
+  readonly observer: Observer;
+  readonly candidates: (now: Now) => ReadonlyMap<MemberId, Candidate>;
+  readonly send: (to: MemberId, message: StreamMessage) => void;
+  /** The ingress of a request has died: this member takes its place. */
+  readonly adopt: (copy: TemporaryCopy, now: Now) => void;
+}
+
+/** Rows whose backups are reviewed in one go, so that registrations are not held up. */
+const REVIEW_CHUNK = 200;
+
+/** Whose copies count no more. */
+const OUT: ReadonlySet<PeerStatus["state"]> = new Set(["dead", "skewed"]);
+
+export class Replication implements Safety {
+  #options: ReplicationOptions;
+  readonly #replicator: Replicator;
+  readonly #takeover: Takeover;
+  readonly #whereabouts: Whereabouts;
+  readonly #copies: TemporaryCopies;
+  readonly #mover: Mover;
+  /** Rows of ours that are still to be reviewed, after these members have come or gone. */
+  #review: Iterator<MobileKey> | undefined;
+  readonly #changed = new Set<MemberId>();
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options;
+    const digests = new Digests(options.self);
+    options.table.listen((before, after) => digests.rowChanged(before, after));
+    this.#whereabouts = new Whereabouts(options);
+    this.#mover = new Mover(options);
+    this.#replicator = new Replicator({
+      ...options,
+      digests,
+      digestIntervalMs: options.settings.digestIntervalMs,
+      whereabouts: this.#whereabouts,
+      necessaryBackups: () => {
+        const { settings, peers } = this.#options;
+        return Math.min(settings.acknowledgements, settings.copies, peers.length);
+      },
+    });
+    this.#takeover = new Takeover({
+      ...options,
+      replicator: this.#replicator,
+      designate: (row) => this.designate(row, []),
+      tookOver: (row) => this.#whereabouts.tellAll(row),
+    });
+    this.#copies = new TemporaryCopies({
+      ...options,
+      ...options.temporaryCopies,
+      designated: designatedFor(options),
+      isAvailable: (member) => this.#replicator.isAvailable(member),
+    });
+  }
+
+  /**
+   * The members, their weights or the settings have changed. Who is no member any more is dead, whether it runs or not; every
+   * mobile of ours may have got another home.
+   */
+  configure(changes: Pick<ReplicationOptions, "peers" | "settings" | "temporaryCopies">, now: Now): void {
+    const { peers, settings, temporaryCopies } = changes;
+    const { self } = this.#options;
+    const removed = this.#options.peers.filter((peer) => !peers.includes(peer));
+    this.#options = { ...this.#options, ...changes };
+    this.#replicator.configure({ peers, digestIntervalMs: settings.digestIntervalMs });
+    this.#copies.configure({ peers, designated: designatedFor(this.#options), lifetimeMs: temporaryCopies.lifetimeMs });
+    for (const member of removed) this.#died(member, now);
+    this.#startReview(self, ...peers, ...removed);
+  }
+
+  /** The store writes again, and what it had lost was handed to it once more. */
+  recovered(): void {
+    this.#replicator.recovered();
+  }
+
+  // What the owner needs
+
+  designate({ mobile }: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[] {
+    const { self, peers, placement, membership, settings } = this.#options;
+    const isAlive = (member: MemberId) => membership.isAlive(member);
+    // Who is only silent for the moment, as all are after a power cut, stays a backup: each change is a row for all of them.
+    const isNotDead = (member: MemberId) => !OUT.has(membership.get(member)?.state ?? "dead");
+    const areEnough =
+      present.length === Math.min(settings.copies, peers.length) &&
+      this.available(present) >= settings.acknowledgements;
+    // What all but always is the outcome, without a look at the ranking.
+    if (areEnough && present.every(isNotDead)) return present;
+    const ranking = placement.rank(mobile);
+    const patient = designateBackups(self, present, ranking, { toStay: isNotDead, toJoin: isAlive }, settings);
+    const strict = designateBackups(self, present, ranking, { toStay: isAlive, toJoin: isAlive }, settings);
+    const isTooPatient = this.available(patient) < settings.acknowledgements;
+    return isTooPatient && this.available(strict) > this.available(patient) ? strict : patient;
+  }
+
+  available(backups: readonly MemberId[]): number {
+    return backups.filter((backup) => this.#replicator.isAvailable(backup)).length;
+  }
+
+  coverage(row: Binding, position: number): number {
+    return this.#replicator.coverage(row, position);
+  }
+
+  ship(row: Binding, before: Binding | undefined): void {
+    this.#replicator.ship(row, before);
+  }
+
+  forgotten(row: Binding): void {
+    this.#replicator.forgotten(row);
+  }
+
+  /** Sends a row to a member that may know better, or should. */
+  tell(peer: MemberId, row: Binding): void {
+    this.#replicator.tell(peer, row);
+  }
+
+  /** A registration of a mobile of ours was accepted; its ingress learns from the reply who owns it. */
+  accepted(row: Binding, ingress: MemberId): void {
+    this.#whereabouts.tell(row, ingress);
+  }
+
+  // What the ingress needs
+
+  /** Of the members that hold a binding whose owner is not alive, the one that decides about it. */
+  decider(backups: readonly MemberId[]): MemberId | undefined {
+    const { self, membership } = this.#options;
+    return decider(backups, (member) => member === self || membership.isAlive(member));
+  }
+
+  /** A binding of this dead member may not be served yet: others may hold newer copies, or be about to claim it. */
+  isUndecided(orphan: { readonly mobile: MobileKey; readonly formerOwner: MemberId }, now: Now): boolean {
+    return this.#takeover.isUndecided(orphan, now);
+  }
+
+  temporaryMade(copy: TemporaryCopy): void {
+    this.#copies.made(copy);
+  }
+
+  temporaryEnded(requestId: number, now: Now): void {
+    this.#copies.ended(requestId, now);
+  }
+
+  // Inputs
+
+  opened(peer: MemberId): void {
+    this.#replicator.opened(peer);
+    this.#startReview(peer);
+  }
+
+  closed(peer: MemberId): void {
+    this.#replicator.closed(peer);
+    this.#takeover.closed(peer);
+  }
+
+  receive(from: MemberId, message: StreamMessage, now: Now): void {
+    if (message.type === "temporary") this.#copies.receive(from, message, now);
+    this.#replicator.receive(from, message, now);
+    this.#takeover.receive(from, message, now);
+  }
+
+  acknowledge(): void {
+    this.#replicator.acknowledge();
+  }
+
+  peerChanged(member: MemberId, state: PeerStatus["state"], now: Now): void {
+    if (state === "dead") this.#died(member, now);
+    if (state === "alive") {
+      this.#takeover.revived(member);
+      this.#replicator.revived(member);
+    }
+    if (state === "dead" || state === "alive" || state === "skewed") this.#startReview(member);
+  }
+
+  /** It was gone for so short a time that nobody has noticed: what it was about to do, it doesn't know any more. */
+  peerRestarted(member: MemberId): void {
+    this.#copies.lost(member);
+  }
+
+  /** We may have been taken for dead: nothing is ours until the others have confirmed it. */
+  stalled(now: Now): void {
+    this.#replicator.recheck(now);
+    this.#copies.stalled();
+  }
+
+  drain(draining: boolean): void {
+    this.#mover.draining = draining;
+  }
+
+  rebalance(): void {
+    this.#mover.start();
+  }
+
+  passTime(now: Now): void {
+    this.#replicator.passTime(now);
+    this.#copies.passTime(now);
+  }
+
+  /** One piece of whatever there is to be done to many bindings. */
+  work(now: Now): void {
+    // More changes at once than backups can take would only make them lag, and all be sent twice.
+    if (this.#replicator.hasRoom) {
+      this.#takeover.work(now);
+      this.#reviewSome();
+      this.#mover.work(now);
+    }
+    this.#replicator.work(now);
+    this.#copies.work(now);
+  }
+
+  flush(now: Now): void {
+    this.#copies.flush(now);
+    this.#replicator.flush(now);
+  }
+
+  /** Monotonic ms. */
+  get nextDueMs(): number {
+    if (this.#review !== undefined || this.#replicator.hasBacklog) return Number.NEGATIVE_INFINITY;
+    return Math.min(this.#takeover.nextDeadlineMs, this.#copies.nextDueMs, this.#mover.nextDueMs);
+  }
+
+  // Views
+
+  get moveProgress(): MoveProgress | undefined {
+    return this.#mover.progress;
+  }
+
+  get catchingUpWith(): MemberId[] {
+    return this.#replicator.catchingUpWith;
+  }
+
+  /** Too few backups are in reach to keep the promise: lifetimes are short, or requests refused. */
+  get isDegraded(): boolean {
+    const { peers, settings } = this.#options;
+    return this.available(peers) < Math.min(settings.acknowledgements, peers.length);
+  }
+
+  /** False from a stall until all who are alive have confirmed what we own. */
+  isConfirmed(now: Now): boolean {
+    return this.#replicator.isConfirmed(now);
+  }
+
+  /** To the peer that has most to acknowledge. */
+  get rowsUnderWay(): number {
+    return Math.max(0, ...this.#options.peers.map((peer) => this.#replicator.rowsUnderWayTo(peer)));
+  }
+
+  linkTo(peer: MemberId): { readonly state: LinkState; readonly backlogRows: number } {
+    return { state: this.#replicator.linkState(peer), backlogRows: this.#replicator.backlogOf(peer) };
+  }
+
+  /** The member has come or gone, or can be told what it missed. */
+  #startReview(...changed: readonly MemberId[]): void {
+    for (const member of changed) this.#changed.add(member);
+    this.#review = this.#options.table.ownedBy(this.#options.self).values();
+  }
+
+  #died(member: MemberId, now: Now): void {
+    this.#copies.lost(member);
+    this.#takeover.died(member, now);
+  }
+
+  #reviewSome(): void {
+    const { table, self } = this.#options;
+    for (let looked = 0; this.#review !== undefined && looked < REVIEW_CHUNK; looked++) {
+      const next = this.#review.next();
+      if (next.done) {
+        this.#review = undefined;
+        this.#changed.clear();
+        return;
+      }
+      const row = table.get(next.value);
+      if (row?.ownership.owner === self) this.#whereabouts.tellAfter(this.#changed, this.#fillVacancies(row));
+    }
+  }
+
+  #fillVacancies(row: Binding): Binding {
+    const { table, self } = this.#options;
+    const backups = this.designate(row, row.ownership.backups);
+    if (backups.join() === row.ownership.backups.join()) return row;
+    const changed: Binding = { ...row, ownership: { owner: self, backups, generation: row.ownership.generation + 1 } };
+    table.put(changed);
+    this.ship(changed, row);
+    return changed;
+  }
+}
+
+/** Whom the operator has named as this member's backups. */
+function designatedFor({ self, settings }: Pick<ReplicationOptions, "self" | "settings">): readonly MemberId[] {
+  return settings.designated.get(self) ?? [];
+}

@@ -1,0 +1,490 @@
+/**
+ * Keeps copies where they belong: ships what this member owns to its backups, takes in what it backs up for others, and
+ * brings a peer that was away up to date while service goes on (docs/replication.md).
+ */
+
+import type { Binding, MemberId, MobileKey } from "../bindings/binding.ts";
+import { BindingRowError, decodeBindingRow, encodeBindingRow } from "../bindings/binding-row.ts";
+import type { BindingTable } from "../bindings/binding-table.ts";
+import type { Journal } from "../bindings/journal.ts";
+import { isNewerOwnership } from "../bindings/location.ts";
+import type { LocationTable } from "../bindings/location-table.ts";
+import { compareOwnerships, compareRegistrations, mergeBindings } from "../bindings/merge.ts";
+import { canForget, withoutExpired } from "../bindings/mobility-bindings.ts";
+import type { Now, Observer } from "../home-agent/io.ts";
+import type { Membership } from "../members/membership.ts";
+import type { StreamMessage } from "../protocol/stream-messages.ts";
+import { bucketOf, type Digests } from "./digests.ts";
+import { locationOf, type Moved, movedTo, type Whereabouts } from "./homes.ts";
+import { Link, type LinkState } from "./peer-progress.ts";
+
+const CONFIRMATION_TIMEOUT_MS = 2000;
+/** Clocks of members may differ by this much when one of them calls a row forgettable. */
+const FORGET_MARGIN_MS = 60_000;
+
+export interface ReplicatorOptions {
+  readonly self: MemberId;
+  readonly peers: readonly MemberId[];
+  readonly table: BindingTable;
+  readonly locations: LocationTable;
+  readonly journal: Journal;
+  readonly membership: Membership;
+  readonly digests: Digests;
+  readonly observer: Observer;
+  readonly digestIntervalMs: number;
+  readonly whereabouts: Whereabouts;
+  /** How many backups make a row safe, where there are as many. */
+  readonly necessaryBackups: () => number;
+  readonly send: (to: MemberId, message: StreamMessage) => void;
+}
+
+export class Replicator {
+  #options: ReplicatorOptions;
+  readonly #links = new Map<MemberId, Link>();
+  /**
+   * Rows held here that are no business of ours any more, but newer than what their owners are known to have. Kept until the
+   * owner has acknowledged what was sent to it under the number.
+   */
+  readonly #strays = new Map<MobileKey, { readonly owner: MemberId; readonly number: number }>();
+  #nextDigestsMs = 0;
+  #unconfirmedUntilMs = 0;
+
+  constructor(options: ReplicatorOptions) {
+    this.#options = options;
+    this.configure(options);
+  }
+
+  configure({ peers, digestIntervalMs }: Pick<ReplicatorOptions, "peers" | "digestIntervalMs">): void {
+    this.#options = { ...this.#options, peers, digestIntervalMs };
+    for (const peer of [...this.#links.keys()]) if (!peers.includes(peer)) this.#links.delete(peer);
+    for (const peer of peers) if (!this.#links.has(peer)) this.#links.set(peer, new Link());
+  }
+
+  linkState(peer: MemberId): LinkState {
+    return this.#links.get(peer)?.state ?? "down";
+  }
+
+  /** Rows on their way to the peer, or still to be sent. */
+  backlogOf(peer: MemberId): number {
+    return this.#links.get(peer)?.unacknowledgedRows ?? 0;
+  }
+
+  /** Rows sent or queued, and not acknowledged. */
+  rowsUnderWayTo(peer: MemberId): number {
+    return this.#links.get(peer)?.rowsUnderWay ?? 0;
+  }
+
+  /** The peer takes rows, and acknowledges them soon. */
+  isAvailable(peer: MemberId): boolean {
+    return this.#options.membership.isAlive(peer) && (this.#links.get(peer)?.isAvailable ?? false);
+  }
+
+  /** Every peer that takes rows can take many more. */
+  get hasRoom(): boolean {
+    return [...this.#links.values()].every((link) => !link.isAvailable || link.hasRoom);
+  }
+
+  /** How many backups of the row have its last change, at `position`, on their disks. */
+  coverage(row: Binding, position: number): number {
+    return row.ownership.backups.filter((backup) => this.#links.get(backup)?.covers(position)).length;
+  }
+
+  /** Peers that this member is not yet level with: it must not take over from them, nor be announced, before it is. */
+  get catchingUpWith(): MemberId[] {
+    return [...this.#links]
+      .filter(([peer, link]) => this.#options.membership.isAlive(peer) && !isLevel(link))
+      .map(([peer]) => peer);
+  }
+
+  /**
+   * False from a stall until all peers that we hear have confirmed what we own, and hear us, or have had the time to. Before
+   * that we would be alone with mobiles of which we know nothing.
+   */
+  isConfirmed(now: Now): boolean {
+    if (this.#unconfirmedUntilMs <= now.monotonicMs) return true;
+    for (const [peer, link] of this.#links) {
+      const state = this.#options.membership.get(peer)?.state;
+      // Whoever doesn't hear us had taken us for dead: it lives, and we can't relay to it yet.
+      if (state === "one-way" || (state === "alive" && !isLevel(link))) return false;
+    }
+    this.#unconfirmedUntilMs = 0;
+    return true;
+  }
+
+  /** Has every peer check again what we believe to own. */
+  recheck(now: Now): void {
+    this.#unconfirmedUntilMs = now.monotonicMs + CONFIRMATION_TIMEOUT_MS;
+    for (const [peer, link] of this.#links) {
+      if (link.isUp) this.#sendOwned(peer, link);
+    }
+  }
+
+  opened(peer: MemberId): void {
+    const link = this.#links.get(peer);
+    if (link === undefined) return;
+    link.opened(this.#options.journal.position);
+    this.#sendDigests(peer);
+    this.#sendOwned(peer, link);
+    this.#startStrays(peer, link);
+  }
+
+  /** It can be relayed to: what was kept because it couldn't be may go. */
+  revived(peer: MemberId): void {
+    const link = this.#links.get(peer);
+    if (link?.isAvailable) this.#startStrays(peer, link);
+  }
+
+  closed(peer: MemberId): void {
+    this.#links.get(peer)?.closed();
+  }
+
+  /** A row of ours has changed: ship it to its backups, and to those that owned it or were its backups before, as far as we know. */
+  ship(row: Binding, before: Binding | undefined): void {
+    const receivers = new Set([...row.ownership.backups, ...(before?.ownership.backups ?? [])]);
+    const former = before?.ownership ?? this.#options.locations.get(row.mobile);
+    if (former !== undefined) receivers.add(former.owner);
+    receivers.delete(this.#options.self);
+    if (receivers.size === 0) return;
+    const text = encodeBindingRow(row);
+    for (const receiver of receivers) this.#links.get(receiver)?.enqueue(text);
+  }
+
+  /** A row that somebody else should have, whoever owns it. Answers the number with which it will be acknowledged. */
+  tell(peer: MemberId, row: Binding): number {
+    return this.#links.get(peer)?.enqueue(encodeBindingRow(row)) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** This member, as the owner, has forgotten a mobile. */
+  forgotten(row: Binding): void {
+    for (const backup of row.ownership.backups) {
+      if (this.#links.get(backup)?.isAvailable) this.#options.send(backup, { type: "forget", mobiles: [row.mobile] });
+    }
+  }
+
+  receive(from: MemberId, message: StreamMessage, now: Now): void {
+    const link = this.#links.get(from);
+    if (link === undefined || !link.isUp) return;
+    switch (message.type) {
+      case "rows":
+        for (const text of message.rows) this.#receiveRow(from, text, now);
+        link.oweAcknowledgement(message.number, this.#writtenPosition());
+        this.acknowledge();
+        break;
+      case "ack":
+        link.acknowledged(message.number);
+        this.#dropStrays(from, message.number);
+        break;
+      case "digests":
+        this.#compareDigests(from, message.buckets, now);
+        break;
+      case "differing":
+        if (link.digestsAnswered()) this.#sendDiffering(from, link, message.buckets, now);
+        break;
+      case "synchronized":
+        link.peerSynchronized = true;
+        link.oweAcknowledgement(message.number, this.#writtenPosition());
+        this.acknowledge();
+        break;
+      case "owned":
+        for (const entry of message.entries) this.#checkOwned(from, entry);
+        this.#sendBehindRows(from, { type: "owned-checked" }, now);
+        break;
+      case "owned-checked":
+        link.check.answered();
+        break;
+      case "moved":
+        this.#moved(from, message);
+        break;
+      case "forget":
+        for (const mobile of message.mobiles) this.#forget(from, mobile, now);
+        break;
+      case "holding":
+      case "want":
+      case "sent":
+      case "handover":
+      case "temporary":
+        break;
+    }
+  }
+
+  /** The store writes again: what is owed is owed for what has just been handed to it. */
+  recovered(): void {
+    for (const link of this.#links.values()) link.recovered(this.#options.journal.position);
+  }
+
+  /** When this position is durable, everything taken in so far is; never, while the store can't write. */
+  #writtenPosition(): number {
+    const { journal } = this.#options;
+    return journal.writable ? journal.position : Number.POSITIVE_INFINITY;
+  }
+
+  /** Tells peers what of theirs is on our disk now. */
+  acknowledge(): void {
+    for (const [peer, link] of this.#links) {
+      const acknowledgement = link.takeAcknowledgement((position) => this.#options.journal.isDurable(position));
+      if (acknowledgement !== undefined) this.#options.send(peer, acknowledgement);
+    }
+  }
+
+  passTime(now: Now): void {
+    for (const [peer, link] of this.#links) {
+      if (link.checkLag(now.monotonicMs)) this.#options.observer.event("backup-lagging", { member: peer });
+      if (link.isUp && link.resume(this.#options.journal.position)) this.#sendDigests(peer);
+    }
+    if (now.monotonicMs < this.#nextDigestsMs) return;
+    this.#nextDigestsMs = now.monotonicMs + this.#options.digestIntervalMs;
+    for (const [peer, link] of this.#links) if (link.state === "streaming") this.#sendDigests(peer);
+    for (const [peer, link] of this.#links) if (link.isAvailable) this.#startStrays(peer, link);
+  }
+
+  /** Sends what has come together. */
+  flush(now: Now): void {
+    const { journal, send } = this.#options;
+    for (const [peer, link] of this.#links) {
+      if (!link.isUp) continue;
+      for (const message of link.flush(journal.position, now.monotonicMs)) send(peer, message);
+    }
+  }
+
+  /** Sends the next page of what a peer is behind by. */
+  work(now: Now): void {
+    const { journal, table, send } = this.#options;
+    for (const [peer, link] of this.#links) {
+      const page = link.isUp ? link.takeBacklog() : undefined;
+      if (page === undefined) continue;
+      for (const mobile of page.mobiles) {
+        const row = table.get(mobile);
+        if (page.kind === "strays") this.#sendStray(mobile);
+        else if (row !== undefined) link.enqueue(encodeBindingRow(row));
+      }
+      for (const message of link.flush(journal.position, now.monotonicMs)) send(peer, message);
+      const end = page.end?.();
+      if (end !== undefined) send(peer, end);
+    }
+  }
+
+  /** Something is to be sent soon. */
+  get hasBacklog(): boolean {
+    return [...this.#links.values()].some((link) => link.hasBacklog);
+  }
+
+  /** Takes in a row, from whomever: merges it with ours, and tells who knows less. Answers the merged row if we keep it. */
+  apply(received: Binding, from: MemberId, now: Now): Binding | undefined {
+    const { table, self, observer } = this.#options;
+    const ours = table.get(received.mobile);
+    if (ours === undefined && (canForget(received, now.wallMs) || this.#isElsewhere(received, from))) return undefined;
+    const merged = ours === undefined ? received : mergeBindings(ours, received);
+    const newsForUs = ours === undefined || isNewer(merged, ours);
+    const newsForThem = isNewer(merged, received);
+    const { owner } = merged.ownership;
+    if (ours !== undefined && ours.ownership.owner !== received.ownership.owner) {
+      observer.count("binding-conflicts");
+      observer.event("binding-conflict", { mobile: merged.mobile, ours: describe(ours), theirs: describe(received) });
+    }
+    if (newsForThem) this.tell(from, merged);
+    if (this.#isStray(merged)) {
+      if (ours !== undefined && (newsForThem || !this.#isSafe(merged))) {
+        // Whoever sent this knows less than we do: the owner may, too. Or the owner was alone, and has no other copies yet.
+        table.put(merged);
+        this.#sendStray(merged.mobile);
+      } else this.#letGo(merged);
+      return undefined;
+    }
+    if (newsForUs) {
+      table.put(withoutExpired(merged, now.wallMs));
+      if (owner === self) this.ship(merged, undefined);
+    }
+    return table.get(merged.mobile);
+  }
+
+  /** We don't hold the row any more, and know of a newer owner than the row names: whoever sent it gets to know. */
+  #isElsewhere(received: Binding, from: MemberId): boolean {
+    const location = this.#options.locations.get(received.mobile);
+    if (location === undefined || !isNewerOwnership(location, received.ownership)) return false;
+    this.#options.send(from, movedTo(location));
+    return true;
+  }
+
+  /** A mobile may have another owner than we thought. If we hold its row, that owner gets it: it may not have it all. */
+  #moved(from: MemberId, { type: _, ...location }: Moved): void {
+    const { table, whereabouts, send } = this.#options;
+    const row = table.get(location.mobile);
+    if (row === undefined) {
+      whereabouts.learn(location, from);
+      return;
+    }
+    if (!isNewerOwnership(location, row.ownership)) {
+      if (row.ownership.owner !== location.owner) send(from, movedTo(locationOf(row)));
+      return;
+    }
+    const { owner, backups, generation } = location;
+    table.put({ ...row, ownership: { owner, backups, generation } });
+    if (backups.includes(this.#options.self)) this.tell(owner, row);
+    else this.#sendStray(row.mobile);
+  }
+
+  /**
+   * As far as we know, enough others have it, and we can relay to its owner. If we can't, as in the moment in which a partition
+   * ends, requests are served here: without the row old ones would be accepted.
+   */
+  #isSafe({ ownership: { owner, backups } }: Binding): boolean {
+    return this.#options.membership.isAlive(owner) && backups.length >= this.#options.necessaryBackups();
+  }
+
+  /** What is said of rows must not overtake them. */
+  #sendBehindRows(peer: MemberId, message: StreamMessage, now: Now): void {
+    const { journal, send } = this.#options;
+    for (const rows of this.#links.get(peer)?.flush(journal.position, now.monotonicMs) ?? []) send(peer, rows);
+    send(peer, message);
+  }
+
+  #letGo(row: Binding): void {
+    const { table, whereabouts } = this.#options;
+    this.#strays.delete(row.mobile);
+    if (table.get(row.mobile) !== undefined) table.delete(row.mobile);
+    whereabouts.learn(locationOf(row), row.ownership.owner);
+  }
+
+  #sendStray(mobile: MobileKey): void {
+    const row = this.#options.table.get(mobile);
+    this.#strays.delete(mobile);
+    if (row === undefined || !this.#isStray(row)) return;
+    const { owner } = row.ownership;
+    this.#strays.set(mobile, { owner, number: this.tell(owner, row) });
+  }
+
+  /** Held here, and no business of ours. */
+  #isStray({ ownership: { owner, backups } }: Binding): boolean {
+    const { self } = this.#options;
+    return owner !== self && !backups.includes(self);
+  }
+
+  #dropStrays(owner: MemberId, acknowledged: number): void {
+    for (const [mobile, stray] of this.#strays) {
+      if (stray.owner !== owner || stray.number > acknowledged) continue;
+      const row = this.#options.table.get(mobile);
+      // Meanwhile its owner may have made this member a backup.
+      if (row?.ownership.owner === owner && this.#isStray(row) && this.#isSafe(row)) this.#letGo(row);
+      else this.#strays.delete(mobile);
+    }
+  }
+
+  #receiveRow(from: MemberId, text: string, now: Now): void {
+    try {
+      this.apply(decodeBindingRow(text), from, now);
+    } catch (error) {
+      if (!(error instanceof BindingRowError)) throw error;
+      this.#options.observer.countBy("frames-rejected", "malformed-row");
+      this.#options.observer.event("row-rejected", { member: from, problem: error.message });
+    }
+  }
+
+  #sendDigests(peer: MemberId): void {
+    this.#links.get(peer)?.digestsSent();
+    this.#options.send(peer, { type: "digests", buckets: this.#options.digests.outgoing(peer) });
+  }
+
+  #compareDigests(owner: MemberId, told: readonly number[], now: Now): void {
+    const { digests, observer, self } = this.#options;
+    const link = this.#links.get(owner);
+    const buckets = digests.differing(owner, told);
+    if (buckets.length > 0 && link?.peerSynchronized) {
+      observer.count("digests-differing");
+      observer.event("digests-differ", { member: owner, buckets: buckets.length });
+    }
+    if (link === undefined) return;
+    // What we hold goes first: the owner may have lost it.
+    const copies = this.#heldIn(buckets, owner, (row) => row.ownership.backups.includes(self));
+    this.#startBacklog(owner, link, "copies", copies, () => ({ type: "differing", buckets }), now);
+  }
+
+  /** The peer has answered our digests: it gets all of our rows in the buckets that differ. */
+  #sendDiffering(peer: MemberId, link: Link, buckets: readonly number[], now: Now): void {
+    const mobiles = this.#heldIn(buckets, this.#options.self, (row) => row.ownership.backups.includes(peer));
+    // Nothing more to send, and level with each other before: no need to say so again.
+    if (mobiles.length === 0 && link.isSynchronized) return;
+    this.#startBacklog(peer, link, "owned", mobiles, () => link.synchronized(now.monotonicMs), now);
+  }
+
+  /** Rows of the peer's that are no business of ours any more, but may be news to it. */
+  #startStrays(peer: MemberId, link: Link): void {
+    const { table, self } = this.#options;
+    const strays = [...table.ownedBy(peer)].filter((mobile) => {
+      const isUnderWay = Number.isFinite(this.#strays.get(mobile)?.number);
+      return !(isUnderWay || table.get(mobile)?.ownership.backups.includes(self));
+    });
+    if (strays.length > 0) link.startBacklog("strays", strays, () => undefined);
+  }
+
+  #heldIn(buckets: readonly number[], owner: MemberId, isMeant: (row: Binding) => boolean): MobileKey[] {
+    if (buckets.length === 0) return [];
+    const { table } = this.#options;
+    const wanted = new Set(buckets);
+    return [...table.ownedBy(owner)].filter((mobile) => {
+      const row = table.get(mobile);
+      return row !== undefined && wanted.has(bucketOf(row)) && isMeant(row);
+    });
+  }
+
+  #startBacklog(
+    peer: MemberId,
+    link: Link,
+    kind: "copies" | "owned",
+    mobiles: readonly MobileKey[],
+    end: () => StreamMessage,
+    now: Now,
+  ): void {
+    const superseded = link.startBacklog(kind, mobiles, end);
+    if (superseded !== undefined) this.#sendBehindRows(peer, superseded, now);
+  }
+
+  #sendOwned(peer: MemberId, link: Link): void {
+    const { table, self, send } = this.#options;
+    const entryOf = (mobile: MobileKey) => ({ mobile, generation: table.get(mobile)?.ownership.generation ?? 0 });
+    link.check.start(table.ownedBy(self), (mobiles, last) =>
+      send(peer, { type: "owned", entries: mobiles.map(entryOf), last }),
+    );
+  }
+
+  /** A peer believes that it owns a mobile. Where we know otherwise, or hold what it may not have, it gets to know. */
+  #checkOwned(
+    owner: MemberId,
+    { mobile, generation }: { readonly mobile: MobileKey; readonly generation: number },
+  ): void {
+    const { table, locations, send } = this.#options;
+    const row = table.get(mobile);
+    if (row !== undefined) {
+      if (row.ownership.owner !== owner || row.ownership.generation !== generation) this.tell(owner, row);
+      return;
+    }
+    const location = locations.get(mobile);
+    if (location === undefined || location.owner === owner) return;
+    if (location.generation > generation || (location.generation === generation && location.owner > owner)) {
+      send(owner, movedTo(location));
+    }
+  }
+
+  #forget(owner: MemberId, mobile: MobileKey, now: Now): void {
+    const row = this.#options.table.get(mobile);
+    if (row?.ownership.owner === owner && canForget(row, now.wallMs + FORGET_MARGIN_MS))
+      this.#options.table.delete(mobile);
+  }
+}
+
+/** Both have told each other all that the other must know. */
+function isLevel(link: Link): boolean {
+  return link.isUp && link.peerSynchronized && link.check.isComplete;
+}
+
+function isNewer(a: Binding, b: Binding): boolean {
+  if (a === b) return false;
+  return (
+    compareRegistrations(a, b) > 0 ||
+    compareOwnerships(a.ownership, b.ownership) > 0 ||
+    a.registration.retainUntilMs > b.registration.retainUntilMs
+  );
+}
+
+function describe({ ownership: { owner, generation } }: Binding): string {
+  return `${owner}/${generation}`;
+}

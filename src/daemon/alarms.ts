@@ -1,0 +1,120 @@
+/** What an operator should see to, as long as it lasts. */
+import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
+import type { BfdNeighborStatus } from "../adapters/bfd/speaker.ts";
+import type { CheckStatus } from "../core/health/settled-check.ts";
+import type { Twins } from "../core/home-agent/home-agent.ts";
+import type { PeerStatus } from "../core/members/membership.ts";
+
+export interface Alarm {
+  /** Stable, one per matter. */
+  readonly id: string;
+  /** Epoch ms. */
+  readonly sinceMs: number;
+  readonly message: string;
+}
+
+export interface AlarmSources {
+  readonly peers: Iterable<PeerStatus>;
+  readonly advertiser: AdvertiserStatus;
+  readonly bfdNeighbors: readonly BfdNeighborStatus[];
+  readonly checks: Iterable<CheckStatus>;
+  /** Unfit, and still announced for want of another member. */
+  readonly isLastAnnouncer: boolean;
+  readonly storeFailure: string | undefined;
+  readonly registrationSocketFailure: string | undefined;
+  /** Peers that are alive and have no stream with this member, and why. */
+  readonly missingStreams: ReadonlyMap<string, string>;
+  readonly maximumClockSkewMs: number;
+  readonly twins: readonly Twins[];
+  /** Why the configuration file, as it is now, was not taken over. */
+  readonly configurationProblem: string | undefined;
+}
+
+/** Worth telling: lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second is a lot. */
+const CLOCK_SKEW_BOUND_MS = 1000;
+
+const VERBS = { fail: "fails", degraded: "is degraded" } as const;
+
+export class Alarms {
+  readonly #active = new Map<string, Alarm>();
+
+  /** Those that hold now; an alarm that goes on keeps the time it began. */
+  update(sources: AlarmSources, nowMs: number): readonly Alarm[] {
+    const found = new Map(findings(sources).map(([id, message]) => [id, message]));
+    for (const id of this.#active.keys()) if (!found.has(id)) this.#active.delete(id);
+    for (const [id, message] of found) {
+      this.#active.set(id, { id, message, sinceMs: this.#active.get(id)?.sinceMs ?? nowMs });
+    }
+    return [...this.#active.values()];
+  }
+}
+
+function findings({
+  checks,
+  isLastAnnouncer,
+  peers,
+  advertiser,
+  bfdNeighbors,
+  storeFailure,
+  registrationSocketFailure,
+  configurationProblem,
+  missingStreams,
+  maximumClockSkewMs,
+  twins,
+}: AlarmSources): [string, string][] {
+  const found: [string, string][] = [];
+  if (isLastAnnouncer) {
+    found.push(["last-announcer", "this member is unfit, and stays announced as no other one is known to be"]);
+  }
+  for (const { name, state, reason } of checks) {
+    if (state === "fail" || state === "degraded") found.push([`check ${name}`, `${name} ${VERBS[state]}: ${reason}`]);
+  }
+  if (storeFailure !== undefined) found.push(["store", `the store can't write: ${storeFailure}`]);
+  if (registrationSocketFailure !== undefined) {
+    found.push(["registrations", `registrations can't be received: ${registrationSocketFailure}`]);
+  }
+  if (configurationProblem !== undefined)
+    found.push(["configuration", `the configuration file was not taken over: ${configurationProblem}`]);
+  for (const { id, state, clockSkewMs, hasOtherMembers } of peers) {
+    if (state === "dead")
+      found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);
+    if (state === "one-way") found.push([`member ${id}`, `${id} is heard, but doesn't hear this member`]);
+    if (state !== "unknown" && Math.abs(clockSkewMs) > CLOCK_SKEW_BOUND_MS) {
+      found.push([`clock ${id}`, clockProblem(id, state, clockSkewMs, maximumClockSkewMs)]);
+    }
+    if (hasOtherMembers) {
+      found.push([`members ${id}`, `${id} has other members, weights or pools in its configuration than this member`]);
+    }
+  }
+  for (const [member, problem] of missingStreams) {
+    found.push([`stream ${member}`, `no stream to ${member}, so no copies here nor there: ${problem}`]);
+  }
+  for (const { member, believed, refused } of twins) {
+    const who = `two daemons say that they are ${member}: from ${believed}, which is believed, and from ${refused}`;
+    found.push([`twins ${member}`, `${who}; stop the one that isn't ${member}`]);
+  }
+  if (advertiser.type !== "none" && advertiser.speaker !== "running") {
+    found.push([
+      "speaker",
+      `the routing speaker is ${advertiser.speaker}: ${advertiser.lastError ?? "not started yet"}`,
+    ]);
+  }
+  if (advertiser.type === "ospf" && advertiser.speaker === "running" && advertiser.neighbors.length === 0) {
+    found.push(["neighbors", "ospfd has no neighbor: nothing is announced to anybody"]);
+  }
+  for (const { address, state, reason } of advertiser.neighbors) {
+    if (state !== "up")
+      found.push([`neighbor ${address}`, `the routing neighbor ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
+  }
+  for (const { address, state, reason } of bfdNeighbors) {
+    if (state !== "up")
+      found.push([`bfd ${address}`, `the BFD session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
+  }
+  return found;
+}
+
+function clockProblem(id: string, state: PeerStatus["state"], skewMs: number, maximumMs: number): string {
+  const difference = `the clock of ${id} differs from ours by ${(skewMs / 1000).toFixed(1)} s`;
+  if (state !== "skewed") return difference;
+  return `${difference}, more than maximum-clock-skew (${maximumMs / 1000} s): it is left out until they agree; see to time synchronization on both`;
+}

@@ -1,0 +1,160 @@
+/** Members that hold the right key, and must not be believed all the same. */
+import { describe, expect, test } from "vitest";
+import { FrameCodec } from "../../../src/core/protocol/frame.ts";
+import { ipv4 } from "../../../src/core/wire/ipv4.ts";
+import { TestCluster } from "./test-cluster.ts";
+
+const stateOf = (cluster: TestCluster, on: string, peer: string) =>
+  [...cluster.agent(on).peers].find(({ id }) => id === peer)?.state;
+const identityOf = (homeAddress: string) => ({ homeAddress: ipv4(homeAddress), nai: undefined });
+
+describe("a member whose clock is too far off", () => {
+  test("is left out by all others, who serve its mobiles, and comes back by itself when the clocks agree", () => {
+    const cluster = new TestCluster(4);
+    const homeAddress = cluster.homeAddressRanked("ha1", "ha2");
+    const accepted = cluster.register("ha3", { homeAddress });
+    expect(accepted?.reply.code).toBe(0);
+
+    cluster.clockOffsetsMs.set("ha1", 31_000);
+    cluster.passTime(600);
+    for (const id of ["ha2", "ha3", "ha4"]) expect(stateOf(cluster, id, "ha1")).toBe("skewed");
+    expect(stateOf(cluster, "ha1", "ha2")).toBe("skewed");
+    expect(cluster.agent("ha2").linkTo("ha1").state).toBe("down");
+    expect(cluster.events.filter(({ event }) => event === "member-skewed")).toContainEqual(
+      expect.objectContaining({ on: "ha2", member: "ha1", skewMs: 31_000 }),
+    );
+    const renewed = cluster.register("ha3", { homeAddress });
+    expect(renewed).toMatchObject({ reply: { code: 0, lifetimeSeconds: 600 } });
+    const { owner, backups } = cluster.agent("ha2").findBinding(identityOf(homeAddress))?.ownership ?? {};
+    expect([owner, ...(backups ?? [])]).not.toContain("ha1");
+
+    cluster.clockOffsetsMs.set("ha1", 0);
+    cluster.passTime(600);
+    cluster.heal();
+    for (const id of ["ha2", "ha3", "ha4"]) expect(stateOf(cluster, id, "ha1")).toBe("alive");
+    cluster.passTime(1000);
+    const owners = ["ha1", "ha2", "ha3", "ha4"].flatMap(
+      (id) => cluster.agent(id).findBinding(identityOf(homeAddress))?.ownership.owner ?? [],
+    );
+    expect(new Set(owners).size).toBe(1);
+  });
+
+  test("misses nothing of what is said on a stream that opens before a heartbeat has told that the clocks agree", () => {
+    const cluster = new TestCluster(3);
+    cluster.clockOffsetsMs.set("ha1", 31_000);
+    cluster.passTime(600);
+    cluster.clockOffsetsMs.set("ha1", 0);
+    cluster.heal();
+    // Members dial again where a stream has ended.
+    cluster.heal();
+    for (const id of ["ha2", "ha3"]) {
+      expect(cluster.agent("ha1").linkTo(id).state).toBe("streaming");
+      expect(cluster.agent(id).linkTo("ha1").state).toBe("streaming");
+    }
+  });
+
+  test("within the bound takes part", () => {
+    const cluster = new TestCluster(3);
+    cluster.clockOffsetsMs.set("ha1", -29_000);
+    cluster.passTime(600);
+    expect(stateOf(cluster, "ha2", "ha1")).toBe("alive");
+  });
+
+  test("is not whom this member has heard too late, because it stood still itself", () => {
+    const cluster = new TestCluster(3);
+    // What ha1 said before is read only now.
+    cluster.input("ha2", { type: "stalled" });
+    cluster.clockOffsetsMs.set("ha1", -31_000);
+    cluster.passTime(400);
+    expect(stateOf(cluster, "ha2", "ha1")).toBe("alive");
+    cluster.passTime(1000);
+    expect(stateOf(cluster, "ha2", "ha1")).toBe("skewed");
+  });
+});
+
+describe("two daemons of the same member", () => {
+  const heartbeat = (cluster: TestCluster, heardBootCount: number) =>
+    ({
+      type: "heartbeat",
+      sentAtMs: cluster.wallMs + 50,
+      heardBootCount,
+      health: "ready",
+      announced: true,
+      unfitCount: 0,
+      heardUnfitCount: 0,
+      membersDigest: 0,
+      takesLinkRelay: false,
+      load: { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 },
+      silent: [],
+    }) as const;
+  /** Another daemon that says it is `self`, of the start `bootCount`. */
+  const daemon = (self: string, bootCount: number) =>
+    new FrameCodec({
+      cluster: "test",
+      secret: new Uint8Array(32).fill(1),
+      self,
+      peers: ["ha1", "ha2", "ha3"].filter((id) => id !== self),
+      bootCount,
+    });
+  const say = (cluster: TestCluster, codec: FrameCodec, to: string, bootCount: number) =>
+    cluster.input(to, {
+      type: "frame",
+      payload: codec.seal(to, heartbeat(cluster, bootCount)) ?? new Uint8Array(),
+      source: { address: ipv4("192.0.2.9"), port: 4340 },
+    });
+
+  test("are found out by the others, who believe the one that was started later, and name both addresses", () => {
+    const cluster = new TestCluster(3);
+    const older = daemon("ha1", 0);
+    for (let times = 0; times < 3; times++) {
+      say(cluster, older, "ha2", 1);
+      cluster.passTime(200);
+    }
+    expect(stateOf(cluster, "ha2", "ha1")).toBe("alive");
+    expect(cluster.count("ha2", "frames-rejected member-twice")).toBe(3);
+    expect(cluster.events.filter(({ event }) => event === "member-twice")).toEqual([
+      { on: "ha2", event: "member-twice", member: "ha1", believed: "0.0.0.0:4340", refused: "192.0.2.9:4340" },
+    ]);
+    expect(cluster.agent("ha2").twins(cluster)).toHaveLength(1);
+    cluster.passTime(11_000, 200);
+    expect(cluster.agent("ha2").twins(cluster)).toEqual([]);
+  });
+
+  test("are known to the one that was started earlier, as the others don't hear it any more", () => {
+    const cluster = new TestCluster(3);
+    expect(cluster.agent("ha1").hearingAnother).toEqual([]);
+    say(cluster, daemon("ha1", 7), "ha2", 1);
+    cluster.passTime(400);
+    expect(cluster.agent("ha1").hearingAnother).toEqual(["ha2"]);
+    expect(cluster.agent("ha3").hearingAnother).toEqual([]);
+  });
+
+  test("are not what a recorded heartbeat is", () => {
+    const cluster = new TestCluster(3);
+    const recorded = daemon("ha1", 0).seal("ha2", { ...heartbeat(cluster, 1), sentAtMs: cluster.wallMs - 60_000 });
+    const source = { address: ipv4("192.0.2.9"), port: 4340 };
+    cluster.input("ha2", { type: "frame", payload: recorded ?? new Uint8Array(), source });
+    expect(cluster.count("ha2", "frames-rejected replayed")).toBe(1);
+    expect(cluster.count("ha2", "event member-twice")).toBe(0);
+  });
+});
+
+test("a frame that is refused is explained once for each source and reason, and counted each time", () => {
+  const cluster = new TestCluster(2);
+  const frame = (payload: Uint8Array, port: number) =>
+    cluster.input("ha1", { type: "frame", payload, source: { address: ipv4("192.0.2.9"), port } });
+  for (let times = 0; times < 5; times++) {
+    frame(new Uint8Array(3), 1);
+    frame(new Uint8Array(40), 1);
+    frame(Uint8Array.of(0x41, 0x48, 9, ...new Uint8Array(40)), 1);
+    frame(new Uint8Array(3), 2);
+  }
+  const explained = cluster.events.filter(({ event }) => event === "frame-rejected");
+  expect(explained.map(({ source, reason }) => `${source} ${reason}`)).toEqual([
+    "192.0.2.9:1 not-a-frame",
+    "192.0.2.9:1 newer-version",
+    "192.0.2.9:2 not-a-frame",
+  ]);
+  expect(cluster.count("ha1", "frames-rejected not-a-frame")).toBe(15);
+  expect(cluster.count("ha1", "frames-rejected newer-version")).toBe(5);
+});

@@ -1,0 +1,481 @@
+/** Several cores joined by a network and disks that do what the test says; time stands still unless it is told to pass. */
+
+import type { LoggedChange } from "../../../src/adapters/store/store.ts";
+import type { MobileAssociation } from "../../../src/core/auth/association.ts";
+import { AssociationTable } from "../../../src/core/auth/association-table.ts";
+import { computeAuthenticator } from "../../../src/core/auth/authenticator.ts";
+import { derivePlacementKey } from "../../../src/core/auth/cluster-key.ts";
+import type { MobileKey } from "../../../src/core/bindings/binding.ts";
+import { decodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
+import { decodeLocationRow } from "../../../src/core/bindings/location-row.ts";
+import { HomeAgent, type HomeAgentSettings } from "../../../src/core/home-agent/home-agent.ts";
+import type { Input, Now, Observer, Output } from "../../../src/core/home-agent/io.ts";
+import { Placement, type PlacementMember } from "../../../src/core/members/placement.ts";
+import type { StreamMessage } from "../../../src/core/protocol/stream-messages.ts";
+import { ExtensionType } from "../../../src/core/wire/extension.ts";
+import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../../../src/core/wire/ipv4.ts";
+import { MessageWriter } from "../../../src/core/wire/message-writer.ts";
+import { ntpFromEpochMs } from "../../../src/core/wire/ntp-timestamp.ts";
+import {
+  decodeRegistrationReply,
+  encodeRequestFields,
+  type RegistrationReply,
+} from "../../../src/core/wire/registration-message.ts";
+
+export const virtualEndpoint: Endpoint = { address: ipv4("10.64.0.1"), port: 434 };
+export const foreignAgent: Endpoint = { address: ipv4("192.0.2.1"), port: 434 };
+
+const secret = new Uint8Array(32).fill(1);
+const key = new TextEncoder().encode("1234567812345678");
+const association: MobileAssociation = {
+  spi: 256,
+  algorithm: "hmac-md5",
+  key,
+  replay: { style: "timestamps", windowMs: 7000 },
+  mobiles: { by: "home-addresses", range: { first: ipv4("10.64.1.0"), last: ipv4("10.79.255.254") } },
+};
+const roaming: MobileAssociation = { ...association, spi: 257, mobiles: { by: "realm", realm: "example.com" } };
+
+/** A member's slice of the dynamic home addresses, by the number in its name. */
+function sliceOf(id: string): Ipv4Range {
+  const index = id.slice(2);
+  return { first: ipv4(`10.79.${index}.0`), last: ipv4(`10.79.${index}.255`) };
+}
+
+function membersOf(ids: readonly string[]): PlacementMember[] {
+  return ids.map((id) => ({ id, weight: 100, pool: [sliceOf(id)] }));
+}
+
+export interface SentReply {
+  readonly from: string;
+  readonly destination: Endpoint;
+  readonly source: Endpoint;
+  readonly bytes: Uint8Array;
+  readonly reply: RegistrationReply;
+}
+
+interface Node {
+  agent: HomeAgent;
+  /** In its configuration. */
+  members: readonly string[];
+  bootCount: number;
+  readonly disk: Map<string, string>;
+  written: LoggedChange[];
+  running: boolean;
+  diskWorks: boolean;
+  readonly counts: Map<string, number>;
+}
+
+export class TestCluster {
+  readonly replies: SentReply[] = [];
+  readonly events: { readonly on: string; readonly event: string; readonly [field: string]: string | number }[] = [];
+  wallMs = 1_790_000_000_000;
+  monotonicMs = 5_000;
+  /** Changes reach the disk as soon as they are appended; else by `commit`. */
+  commitAtOnce = true;
+  /** Frames between members that don't arrive. */
+  loses: (from: string, to: string) => boolean = () => false;
+  /** Messages on streams that arrive only when they are released. */
+  holds: (message: StreamMessage) => boolean = () => false;
+  readonly #held: { to: string; input: Input; stream?: string }[] = [];
+  readonly #nodes = new Map<string, Node>();
+  /** A member's wall clock minus everybody else's. */
+  readonly clockOffsetsMs = new Map<string, number>();
+  /** Pairs of members with a stream between them, as "FROM TO" for either direction. */
+  readonly #streams = new Set<string>();
+  readonly #separated = new Set<string>();
+  readonly #inFlight: { to: string; input: Input; stream?: string }[] = [];
+  readonly #ids: string[];
+  readonly #options: { readonly maximumPending?: number; readonly copies?: number };
+
+  constructor(count: number, options: { readonly maximumPending?: number; readonly copies?: number } = {}) {
+    this.#ids = Array.from({ length: count }, (_, index) => `ha${index + 1}`);
+    this.#options = options;
+    for (const id of this.#ids) this.#makeNode(id);
+    this.passTime(400);
+    for (const id of this.#ids) this.#connect(id);
+    for (const id of this.#ids)
+      this.input(id, { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
+    this.passTime(400);
+  }
+
+  /** A member that only it knows of, besides those it is told of. */
+  add(id: string, members: readonly string[]): void {
+    this.#ids.push(id);
+    this.#makeNode(id).members = members;
+    this.restart(id);
+  }
+
+  /** Its configuration names other members from now on. */
+  reload(id: string, members: readonly string[]): void {
+    const node = this.#node(id);
+    node.members = members;
+    node.agent.reconfigure(this.#settings(id, members, node.bootCount), this);
+    this.input(id, { type: "tick" });
+    for (const peer of this.#ids) if (!this.#areMembers(id, peer)) this.#close(id, peer);
+    this.#connect(id);
+  }
+
+  /** While it is down, it is given a configuration without a member. */
+  forget(id: string, member: string): void {
+    const node = this.#node(id);
+    node.members = node.members.filter((other) => other !== member);
+  }
+
+  agent(id: string): HomeAgent {
+    return this.#node(id).agent;
+  }
+
+  count(id: string, name: string): number {
+    return this.#node(id).counts.get(name) ?? 0;
+  }
+
+  input(id: string, input: Input): void {
+    const node = this.#node(id);
+    if (!node.running) return;
+    this.#perform(id, node.agent.handle(input, this.#now(id)));
+    this.#deliver();
+  }
+
+  /** A datagram from a foreign agent, which routing delivers to `ingress`. */
+  datagram(ingress: string, payload: Uint8Array, source: Endpoint = foreignAgent): void {
+    this.input(ingress, { type: "datagram", payload, source, destination: virtualEndpoint });
+  }
+
+  /** The last reply that was sent, if it was sent since `before` replies. */
+  register(ingress: string, mobile: MobileOptions = {}): SentReply | undefined {
+    const before = this.replies.length;
+    this.datagram(ingress, this.request(mobile), mobile.source);
+    return this.replies.length > before ? this.replies.at(-1) : undefined;
+  }
+
+  request({
+    homeAddress = "10.64.1.1",
+    nai,
+    careOfAddress = "192.0.2.1",
+    lifetime = 600,
+    identification,
+  }: MobileOptions): Uint8Array {
+    this.wallMs += 1;
+    const writer = new MessageWriter(
+      encodeRequestFields({
+        flags: 0,
+        lifetimeSeconds: lifetime,
+        homeAddress: nai !== undefined && homeAddress === "0.0.0.0" ? UNSPECIFIED : ipv4(homeAddress),
+        homeAgent: virtualEndpoint.address,
+        careOfAddress: ipv4(careOfAddress),
+        identification: identification ?? ntpFromEpochMs(this.wallMs),
+      }),
+    );
+    if (nai !== undefined) writer.appendNai(nai);
+    const used = nai === undefined ? association : roaming;
+    writer.appendAuthentication(ExtensionType.MobileHomeAuthentication, used.spi, (covered) =>
+      computeAuthenticator(used, covered),
+    );
+    return writer.finish();
+  }
+
+  passTime(ms: number, step = 50): void {
+    for (let passed = 0; passed < ms; passed += step) {
+      this.monotonicMs += step;
+      this.wallMs += step;
+      for (const id of this.#ids) this.input(id, { type: "tick" });
+    }
+  }
+
+  /** SIGKILL: what is not on disk is gone. */
+  kill(id: string): void {
+    const node = this.#node(id);
+    node.running = false;
+    node.written = [];
+    this.#disconnect(id);
+  }
+
+  /** Empties a disk. */
+  wipe(id: string): void {
+    this.#node(id).disk.clear();
+  }
+
+  restart(id: string): void {
+    const node = this.#node(id);
+    node.bootCount++;
+    node.running = true;
+    node.diskWorks = true;
+    node.agent = this.#makeAgent(id, node);
+    const rows = (table: string) =>
+      [...node.disk].filter(([name]) => name.startsWith(`${table} `)).map(([, row]) => row);
+    for (const row of rows("location")) node.agent.restoreLocation(decodeLocationRow(row));
+    for (const row of rows("binding")) node.agent.restoreBinding(decodeBindingRow(row));
+    this.#connect(id);
+    this.input(id, { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
+    this.passTime(500);
+  }
+
+  /** What was held arrives, and nothing is held any more. */
+  release(): void {
+    this.holds = () => false;
+    this.#inFlight.push(...this.#held.splice(0));
+    this.#deliver();
+  }
+
+  /** Breaks, or mends, everything between two members: frames and stream. */
+  separate(one: string, other: string): void {
+    const before = this.loses;
+    this.loses = (from, to) => before(from, to) || (from === one && to === other) || (from === other && to === one);
+    this.#separated.add(`${one} ${other}`).add(`${other} ${one}`);
+    if (this.#streams.delete(`${one} ${other}`)) {
+      this.#streams.delete(`${other} ${one}`);
+      this.input(one, { type: "stream-closed", peer: other });
+      this.input(other, { type: "stream-closed", peer: one });
+    }
+  }
+
+  /** Breaks the stream between two members, and nothing else. */
+  breakStream(one: string, other: string): void {
+    this.#streams.delete(`${one} ${other}`);
+    this.#streams.delete(`${other} ${one}`);
+    this.input(one, { type: "stream-closed", peer: other });
+    this.input(other, { type: "stream-closed", peer: one });
+  }
+
+  heal(): void {
+    this.loses = () => false;
+    this.#separated.clear();
+    for (const id of this.#ids) if (this.#node(id).running) this.#connect(id);
+    this.passTime(1000);
+  }
+
+  /** The disk takes what was appended so far. */
+  commit(id: string): void {
+    const node = this.#node(id);
+    const written = node.written.splice(0);
+    for (const { table, key: name, row } of written) {
+      if (row === null) node.disk.delete(`${table} ${name}`);
+      else node.disk.set(`${table} ${name}`, row);
+    }
+    const last = written.at(-1);
+    if (last !== undefined) this.input(id, { type: "durable", position: last.position });
+  }
+
+  /** The disk refuses what was appended and not committed, and everything after it. */
+  breakDisk(id: string): void {
+    const node = this.#node(id);
+    node.diskWorks = false;
+    const lost = node.written.splice(0);
+    this.input(id, {
+      type: "store-failed",
+      firstPosition: lost[0]?.position ?? Number.POSITIVE_INFINITY,
+      reason: "disk full",
+    });
+  }
+
+  mendDisk(id: string): void {
+    this.#node(id).diskWorks = true;
+    this.input(id, { type: "store-recovered" });
+  }
+
+  diskRows(id: string): ReadonlyMap<string, string> {
+    return this.#node(id).disk;
+  }
+
+  /** A home address whose ranking of members begins with these. */
+  homeAddressRanked(...ranking: string[]): string {
+    const [first] = this.homeAddressesRanked(1, ...ranking);
+    return first ?? "";
+  }
+
+  homeAddressesRanked(count: number, ...ranking: string[]): string[] {
+    return this.#ranked(
+      count,
+      ranking,
+      (number) => `10.70.${number >> 8}.${number & 255}`,
+      (homeAddress) => `ip:${homeAddress}`,
+    );
+  }
+
+  naiRanked(...ranking: string[]): string {
+    const [first] = this.#ranked(
+      1,
+      ranking,
+      (number) => `user${number}@example.com`,
+      (nai) => `nai:${nai}`,
+    );
+    return first ?? "";
+  }
+
+  #ranked(
+    count: number,
+    ranking: readonly string[],
+    make: (number: number) => string,
+    keyOf: (name: string) => MobileKey,
+  ): string[] {
+    const placement = new Placement(derivePlacementKey(secret, "test"), membersOf(this.#ids));
+    const names: string[] = [];
+    for (let number = 1; number < 10_000 && names.length < count; number++) {
+      const found = placement.rank(keyOf(make(number)));
+      if (ranking.every((id, index) => found[index] === id)) names.push(make(number));
+    }
+    if (names.length < count) throw new Error(`not enough mobiles are ranked ${ranking}`);
+    return names;
+  }
+
+  #makeNode(id: string): Node {
+    const node: Omit<Node, "agent"> = {
+      members: [...this.#ids],
+      bootCount: 1,
+      disk: new Map(),
+      written: [],
+      running: true,
+      diskWorks: true,
+      counts: new Map(),
+    };
+    const made = Object.assign(node, { agent: this.#makeAgent(id, node) });
+    this.#nodes.set(id, made);
+    return made;
+  }
+
+  #now(id: string): Now {
+    return { wallMs: this.wallMs + (this.clockOffsetsMs.get(id) ?? 0), monotonicMs: this.monotonicMs };
+  }
+
+  #areMembers(one: string, other: string): boolean {
+    return this.#node(one).members.includes(other) && this.#node(other).members.includes(one);
+  }
+
+  #node(id: string): Node {
+    const node = this.#nodes.get(id);
+    if (node === undefined) throw new Error(`no node ${id}`);
+    return node;
+  }
+
+  #perform(id: string, outputs: readonly Output[]): void {
+    const node = this.#node(id);
+    for (const output of outputs) {
+      switch (output.type) {
+        case "reply": {
+          const decoded = decodeRegistrationReply(output.payload);
+          if (!decoded.ok) throw new Error(`${id} sent a reply that can't be decoded: ${decoded.fault.reason}`);
+          const { destination, source, payload } = output;
+          this.replies.push({ from: id, destination, source, bytes: payload, reply: decoded.message });
+          break;
+        }
+        case "frame":
+          if (!this.loses(id, output.to)) {
+            const source: Endpoint = { address: UNSPECIFIED, port: 4340 };
+            this.#inFlight.push({ to: output.to, input: { type: "frame", payload: output.payload, source } });
+          }
+          break;
+        case "stream":
+          (this.holds(output.message) ? this.#held : this.#inFlight).push({
+            to: output.to,
+            input: { type: "stream", peer: id, message: output.message },
+            stream: `${id} ${output.to}`,
+          });
+          break;
+        case "end-stream":
+          this.#close(id, output.to);
+          break;
+        case "append":
+          if (!node.diskWorks) throw new Error("appended while the disk is broken");
+          node.written.push(...output.changes);
+          break;
+      }
+    }
+    if (this.commitAtOnce && node.diskWorks && node.written.length > 0) this.commit(id);
+  }
+
+  #deliver(): void {
+    for (let next = this.#inFlight.shift(); next !== undefined; next = this.#inFlight.shift()) {
+      const { to, input, stream } = next;
+      const node = this.#node(to);
+      if (!node.running || (stream !== undefined && !this.#streams.has(stream))) continue;
+      this.#perform(to, node.agent.handle(input, this.#now(to)));
+    }
+  }
+
+  /** Streams to everybody who runs. */
+  #connect(id: string): void {
+    for (const peer of this.#ids) {
+      if (peer === id || !this.#node(peer).running || !this.#areMembers(id, peer)) continue;
+      if (this.#streams.has(`${id} ${peer}`) || this.#separated.has(`${id} ${peer}`)) continue;
+      this.#streams.add(`${id} ${peer}`).add(`${peer} ${id}`);
+      this.#perform(id, this.#node(id).agent.handle({ type: "stream-opened", peer }, this.#now(id)));
+      this.#perform(peer, this.#node(peer).agent.handle({ type: "stream-opened", peer: id }, this.#now(peer)));
+      this.#deliver();
+    }
+  }
+
+  #disconnect(id: string): void {
+    for (const peer of this.#ids) this.#close(id, peer);
+  }
+
+  #close(one: string, other: string): void {
+    if (!this.#streams.delete(`${one} ${other}`)) return;
+    this.#streams.delete(`${other} ${one}`);
+    this.input(one, { type: "stream-closed", peer: other });
+    this.input(other, { type: "stream-closed", peer: one });
+  }
+
+  #makeAgent(id: string, { members, bootCount, counts }: Omit<Node, "agent">): HomeAgent {
+    const add = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
+    const observer: Observer = {
+      count: add,
+      countBy: (name, label) => add(`${name} ${label}`),
+      event: (event, fields) => {
+        add(`event ${event}`);
+        this.events.push({ on: id, event, ...fields });
+      },
+    };
+    return new HomeAgent(this.#settings(id, members, bootCount), observer);
+  }
+
+  #settings(id: string, ids: readonly string[], bootCount: number): HomeAgentSettings {
+    const others = ids.filter((other) => other !== id);
+    return {
+      cluster: "test",
+      secret,
+      self: id,
+      members: membersOf(ids),
+      bootCount,
+      virtualEndpoint,
+      heartbeatIntervalMs: 200,
+      peerTimeoutMs: 800,
+      maximumClockSkewMs: 30_000,
+      relayTimeoutMs: 2000,
+      hopLimit: 3,
+      maximumPending: this.#options.maximumPending ?? 100,
+      loadFactor: 1.25,
+      replication: {
+        copies: this.#options.copies ?? 2,
+        acknowledgements: Math.min(this.#options.copies ?? 1, 1),
+        degradedLifetimeSeconds: 300,
+        digestIntervalMs: 10_000,
+        designated: new Map(),
+      },
+      policy: {
+        virtualAddress: virtualEndpoint.address,
+        homeNetworks: [{ address: ipv4("10.64.0.0"), length: 12 }],
+        maximumLifetimeSeconds: 1800,
+        maximumSimultaneousBindings: 4,
+        minimalEncapsulation: true,
+        greEncapsulation: true,
+        reverseTunneling: "allowed",
+        prohibitedCareOfNetworks: [],
+        authenticationFailureRepliesPerSecond: 10,
+        pool: [sliceOf(id)],
+        otherPools: others.map(sliceOf),
+        poolStickinessMs: 3_600_000,
+      },
+      associations: new AssociationTable([association, roaming], []),
+    };
+  }
+}
+
+export interface MobileOptions {
+  readonly homeAddress?: string;
+  readonly nai?: string;
+  readonly careOfAddress?: string;
+  readonly lifetime?: number;
+  readonly identification?: bigint;
+  readonly source?: Endpoint;
+}

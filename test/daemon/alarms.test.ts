@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import type { AdvertiserStatus } from "../../src/adapters/advertiser/advertiser.ts";
+import { UNKNOWN_VIEW } from "../../src/adapters/advertiser/routing-view.ts";
+import type { PeerStatus } from "../../src/core/members/membership.ts";
+import { type AlarmSources, Alarms } from "../../src/daemon/alarms.ts";
+
+const advertiser: AdvertiserStatus = {
+  type: "exabgp",
+  speaker: "running",
+  restarts: 0,
+  desired: [],
+  applied: [],
+  neighbors: [{ address: "10.1.0.1", state: "up", sinceMs: 0 }],
+  view: UNKNOWN_VIEW,
+};
+
+const peer: PeerStatus = {
+  id: "ha2",
+  state: "alive",
+  health: "ready",
+  announced: true,
+  unfitCount: 0,
+  heardUnfitCount: 0,
+  differsSinceMs: Number.POSITIVE_INFINITY,
+  hasOtherMembers: false,
+  load: { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 },
+  bootCount: 1,
+  heardBootCount: 1,
+  clockSkewMs: 3,
+  lastHeardMs: 0,
+  takesLinkRelay: false,
+  silent: [],
+};
+
+const quiet: AlarmSources = {
+  peers: [peer],
+  advertiser,
+  bfdNeighbors: [{ address: "10.1.0.1", state: "up", sinceMs: 0, transmitIntervalMs: 300 }],
+  checks: [{ name: "free-disk", state: "pass", sinceMs: 0, reason: "2.0 GiB are free", isAwaited: false }],
+  isLastAnnouncer: false,
+  storeFailure: undefined,
+  registrationSocketFailure: undefined,
+  configurationProblem: undefined,
+  missingStreams: new Map(),
+  maximumClockSkewMs: 30_000,
+  twins: [],
+};
+
+describe("alarms", () => {
+  it("are silent while all is well", () => {
+    expect(new Alarms().update(quiet, 1)).toEqual([]);
+  });
+
+  it.each<[string, Partial<AlarmSources>]>([
+    ["last-announcer", { isLastAnnouncer: true }],
+    ["check disk", { checks: [{ name: "disk", state: "fail", sinceMs: 0, reason: "full", isAwaited: false }] }],
+    ["check clock", { checks: [{ name: "clock", state: "degraded", sinceMs: 0, reason: "off", isAwaited: false }] }],
+    ["store", { storeFailure: "disk full" }],
+    ["registrations", { registrationSocketFailure: "EADDRINUSE" }],
+    ["configuration", { configurationProblem: "only a restart can change cluster" }],
+    ["member ha2", { peers: [{ ...peer, state: "dead" }] }],
+    ["member ha2", { peers: [{ ...peer, state: "one-way" }] }],
+    ["clock ha2", { peers: [{ ...peer, clockSkewMs: -1500 }] }],
+    ["clock ha2", { peers: [{ ...peer, state: "skewed", clockSkewMs: 31_000 }] }],
+    ["members ha2", { peers: [{ ...peer, hasOtherMembers: true }] }],
+    ["stream ha2", { missingStreams: new Map([["ha2", "TCP port 4340 of 10.1.0.12 refuses connections"]]) }],
+    ["twins ha2", { twins: [{ member: "ha2", believed: "10.1.0.12:4340", refused: "10.1.0.22:4340" }] }],
+    ["speaker", { advertiser: { ...advertiser, speaker: "failed", lastError: "exit 1" } }],
+    [
+      "neighbor 10.1.0.1",
+      { advertiser: { ...advertiser, neighbors: [{ address: "10.1.0.1", state: "down", sinceMs: 0 }] } },
+    ],
+    ["bfd 10.1.0.1", { bfdNeighbors: [{ address: "10.1.0.1", state: "init", sinceMs: 0, transmitIntervalMs: 300 }] }],
+  ])("%s rings for %j", (id, change) => {
+    expect(new Alarms().update({ ...quiet, ...change }, 1).map((alarm) => alarm.id)).toEqual([id]);
+  });
+
+  it("keep the time they began while they last, and begin anew after a pause", () => {
+    const alarms = new Alarms();
+    const failing = { ...quiet, storeFailure: "EIO" };
+    alarms.update(failing, 1000);
+    expect(alarms.update(failing, 2000)[0]?.sinceMs).toBe(1000);
+    expect(alarms.update(quiet, 3000)).toEqual([]);
+    expect(alarms.update(failing, 4000)[0]?.sinceMs).toBe(4000);
+  });
+});
