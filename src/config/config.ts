@@ -6,9 +6,9 @@
 import type { ExecSettings } from "../adapters/checks/exec-check.ts";
 import type { SelfCheckSettings } from "../adapters/checks/self-checks.ts";
 import type { ForeignAgentAssociation, MobileAssociation } from "../core/auth/association.ts";
-import type { MemberId } from "../core/bindings/binding.ts";
 import type { LadderSettings } from "../core/health/ladder.ts";
 import type { Hysteresis } from "../core/health/settled-check.ts";
+import type { MemberId } from "../core/names.ts";
 import type { RegistrationPolicy } from "../core/registration/policy.ts";
 import type { ReplicationSettings } from "../core/replication/replication.ts";
 import type { Endpoint, Ipv4Address, Ipv4Prefix, Ipv4Range } from "../core/wire/ipv4.ts";

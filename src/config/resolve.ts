@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import type { MemberId } from "../core/bindings/binding.ts";
+import type { MemberId } from "../core/names.ts";
 import { INFINITE_LIFETIME } from "../core/wire/registration-message.ts";
 import { type Checked, resolvePath } from "./check.ts";
 import type { AdvertiserConfig, BgpConfig, Config, Member, RelayAddressing } from "./config.ts";

@@ -1,5 +1,6 @@
-import type { Advertisement, Preference } from "../adapters/advertiser/advertiser.ts";
+import type { Advertisement } from "../adapters/advertiser/advertiser.ts";
 import type { Config, RungAttributes } from "../config/config.ts";
+import type { Preference } from "../core/health/ladder.ts";
 
 const NO_ATTRIBUTES: RungAttributes = { communities: [], med: undefined, asPathPrepend: 0 };
 

@@ -1,8 +1,9 @@
 /** Bindings as operators see them: owned ones, those that this HA is the ingress of, and temporary ones. */
 import type { BindingView } from "../adapters/api/schema.ts";
-import type { Binding, CareOfBinding, MemberId } from "../core/bindings/binding.ts";
+import type { Binding, CareOfBinding } from "../core/bindings/binding.ts";
 import type { Location } from "../core/bindings/location.ts";
 import type { TemporaryBinding } from "../core/bindings/temporary-bindings.ts";
+import type { MemberId } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import { formatIdentification } from "../core/wire/identification.ts";
 import { formatEndpoint, formatIpv4, type Ipv4Address } from "../core/wire/ipv4.ts";

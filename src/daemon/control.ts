@@ -20,13 +20,12 @@ import type {
 import type { BfdNeighborStatus } from "../adapters/bfd/speaker.ts";
 import type { LinkPath } from "../adapters/net/mac-relay.ts";
 import type { Store } from "../adapters/store/store.ts";
-import type { MobileIdentity } from "../core/auth/association-table.ts";
-import type { MemberId } from "../core/bindings/binding.ts";
 import type { Rung } from "../core/health/ladder.ts";
 import type { CheckStatus } from "../core/health/settled-check.ts";
 import type { HomeAgent } from "../core/home-agent/home-agent.ts";
 import type { Output } from "../core/home-agent/io.ts";
 import type { PeerStatus } from "../core/members/membership.ts";
+import type { MemberId, MobileIdentity } from "../core/names.ts";
 import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";

@@ -5,10 +5,11 @@
 import type { LinkRelay } from "../adapters/net/mac-relay.ts";
 import type { StreamChannels } from "../adapters/net/stream-channel.ts";
 import type { UdpSocket } from "../adapters/net/udp-socket.ts";
-import type { LoggedChange } from "../adapters/store/store.ts";
-import type { MemberId } from "../core/bindings/binding.ts";
+import type { LoggedChange } from "../core/bindings/row-change.ts";
 import type { HomeAgent, Reconfiguration } from "../core/home-agent/home-agent.ts";
-import type { Input, Now, Output } from "../core/home-agent/io.ts";
+import type { Input, Output } from "../core/home-agent/io.ts";
+import type { MemberId } from "../core/names.ts";
+import type { Now } from "../core/now.ts";
 import type { Endpoint } from "../core/wire/ipv4.ts";
 
 /** setTimeout's limit; longer waits are cut in pieces. */

@@ -2,8 +2,8 @@ import { LinkRelay, openLinks } from "../adapters/net/mac-relay.ts";
 import type { Counters } from "../adapters/telemetry/counters.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Config, Member } from "../config/config.ts";
-import type { MemberId } from "../core/bindings/binding.ts";
 import type { HomeAgent } from "../core/home-agent/home-agent.ts";
+import type { MemberId } from "../core/names.ts";
 
 /** `undefined` where the configuration has nobody relayed to by MAC address. */
 export async function makeLinkRelay(

@@ -1,6 +1,6 @@
 import type { Counters } from "../adapters/telemetry/counters.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
-import type { Observer } from "../core/home-agent/io.ts";
+import type { Observer } from "../core/observer.ts";
 import type { TakeoverHistory } from "./takeover-history.ts";
 
 /** What the core reports goes into counters and log; takeovers are remembered, too. */

@@ -1,6 +1,7 @@
 /** What a cluster of this size does with its load, and how fast it takes over: measured in two runs, in simulated time. */
-import type { MobileKey } from "../core/bindings/binding.ts";
+
 import { isTombstone } from "../core/bindings/mobility-bindings.ts";
+import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import type { Attempt, Mobile } from "./mobiles.ts";
 import { Mobiles } from "./mobiles.ts";

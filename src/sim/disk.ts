@@ -2,7 +2,7 @@
  * A member's disk. What has been committed survives; what has not is lost with the power, but for a commit that is under way:
  * it is there as a whole or not at all, as SQLite sees to (a torn one is not). Nobody knows which of the two.
  */
-import type { LoggedChange } from "../adapters/store/store.ts";
+import type { LoggedChange } from "../core/bindings/row-change.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";
 

@@ -2,9 +2,10 @@
  * What must hold at every moment, faults or not; looked at every 100 ms of simulated time and at every reply and event. What
  * can hold only once faults are over is in invariants.ts.
  */
-import type { Binding, MobileKey } from "../core/bindings/binding.ts";
+import type { Binding } from "../core/bindings/binding.ts";
 import { signedTime } from "../core/bindings/merge.ts";
 import { isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
+import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { type Attempt, deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";

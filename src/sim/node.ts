@@ -1,12 +1,14 @@
 /** One simulated member: the unchanged core, with a clock, a disk and a state of its own. */
 
-import type { MobileKey } from "../core/bindings/binding.ts";
 import { decodeBindingRow } from "../core/bindings/binding-row.ts";
 import { decodeLocationRow } from "../core/bindings/location-row.ts";
 import { Ladder } from "../core/health/ladder.ts";
 import { assess } from "../core/health/readiness.ts";
 import { HomeAgent, type HomeAgentSettings } from "../core/home-agent/home-agent.ts";
-import type { Input, Now, Observer, Output } from "../core/home-agent/io.ts";
+import type { Input, Output } from "../core/home-agent/io.ts";
+import type { MobileKey } from "../core/names.ts";
+import type { Now } from "../core/now.ts";
+import type { Observer } from "../core/observer.ts";
 import { SimulatedDisk } from "./disk.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";

@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openSqliteStore } from "../../src/adapters/store/sqlite-store.ts";
-import type { LoggedChange, Store } from "../../src/adapters/store/store.ts";
+import type { Store } from "../../src/adapters/store/store.ts";
+import type { LoggedChange } from "../../src/core/bindings/row-change.ts";
 
 const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), "anyhome-bench-"));
 const rows = Number(process.argv[3] ?? 1_000_000);

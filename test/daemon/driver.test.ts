@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { HomeAgent } from "../../src/core/home-agent/home-agent.ts";
-import type { Input, Now } from "../../src/core/home-agent/io.ts";
+import type { Input } from "../../src/core/home-agent/io.ts";
+import type { Now } from "../../src/core/now.ts";
 import { Driver } from "../../src/daemon/driver.ts";
 
 const frame: Input = { type: "frame", payload: new Uint8Array(), source: { address: 0 as never, port: 1 } };

@@ -1,10 +1,8 @@
 /** The declarative interface to routing: "this is the set of prefixes with these attributes; make it so". */
+import type { Preference } from "../../core/health/ladder.ts";
 import type { Ipv4Prefix } from "../../core/wire/ipv4.ts";
 import type { Announcer } from "./announcers.ts";
 import type { RoutingView } from "./routing-view.ts";
-
-/** How much routers shall like a route: others with a higher preference are taken instead. */
-export type Preference = "normal" | "low" | "lowest";
 
 export interface Advertisement {
   readonly prefix: Ipv4Prefix;

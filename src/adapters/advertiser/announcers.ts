@@ -1,5 +1,5 @@
 /** How members are told apart in what routers say: each announcement carries a mark of its own. */
-import type { MemberId } from "../../core/bindings/binding.ts";
+import type { MemberId } from "../../core/names.ts";
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
 import type { PathAttributes } from "./routing-view.ts";
 

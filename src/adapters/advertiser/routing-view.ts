@@ -1,5 +1,5 @@
 /** Who announces the cluster's prefixes, as the routers tell (mission M9). docs/advertiser.md says what it is good for. */
-import type { MemberId } from "../../core/bindings/binding.ts";
+import type { MemberId } from "../../core/names.ts";
 import { formatPrefix, type Ipv4Prefix } from "../../core/wire/ipv4.ts";
 
 /** What BGP says of a path besides where it leads. */

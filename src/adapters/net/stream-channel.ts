@@ -14,7 +14,7 @@
  */
 import type { TLSSocket } from "node:tls";
 import { deriveStreamKey } from "../../core/auth/cluster-key.ts";
-import type { MemberId } from "../../core/bindings/binding.ts";
+import type { MemberId } from "../../core/names.ts";
 import { Explanations } from "../../core/protocol/refusals.ts";
 import { decodeStreamMessage, encodeStreamMessage, StreamMessageError } from "../../core/protocol/stream-codec.ts";
 import { decodeHello, encodeHello, type Hello } from "../../core/protocol/stream-hello.ts";

@@ -1,6 +1,6 @@
 /** TLS 1.3 with a pre-shared key and nothing else: no certificates, no older versions. */
 import type { SecureContextOptions } from "node:tls";
-import type { MemberId } from "../../core/bindings/binding.ts";
+import type { MemberId } from "../../core/names.ts";
 
 /** OpenSSL takes keys from a callback for SHA-256 only, and this is the cipher suite with it. */
 export const SECURITY = {

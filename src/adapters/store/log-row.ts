@@ -1,5 +1,5 @@
+import { STORE_TABLES } from "../../core/bindings/row-change.ts";
 import { rowChecksum } from "./database.ts";
-import { STORE_TABLES } from "./store.ts";
 import { StoreCorruptError } from "./store-error.ts";
 
 /** A change as it stands in the log. */

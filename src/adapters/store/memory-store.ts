@@ -1,16 +1,8 @@
 /** A store in memory, whose disk obeys the test or the simulator that holds it: nothing becomes durable by itself. */
+
+import { type LoggedChange, STORE_TABLES, type StoreChange, type StoreTable } from "../../core/bindings/row-change.ts";
 import { Positions } from "./positions.ts";
-import {
-  type LoggedChange,
-  STORE_QUEUE_LIMIT,
-  STORE_TABLES,
-  type Store,
-  type StoreChange,
-  type StoredRow,
-  type StoreListener,
-  type StoreStatistics,
-  type StoreTable,
-} from "./store.ts";
+import { STORE_QUEUE_LIMIT, type Store, type StoredRow, type StoreListener, type StoreStatistics } from "./store.ts";
 
 /** What outlives a process: open it again and again. */
 export class MemoryDisk {

@@ -1,4 +1,4 @@
-import type { LoggedChange } from "./store.ts";
+import type { LoggedChange } from "../../core/bindings/row-change.ts";
 
 /** Holds the writer of a store to its promise: positions without gaps, except after a failure. */
 export class Positions {

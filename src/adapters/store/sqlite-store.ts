@@ -6,6 +6,8 @@
  * listener hears `failed`; `recover` starts new workers, which first write for a test.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import type { LoggedChange } from "../../core/bindings/row-change.ts";
+import { STORE_TABLES } from "../../core/bindings/row-change.ts";
 import { checkData } from "./check-data.ts";
 import {
   type FileIdentity,
@@ -25,8 +27,8 @@ import {
   storePaths,
 } from "./directory.ts";
 import { Positions } from "./positions.ts";
-import type { LoggedChange, Store, StoredRow, StoreListener, StoreStatistics } from "./store.ts";
-import { STORE_QUEUE_LIMIT, STORE_TABLES } from "./store.ts";
+import type { Store, StoredRow, StoreListener, StoreStatistics } from "./store.ts";
+import { STORE_QUEUE_LIMIT } from "./store.ts";
 import { StoreCorruptError } from "./store-error.ts";
 import { StoreWorkers } from "./workers.ts";
 

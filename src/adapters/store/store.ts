@@ -1,21 +1,5 @@
 /** The durable side of a home agent: a log of row changes that is on disk before anything is acknowledged, and the tables it folds into. */
-
-/** The tables of the store: `binding` rows are whole bindings, `location` rows say where a mobile owned elsewhere is found. */
-export const STORE_TABLES = ["binding", "location"] as const;
-export type StoreTable = (typeof STORE_TABLES)[number];
-
-/** One row change. Rows are JSON documents; the store does not look inside them. */
-export interface StoreChange {
-  readonly table: StoreTable;
-  readonly key: string;
-  /** `null` deletes. */
-  readonly row: string | null;
-}
-
-/** A change with its place in the log: 1, 2, 3 ... without gaps over the lifetime of the process. */
-export interface LoggedChange extends StoreChange {
-  readonly position: number;
-}
+import type { LoggedChange, StoreTable } from "../../core/bindings/row-change.ts";
 
 export interface StoredRow {
   readonly table: StoreTable;

@@ -1,4 +1,6 @@
 /** The tables that the log folds into. Runs in the fold worker, which is their only writer; it reads the log through a connection of its own. */
+
+import { STORE_TABLES } from "../../core/bindings/row-change.ts";
 import {
   assertInPlace,
   emptyWal,
@@ -10,7 +12,6 @@ import {
 } from "./database.ts";
 import { type LogRow, refuseAlteredChange } from "./log-row.ts";
 import { migrate, TABLES_MIGRATIONS } from "./schema.ts";
-import { STORE_TABLES } from "./store.ts";
 import { StoreCorruptError } from "./store-error.ts";
 
 /** Changes read from the log and folded in one transaction. */

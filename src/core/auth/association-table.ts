@@ -1,13 +1,8 @@
+import type { MobileIdentity } from "../names.ts";
 import { directedBroadcast, formatIpv4, type Ipv4Address, type Ipv4Range, UNSPECIFIED } from "../wire/ipv4.ts";
 import { canonicalNai, realmOf } from "../wire/nai.ts";
 import type { ForeignAgentAssociation, MobileAssociation, SecurityAssociation } from "./association.ts";
 import { type RangeEntry, RangeIndex } from "./range-index.ts";
-
-/** By what a mobile names itself in a request: 0.0.0.0 is no home address. */
-export interface MobileIdentity {
-  readonly homeAddress: Ipv4Address;
-  readonly nai: string | undefined;
-}
 
 type AssociationList = "mobiles" | "foreign-agents";
 

@@ -2,9 +2,11 @@
  * A binding as a row of the store: JSON with stable field names, readable by people and by `jq`. Addresses are dotted,
  * 64-bit numbers hexadecimal, `Infinity` is null. Made for reading a million of them at start: checked by hand, field by field.
  */
+
+import type { MobileKey } from "../names.ts";
 import { formatIdentification } from "../wire/identification.ts";
 import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, parseIpv4 } from "../wire/ipv4.ts";
-import type { Binding, CareOfBinding, MobileKey, Ownership, Registration } from "./binding.ts";
+import type { Binding, CareOfBinding, Ownership, Registration } from "./binding.ts";
 
 /** The row is not one that `encodeBindingRow` made. */
 export class BindingRowError extends Error {

@@ -2,15 +2,15 @@
  * All bindings that this member holds, as their owner or as a backup: in memory, with every change in the journal.
  */
 
-import type { StoreChange } from "../../adapters/store/store.ts";
-import type { MobileIdentity } from "../auth/association-table.ts";
+import type { MemberId, MobileIdentity, MobileKey } from "../names.ts";
 import type { Ipv4Address } from "../wire/ipv4.ts";
-import type { Binding, MemberId, MobileKey } from "./binding.ts";
+import type { Binding } from "./binding.ts";
 import { encodeBindingRow } from "./binding-row.ts";
 import { ExpiryWheel } from "./expiry-wheel.ts";
 import type { Journal } from "./journal.ts";
 import { MobileTable } from "./mobile-table.ts";
 import { isTombstone, nextChangeMs } from "./mobility-bindings.ts";
+import type { StoreChange } from "./row-change.ts";
 
 /** Told of every change of a row, whatever its cause. */
 export type RowListener = (before: Binding | undefined, after: Binding | undefined) => void;

@@ -5,13 +5,8 @@
  * version wins": what the mobile signed (`registration`) and who anchors it (`ownership`).
  */
 import type { ReplayProtection } from "../auth/association.ts";
+import type { MemberId, MobileKey } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
-
-/** Name of a cluster member, as in the configuration. */
-export type MemberId = string;
-
-/** The primary key of a binding: `nai:USER@REALM` where the mobile presented an NAI when it was first seen, else `ip:HOME-ADDRESS`. */
-export type MobileKey = `nai:${string}` | `ip:${string}`;
 
 export interface Binding {
   readonly mobile: MobileKey;

@@ -1,15 +1,14 @@
-import type { LoggedChange, StoreChange } from "../../adapters/store/store.ts";
-import type { Emit } from "../home-agent/io.ts";
+import type { LoggedChange, StoreChange } from "./row-change.ts";
 
 /** Hands row changes to the store under consecutive positions, and knows which of them are on disk. */
 export class Journal {
-  readonly #emit: Emit;
+  readonly #write: (changes: readonly LoggedChange[]) => void;
   #position = 0;
   #durable = 0;
   #writable = true;
 
-  constructor(emit: Emit) {
-    this.#emit = emit;
+  constructor(write: (changes: readonly LoggedChange[]) => void) {
+    this.#write = write;
   }
 
   /** False from a store failure to its recovery. */
@@ -30,7 +29,7 @@ export class Journal {
   append(...changes: StoreChange[]): number {
     if (!this.#writable || changes.length === 0) return this.#position;
     const logged: LoggedChange[] = changes.map((change) => ({ ...change, position: ++this.#position }));
-    this.#emit({ type: "append", changes: logged });
+    this.#write(logged);
     return this.#position;
   }
 

@@ -1,8 +1,8 @@
 /** The row of a location in the store. */
 import { z } from "zod";
+import type { MobileKey } from "../names.ts";
 import { formatIdentification } from "../wire/identification.ts";
 import { formatIpv4, type Ipv4Address, parseIpv4 } from "../wire/ipv4.ts";
-import type { MobileKey } from "./binding.ts";
 import type { Location } from "./location.ts";
 
 const address = z.string().transform((text, context): Ipv4Address => {

@@ -1,7 +1,6 @@
 /** Where mobiles are that other members own: what this ingress HA learned from replies, and what owners told it. */
 
-import type { MobileIdentity } from "../auth/association-table.ts";
-import type { MobileKey } from "./binding.ts";
+import type { MobileIdentity, MobileKey } from "../names.ts";
 import { ExpiryWheel } from "./expiry-wheel.ts";
 import type { Journal } from "./journal.ts";
 import { isNewerOwnership, type Location } from "./location.ts";

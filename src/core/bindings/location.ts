@@ -1,7 +1,7 @@
 /** Where a mobile is that another member owns; on its ingress HA, this is the permanent binding of mission M5. */
 
+import type { MemberId, MobileKey } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
-import type { MemberId, MobileKey } from "./binding.ts";
 
 export interface Location {
   readonly mobile: MobileKey;

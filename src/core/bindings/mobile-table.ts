@@ -1,7 +1,6 @@
-import type { MobileIdentity } from "../auth/association-table.ts";
+import type { MobileIdentity, MobileKey } from "../names.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
 import { type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
-import type { MobileKey } from "./binding.ts";
 
 interface Row extends MobileIdentity {
   readonly mobile: MobileKey;

@@ -1,6 +1,5 @@
-import type { MobileIdentity } from "../auth/association-table.ts";
+import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
-import type { MemberId } from "./binding.ts";
 
 /** What the ingress HA notes of a request that it relays: mission M3. It lives until the reply or the relay timeout. */
 export interface TemporaryBinding extends MobileIdentity {

@@ -12,10 +12,12 @@
  * Down goes at once (checks have counted before, settled-check.ts), up only after the better has lasted for a while. An
  * unfit member leaves routing in two steps: it guards first, and is down only once another member is known to be announced.
  */
-import type { Preference } from "../../adapters/advertiser/advertiser.ts";
 import { type HealthState, isFit } from "../protocol/datagrams.ts";
 import { type DampingSettings, FlapDamping } from "./flap-damping.ts";
 import { LEVELS, type Level, type Standing } from "./readiness.ts";
+
+/** How much routers shall like a route: others with a higher preference are taken instead. */
+export type Preference = "normal" | "low" | "lowest";
 
 export interface LadderSettings {
   /** How long a member must have been fit before it is announced for the first time. */

@@ -16,9 +16,9 @@
  *
  * The daemon, the tests and the simulator drive the same object.
  */
-import type { AssociationTable, MobileIdentity } from "../auth/association-table.ts";
+import type { AssociationTable } from "../auth/association-table.ts";
 import { deriveNonceKey, derivePlacementKey } from "../auth/cluster-key.ts";
-import type { Binding, MemberId } from "../bindings/binding.ts";
+import type { Binding } from "../bindings/binding.ts";
 import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
@@ -28,6 +28,9 @@ import { Heartbeats } from "../members/heartbeats.ts";
 import { LoadMeter } from "../members/load-meter.ts";
 import { Membership, type PeerStatus } from "../members/membership.ts";
 import { Placement, type PlacementMember } from "../members/placement.ts";
+import type { MemberId, MobileIdentity } from "../names.ts";
+import type { Now } from "../now.ts";
+import type { Observer } from "../observer.ts";
 import type { HealthState, Load, Message, RelayReply } from "../protocol/datagrams.ts";
 import { FrameCodec } from "../protocol/frame.ts";
 import { Explanations } from "../protocol/refusals.ts";
@@ -38,7 +41,7 @@ import type { LinkState } from "../replication/peer-progress.ts";
 import { Replication, type ReplicationSettings, type TemporaryCopySettings } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import { Ingress } from "./ingress.ts";
-import type { Emit, Input, Now, Observer, Output } from "./io.ts";
+import type { Emit, Input, Output } from "./io.ts";
 import { type Answer, Owner, type SafetySettings, type ServedRequest } from "./owner.ts";
 import { OwnerFinder } from "./routes.ts";
 
@@ -126,7 +129,7 @@ export class HomeAgent {
     const send = (to: MemberId, message: Message) => this.#send(to, message);
     this.#settings = settings;
     this.#observer = observer;
-    this.#journal = new Journal(emit);
+    this.#journal = new Journal((changes) => emit({ type: "append", changes }));
     this.#table = new BindingTable(this.#journal);
     this.#frames = new FrameCodec({ cluster, secret, self, peers, bootCount });
     this.#placement = new Placement(derivePlacementKey(secret, cluster), members);

@@ -2,11 +2,14 @@
  * The ingress's part: notes a temporary binding, relays the request to the owner, and turns the temporary binding into a
  * permanent one when the reply comes back (mission M1-M6).
  */
-import type { MemberId } from "../bindings/binding.ts";
+
 import { type IngressBinding, isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import { type TemporaryBinding, TemporaryBindings } from "../bindings/temporary-bindings.ts";
 import type { Membership } from "../members/membership.ts";
+import type { MemberId } from "../names.ts";
+import type { Now } from "../now.ts";
+import type { Observer } from "../observer.ts";
 import type { Message, RelayReply, RelayRequest } from "../protocol/datagrams.ts";
 import type { TemporaryCopy } from "../protocol/stream-messages.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
@@ -20,7 +23,7 @@ import {
   type RegistrationReply,
 } from "../wire/registration-message.ts";
 import { isAccepted } from "../wire/reply-code.ts";
-import type { Emit, Now, Observer } from "./io.ts";
+import type { Emit } from "./io.ts";
 import type { Owner, ServedRequest } from "./owner.ts";
 import type { Orphan, OwnerFinder, Route } from "./routes.ts";
 

@@ -1,18 +1,10 @@
 /** What goes into and what comes out of the sans-IO core (core/home-agent/home-agent.ts). */
 
-import type { LoggedChange } from "../../adapters/store/store.ts";
-import type { MemberId } from "../bindings/binding.ts";
+import type { LoggedChange } from "../bindings/row-change.ts";
+import type { MemberId } from "../names.ts";
 import type { HealthState } from "../protocol/datagrams.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
-
-/** The time of an input, on two clocks. */
-export interface Now {
-  /** Epoch ms; may jump. Lifetimes and timestamps go by it. */
-  readonly wallMs: number;
-  /** Never goes back. Timeouts between members go by it. */
-  readonly monotonicMs: number;
-}
 
 export type Input =
   /** A datagram to the virtual home agent address. */
@@ -70,56 +62,3 @@ export type Output =
   | { readonly type: "append"; readonly changes: readonly LoggedChange[] };
 
 export type Emit = (output: Output) => void;
-
-/** Where the core reports what happened. Counters cost next to nothing; events may end up in a log, rate-limited. */
-export interface Observer {
-  count(counter: CoreCounter): void;
-  countBy(counter: CoreLabeledCounter, label: string): void;
-  event(event: CoreEvent, fields: Readonly<Record<string, string | number>>): void;
-}
-
-export type CoreCounter =
-  | "requests-received"
-  | "requests-served"
-  | "replies-unmatched"
-  | "bindings-expired"
-  | "binding-conflicts"
-  | "digests-differing"
-  | "registrations-degraded"
-  | "requests-adopted";
-
-export type CoreLabeledCounter =
-  | "requests-relayed"
-  | "replies-sent"
-  | "relay-timeouts"
-  | "temporaries-copied"
-  | "temporaries-not-copied"
-  | "datagrams-dropped"
-  | "extensions-unsupported"
-  | "members-differing"
-  | "frames-received"
-  | "frames-rejected";
-
-export type CoreEvent =
-  | "registration-accepted"
-  | "registration-denied"
-  | "pool-exhausted"
-  | "datagram-dropped"
-  | "relay-timeout"
-  | "relay-refused"
-  | "requests-adopted"
-  | "binding-conflict"
-  | "frame-rejected"
-  | "member-alive"
-  | "member-one-way"
-  | "member-suspect"
-  | "member-skewed"
-  | "member-twice"
-  | "members-differ"
-  | "takeover-started"
-  | "takeover-finished"
-  | "backup-lagging"
-  | "digests-differ"
-  | "row-rejected"
-  | "member-dead"
-  | "member-restarted";

@@ -2,18 +2,21 @@
  * The owner's part: decides requests with the registration engine, and lets no reply out before the row that it speaks of is
  * on its own disk and on as many backups' as the operator wants.
  */
-import type { MobileIdentity } from "../auth/association-table.ts";
-import type { Binding, MemberId, Ownership } from "../bindings/binding.ts";
+
+import type { Binding, Ownership } from "../bindings/binding.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Journal } from "../bindings/journal.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import { canForget, isTombstone, withoutExpired } from "../bindings/mobility-bindings.ts";
+import type { MemberId, MobileIdentity } from "../names.ts";
+import type { Now } from "../now.ts";
+import type { Observer } from "../observer.ts";
 import type { Decision, RegistrationContext, RegistrationEngine } from "../registration/engine.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
+import type { Safety } from "../replication/safety.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
 import { ReplyCode } from "../wire/reply-code.ts";
-import type { Now, Observer } from "./io.ts";
 
 /** A request on its owner, with what is known of its way there. */
 export interface ServedRequest {
@@ -34,20 +37,6 @@ export interface Answer {
   readonly reply: Uint8Array | undefined;
   readonly accepted: boolean;
   readonly binding: Binding | undefined;
-}
-
-/** What the owner needs of replication. */
-export interface Safety {
-  /** Backups for a binding of ours, the fit ones among those it has first. */
-  designate(mobile: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[];
-  /** How many of these backups can acknowledge a row soon. */
-  available(backups: readonly MemberId[]): number;
-  /** How many backups of the row have its last change, at `position`, on their disks. */
-  coverage(row: Binding, position: number): number;
-  /** Sends a changed row to its backups, and to those that held it before. */
-  ship(row: Binding, before: Binding | undefined): void;
-  /** The owner has forgotten the mobile. */
-  forgotten(row: Binding): void;
 }
 
 export interface SafetySettings {

@@ -1,14 +1,15 @@
 /** Where a request goes: to the owner of its mobile, as far as this member knows, or to whom placement picks (mission M14). */
-import type { MobileIdentity } from "../auth/association-table.ts";
-import type { MemberId, MobileKey, Ownership } from "../bindings/binding.ts";
+
+import type { Ownership } from "../bindings/binding.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import type { Membership } from "../members/membership.ts";
 import { type Candidate, chooseOwner, type Placement } from "../members/placement.ts";
+import type { MemberId, MobileIdentity, MobileKey } from "../names.ts";
+import type { Now } from "../now.ts";
 import type { RelayRequest } from "../protocol/datagrams.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
 import type { Replication } from "../replication/replication.ts";
-import type { Now } from "./io.ts";
 
 /** A mobile whose owner is dead, and whose next one isn't certain yet. */
 export interface Orphan {

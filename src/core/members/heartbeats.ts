@@ -1,6 +1,7 @@
 /** Says how this member is, hears how the others are, and answers who can take a mobile (mission M10). */
-import type { MemberId } from "../bindings/binding.ts";
-import type { Now, Observer } from "../home-agent/io.ts";
+import type { MemberId } from "../names.ts";
+import type { Now } from "../now.ts";
+import type { Observer } from "../observer.ts";
 import { type HealthState, type Heartbeat, isFit, type Load, type Message } from "../protocol/datagrams.ts";
 import type { Membership, PeerStatus } from "./membership.ts";
 import type { Candidate, PlacementMember } from "./placement.ts";

@@ -1,6 +1,6 @@
 /** What this member knows of the others, from their heartbeats (mission M10). */
-import type { MemberId } from "../bindings/binding.ts";
-import type { Now } from "../home-agent/io.ts";
+import type { MemberId } from "../names.ts";
+import type { Now } from "../now.ts";
 import type { HealthState, Heartbeat, Load } from "../protocol/datagrams.ts";
 
 export interface PeerStatus {

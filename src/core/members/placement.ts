@@ -3,7 +3,7 @@
  * same ranking without talking; the bound on loads keeps one member from filling up while others are empty.
  */
 import { createHmac, type KeyObject } from "node:crypto";
-import type { MemberId, MobileKey } from "../bindings/binding.ts";
+import type { MemberId, MobileKey } from "../names.ts";
 import { type Ipv4Address, type Ipv4Range, parseIpv4, rangeContains } from "../wire/ipv4.ts";
 
 export interface PlacementMember {

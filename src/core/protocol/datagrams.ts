@@ -68,7 +68,7 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  Registration Reply ...
  */
-import type { MemberId } from "../bindings/binding.ts";
+import type { MemberId } from "../names.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
 import { type ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 

@@ -23,7 +23,7 @@
  */
 import type { KeyObject } from "node:crypto";
 import { deriveFrameKey, FRAME_AUTHENTICATOR_LENGTH, frameAuthenticator, verifyFrame } from "../auth/cluster-key.ts";
-import type { MemberId } from "../bindings/binding.ts";
+import type { MemberId } from "../names.ts";
 import { ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 import { decodeMessage, encodeMessage, type Message } from "./datagrams.ts";
 import { ReplayWindow } from "./replay-window.ts";

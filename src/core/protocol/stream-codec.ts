@@ -120,7 +120,7 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
 
-import type { MemberId, MobileKey } from "../bindings/binding.ts";
+import type { MemberId, MobileKey } from "../names.ts";
 import { parseIpv4 } from "../wire/ipv4.ts";
 import { ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 import { DIGEST_BUCKETS, type StreamMessage, type TemporaryCopy } from "./stream-messages.ts";

@@ -18,7 +18,7 @@
  * Later versions may append fields.
  */
 
-import type { MemberId } from "../bindings/binding.ts";
+import type { MemberId } from "../names.ts";
 import { ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 
 export interface Hello {

@@ -1,5 +1,5 @@
 /** What members say to each other over their streams: reliable, ordered, authenticated (docs/replication.md). */
-import type { MemberId, MobileKey } from "../bindings/binding.ts";
+import type { MemberId, MobileKey } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 
 /** Version of a registration, as compared by the merge rule. */

@@ -1,7 +1,8 @@
 /** Validity checks a, c and d of RFC 5944 3.8.2.1: who signed the request, the mobile node and the foreign agent. */
 import type { MobileAssociation, SecurityAssociation } from "../auth/association.ts";
-import type { AssociationTable, MobileIdentity } from "../auth/association-table.ts";
+import type { AssociationTable } from "../auth/association-table.ts";
 import { verifyAuthenticator } from "../auth/authenticator.ts";
+import type { MobileIdentity } from "../names.ts";
 import type { AuthenticationExtension } from "../wire/extension.ts";
 import type { Ipv4Address } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";

@@ -1,6 +1,7 @@
 /** What the registration engine is asked, and what it answers. Reasons are stable names, for counters and logs. */
 
-import type { Binding, MemberId, MobileKey, Ownership } from "../bindings/binding.ts";
+import type { Binding, Ownership } from "../bindings/binding.ts";
+import type { MemberId, MobileKey } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 import { ReplyCode } from "../wire/reply-code.ts";
 

@@ -1,8 +1,9 @@
 /** A request on its way through the engine, with whom it comes from. */
 import type { MobileAssociation } from "../auth/association.ts";
-import type { AssociationTable, MobileIdentity } from "../auth/association-table.ts";
-import type { Binding, MobileKey } from "../bindings/binding.ts";
+import type { AssociationTable } from "../auth/association-table.ts";
+import type { Binding } from "../bindings/binding.ts";
 import { withoutExpired } from "../bindings/mobility-bindings.ts";
+import type { MobileIdentity, MobileKey } from "../names.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
 import type { RegistrationContext } from "./decision.ts";

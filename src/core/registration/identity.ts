@@ -1,6 +1,5 @@
 /** How mobile nodes are told apart: by NAI where they have one (RFC 2794), else by home address. */
-import type { MobileIdentity } from "../auth/association-table.ts";
-import type { MobileKey } from "../bindings/binding.ts";
+import type { MobileIdentity, MobileKey } from "../names.ts";
 import { formatIpv4, UNSPECIFIED } from "../wire/ipv4.ts";
 import { canonicalNai } from "../wire/nai.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";

@@ -8,7 +8,8 @@
  */
 import { createHmac, type KeyObject } from "node:crypto";
 import type { ReplayProtection } from "../auth/association.ts";
-import type { MobileKey, Registration } from "../bindings/binding.ts";
+import type { Registration } from "../bindings/binding.ts";
+import type { MobileKey } from "../names.ts";
 import { joinIdentification } from "../wire/identification.ts";
 import { epochMsFromNtp, ntpFromEpochMs, timestampDifference } from "../wire/ntp-timestamp.ts";
 

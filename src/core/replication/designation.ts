@@ -1,7 +1,7 @@
 /** Who backs a binding up, and who takes it over. Pure: the same on every member that sees the same members. */
 
-import type { MemberId } from "../bindings/binding.ts";
 import type { Candidate } from "../members/placement.ts";
+import type { MemberId } from "../names.ts";
 
 export interface DesignationSettings {
   /** How many backups a binding has, where there are as many other members. */

@@ -2,7 +2,8 @@
  * Digests of the rows that two members must both hold: owner and backup compare them to find what they don't agree on,
  * without looking at every row. Kept up to date with each change.
  */
-import type { Binding, MemberId } from "../bindings/binding.ts";
+import type { Binding } from "../bindings/binding.ts";
+import type { MemberId } from "../names.ts";
 import { DIGEST_BUCKETS } from "../protocol/stream-messages.ts";
 
 export class Digests {

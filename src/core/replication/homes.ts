@@ -5,12 +5,13 @@
  * partition may make, find each other there.
  */
 
-import type { Binding, MemberId } from "../bindings/binding.ts";
+import type { Binding } from "../bindings/binding.ts";
 import type { Location } from "../bindings/location.ts";
 import { isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
+import type { MemberId } from "../names.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";

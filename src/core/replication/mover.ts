@@ -1,10 +1,11 @@
 /** Gives bindings of ours away on purpose: all of them when this member drains, those that belong elsewhere to balance the load. */
 
-import type { Binding, MemberId, MobileKey } from "../bindings/binding.ts";
+import type { Binding } from "../bindings/binding.ts";
 import { encodeBindingRow } from "../bindings/binding-row.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
-import type { Now } from "../home-agent/io.ts";
 import type { Candidate, Placement } from "../members/placement.ts";
+import type { MemberId, MobileKey } from "../names.ts";
+import type { Now } from "../now.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import { addLoad, leastLoaded, push, takers } from "./designation.ts";
 

@@ -4,7 +4,7 @@
  * What wants an acknowledgement is numbered for each stream by itself. The position of a row in our journal won't do: all that
  * is sent while nothing changes here, such as a synchronization, would have the same.
  */
-import type { MobileKey } from "../bindings/binding.ts";
+import type { MobileKey } from "../names.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import { PagedList } from "./paged-list.ts";
 

@@ -1,13 +1,14 @@
 /** Everything about copies, from the point of view of the home agent: keep them, ask for them, act on the loss of a member. */
 
-import type { Binding, MemberId, MobileKey } from "../bindings/binding.ts";
+import type { Binding } from "../bindings/binding.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Journal } from "../bindings/journal.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
-import type { Now, Observer } from "../home-agent/io.ts";
-import type { Safety } from "../home-agent/owner.ts";
 import type { Membership, PeerStatus } from "../members/membership.ts";
 import type { Candidate, Placement } from "../members/placement.ts";
+import type { MemberId, MobileKey } from "../names.ts";
+import type { Now } from "../now.ts";
+import type { Observer } from "../observer.ts";
 import type { StreamMessage, TemporaryCopy } from "../protocol/stream-messages.ts";
 import { type DesignationSettings, decider, designateBackups } from "./designation.ts";
 import { Digests } from "./digests.ts";
@@ -15,6 +16,7 @@ import { Whereabouts } from "./homes.ts";
 import { type MoveProgress, Mover } from "./mover.ts";
 import type { LinkState } from "./peer-progress.ts";
 import { Replicator } from "./replicator.ts";
+import type { Safety } from "./safety.ts";
 import { Takeover } from "./takeover.ts";
 import { TemporaryCopies } from "./temporary-copies.ts";
 

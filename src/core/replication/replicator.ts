@@ -3,7 +3,7 @@
  * brings a peer that was away up to date while service goes on (docs/replication.md).
  */
 
-import type { Binding, MemberId, MobileKey } from "../bindings/binding.ts";
+import type { Binding } from "../bindings/binding.ts";
 import { BindingRowError, decodeBindingRow, encodeBindingRow } from "../bindings/binding-row.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Journal } from "../bindings/journal.ts";
@@ -11,8 +11,10 @@ import { isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import { compareOwnerships, compareRegistrations, mergeBindings } from "../bindings/merge.ts";
 import { canForget, withoutExpired } from "../bindings/mobility-bindings.ts";
-import type { Now, Observer } from "../home-agent/io.ts";
 import type { Membership } from "../members/membership.ts";
+import type { MemberId, MobileKey } from "../names.ts";
+import type { Now } from "../now.ts";
+import type { Observer } from "../observer.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import { bucketOf, type Digests } from "./digests.ts";
 import { locationOf, type Moved, movedTo, type Whereabouts } from "./homes.ts";

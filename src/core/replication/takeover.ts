@@ -5,13 +5,15 @@
  * so that it has the newest registration before it serves; then it picks the least loaded backup, which may be itself.
  */
 
-import type { Binding, MemberId, MobileKey } from "../bindings/binding.ts";
+import type { Binding } from "../bindings/binding.ts";
 import { decodeBindingRow, encodeBindingRow } from "../bindings/binding-row.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import { compareOwnerships, mergeBindings, signedTime } from "../bindings/merge.ts";
-import type { Now, Observer } from "../home-agent/io.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Candidate } from "../members/placement.ts";
+import type { MemberId, MobileKey } from "../names.ts";
+import type { Now } from "../now.ts";
+import type { Observer } from "../observer.ts";
 import type { RegistrationVersion, StreamMessage } from "../protocol/stream-messages.ts";
 import { addLoad, decider, leastLoaded, push, takers } from "./designation.ts";
 import { PagedList } from "./paged-list.ts";

@@ -6,8 +6,9 @@
  * Nothing waits for a copy, none is acknowledged, none is on a disk: it is of use for seconds.
  */
 
-import type { MemberId } from "../bindings/binding.ts";
-import type { Now, Observer } from "../home-agent/io.ts";
+import type { MemberId } from "../names.ts";
+import type { Now } from "../now.ts";
+import type { Observer } from "../observer.ts";
 import type { StreamMessage, TemporaryCopy } from "../protocol/stream-messages.ts";
 
 /** In one message, and adopted in one go. */

@@ -7,8 +7,9 @@ import { once } from "node:events";
 import { unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSqliteStore } from "../../../src/adapters/store/sqlite-store.ts";
-import type { LoggedChange, Store } from "../../../src/adapters/store/store.ts";
+import type { Store } from "../../../src/adapters/store/store.ts";
 import { StoreError } from "../../../src/adapters/store/store-error.ts";
+import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
 
 export interface FailingDiskResult {
   /** Several, if making its WAL shorter gave the store some room again. */

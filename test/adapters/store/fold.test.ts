@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
-import type { LoggedChange } from "../../../src/adapters/store/store.ts";
+import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
 import { type OpenedStore, openStore, temporaryDirectory, until } from "./store-fixture.ts";
 
 const KEYS = 5_000;

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished, vi } from "vitest";
 import { openSqliteStore } from "../../../src/adapters/store/sqlite-store.ts";
-import type { LoggedChange, Store, StoredRow, StoreListener } from "../../../src/adapters/store/store.ts";
+import type { Store, StoredRow, StoreListener } from "../../../src/adapters/store/store.ts";
+import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
 
 const DEADLINE_MS = 20_000;
 export function temporaryDirectory(): string {

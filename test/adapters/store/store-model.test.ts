@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { MemoryDisk, MemoryStore } from "../../../src/adapters/store/memory-store.ts";
-import { STORE_TABLES, type StoreChange } from "../../../src/adapters/store/store.ts";
+import { STORE_TABLES, type StoreChange } from "../../../src/core/bindings/row-change.ts";
 import { StoreReports, sorted } from "./store-fixture.ts";
 import { StoreProcess } from "./store-process.ts";
 

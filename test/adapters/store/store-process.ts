@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
-import type { LoggedChange, StoredRow } from "../../../src/adapters/store/store.ts";
+import type { StoredRow } from "../../../src/adapters/store/store.ts";
+import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
 import { siblingFile, until } from "./store-fixture.ts";
 
 export type ParentMessage =

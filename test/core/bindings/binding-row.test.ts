@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Binding, CareOfBinding, MobileKey } from "../../../src/core/bindings/binding.ts";
+import type { Binding, CareOfBinding } from "../../../src/core/bindings/binding.ts";
 import { BindingRowError, decodeBindingRow, encodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
+import type { MobileKey } from "../../../src/core/names.ts";
 import { type Ipv4Address, ipv4 } from "../../../src/core/wire/ipv4.ts";
 
 const BINDING: Binding = {

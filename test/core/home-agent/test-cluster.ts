@@ -1,16 +1,18 @@
 /** Several cores joined by a network and disks that do what the test says; time stands still unless it is told to pass. */
 
-import type { LoggedChange } from "../../../src/adapters/store/store.ts";
 import type { MobileAssociation } from "../../../src/core/auth/association.ts";
 import { AssociationTable } from "../../../src/core/auth/association-table.ts";
 import { computeAuthenticator } from "../../../src/core/auth/authenticator.ts";
 import { derivePlacementKey } from "../../../src/core/auth/cluster-key.ts";
-import type { MobileKey } from "../../../src/core/bindings/binding.ts";
 import { decodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
 import { decodeLocationRow } from "../../../src/core/bindings/location-row.ts";
+import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
 import { HomeAgent, type HomeAgentSettings } from "../../../src/core/home-agent/home-agent.ts";
-import type { Input, Now, Observer, Output } from "../../../src/core/home-agent/io.ts";
+import type { Input, Output } from "../../../src/core/home-agent/io.ts";
 import { Placement, type PlacementMember } from "../../../src/core/members/placement.ts";
+import type { MobileKey } from "../../../src/core/names.ts";
+import type { Now } from "../../../src/core/now.ts";
+import type { Observer } from "../../../src/core/observer.ts";
 import type { StreamMessage } from "../../../src/core/protocol/stream-messages.ts";
 import { ExtensionType } from "../../../src/core/wire/extension.ts";
 import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../../../src/core/wire/ipv4.ts";

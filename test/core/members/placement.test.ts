@@ -1,7 +1,7 @@
 import { createSecretKey } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { MobileKey } from "../../../src/core/bindings/binding.ts";
 import { type Candidate, chooseOwner, Placement } from "../../../src/core/members/placement.ts";
+import type { MobileKey } from "../../../src/core/names.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
 
 const key = createSecretKey(new Uint8Array(32).fill(7));

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { MobileKey } from "../../../src/core/bindings/binding.ts";
+import type { MobileKey } from "../../../src/core/names.ts";
 import { timestampDifference } from "../../../src/core/wire/ntp-timestamp.ts";
 import { decodeRegistrationReply, decodeRegistrationRequest } from "../../../src/core/wire/registration-message.ts";
 import { FA1, FA2, KEYS, type Outcome, Rig, type Sent, TRUSTED_FA } from "./rig.ts";

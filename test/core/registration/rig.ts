@@ -8,8 +8,9 @@ import type {
 } from "../../../src/core/auth/association.ts";
 import { AssociationTable } from "../../../src/core/auth/association-table.ts";
 import { computeAuthenticator, verifyAuthenticator } from "../../../src/core/auth/authenticator.ts";
-import type { Binding, MobileKey } from "../../../src/core/bindings/binding.ts";
+import type { Binding } from "../../../src/core/bindings/binding.ts";
 import { canForget, withoutExpired } from "../../../src/core/bindings/mobility-bindings.ts";
+import type { MobileKey } from "../../../src/core/names.ts";
 import { type Decision, type RegistrationContext, RegistrationEngine } from "../../../src/core/registration/engine.ts";
 import { identityOf } from "../../../src/core/registration/identity.ts";
 import type { RegistrationPolicy } from "../../../src/core/registration/policy.ts";

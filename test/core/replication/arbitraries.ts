@@ -1,6 +1,6 @@
 /** Stream messages of any content. */
 import fc from "fast-check";
-import type { MobileKey } from "../../../src/core/bindings/binding.ts";
+import type { MobileKey } from "../../../src/core/names.ts";
 import { DIGEST_BUCKETS, type StreamMessage } from "../../../src/core/protocol/stream-messages.ts";
 import { formatIpv4, type Ipv4Address } from "../../../src/core/wire/ipv4.ts";
 

@@ -9,7 +9,7 @@
  * ExaBGP, which closes its sessions, when the helper is gone or doesn't answer; and the kernel kills ExaBGP when we die.
  * docs/advertiser.md has the protocol, and each failure with its measured time.
  */
-import type { MemberId } from "../../../core/bindings/binding.ts";
+import type { MemberId } from "../../../core/names.ts";
 import { formatIpv4, formatPrefix } from "../../../core/wire/ipv4.ts";
 import type { Counters } from "../../telemetry/counters.ts";
 import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, NeighborStatus } from "../advertiser.ts";

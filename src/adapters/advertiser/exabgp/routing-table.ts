@@ -2,7 +2,7 @@
  * What each router has said since its session came up, of the prefixes that the cluster announces. Pure: times come in as
  * arguments. The helper inside ExaBGP bounds how many paths there are; what a path is allowed to be is decided here.
  */
-import type { MemberId } from "../../../core/bindings/binding.ts";
+import type { MemberId } from "../../../core/names.ts";
 import { parseIpv4, parsePrefix } from "../../../core/wire/ipv4.ts";
 import type { NeighborStatus } from "../advertiser.ts";
 import { type Announcer, findAnnouncer, isDirect } from "../announcers.ts";

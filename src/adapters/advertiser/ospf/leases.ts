@@ -1,6 +1,7 @@
+import type { Preference } from "../../../core/health/ladder.ts";
 import { formatPrefix, type Ipv4Prefix } from "../../../core/wire/ipv4.ts";
 import { LeasedInterface } from "../../kernel/leased-interface.ts";
-import type { Advertisement, Preference } from "../advertiser.ts";
+import type { Advertisement } from "../advertiser.ts";
 
 const PREFERENCES: readonly Preference[] = ["normal", "low", "lowest"];
 

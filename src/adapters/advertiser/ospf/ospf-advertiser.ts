@@ -9,7 +9,7 @@
  * process, by an address that lives as long as its main loop renews it. ospfd itself is only asked what it makes of it.
  * docs/advertiser.md has its configuration, and each failure with its measured time.
  */
-import type { MemberId } from "../../../core/bindings/binding.ts";
+import type { MemberId } from "../../../core/names.ts";
 import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../../../core/wire/ipv4.ts";
 import type { EventLog } from "../../telemetry/log.ts";
 import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, SpeakerState } from "../advertiser.ts";

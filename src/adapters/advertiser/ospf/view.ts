@@ -1,4 +1,4 @@
-import type { MemberId } from "../../../core/bindings/binding.ts";
+import type { MemberId } from "../../../core/names.ts";
 import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../../../core/wire/ipv4.ts";
 import type { Announcer } from "../announcers.ts";
 import type { RoutingView, SeenPath } from "../routing-view.ts";

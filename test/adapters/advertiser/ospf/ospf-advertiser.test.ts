@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Advertisement, Preference } from "../../../../src/adapters/advertiser/advertiser.ts";
+import type { Advertisement } from "../../../../src/adapters/advertiser/advertiser.ts";
 import type { LeaseHolder } from "../../../../src/adapters/advertiser/ospf/leases.ts";
 import { OspfAdvertiser } from "../../../../src/adapters/advertiser/ospf/ospf-advertiser.ts";
 import { announcersOf, isAccepted } from "../../../../src/adapters/advertiser/routing-view.ts";
+import type { Preference } from "../../../../src/core/health/ladder.ts";
 import { formatPrefix, ipv4 } from "../../../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../../../src/lab/wait.ts";
 import { FakeOspfd } from "./fake-ospfd.ts";

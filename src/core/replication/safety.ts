@@ -1,0 +1,16 @@
+import type { Binding } from "../bindings/binding.ts";
+import type { MemberId } from "../names.ts";
+
+/** What the owner needs of replication. */
+export interface Safety {
+  /** Backups for a binding of ours, the fit ones among those it has first. */
+  designate(mobile: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[];
+  /** How many of these backups can acknowledge a row soon. */
+  available(backups: readonly MemberId[]): number;
+  /** How many backups of the row have its last change, at `position`, on their disks. */
+  coverage(row: Binding, position: number): number;
+  /** Sends a changed row to its backups, and to those that held it before. */
+  ship(row: Binding, before: Binding | undefined): void;
+  /** The owner has forgotten the mobile. */
+  forgotten(row: Binding): void;
+}
