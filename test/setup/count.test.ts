@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const COUNT = fileURLToPath(new URL("../../.ci/count.mjs", import.meta.url));
 
-describe("the last line of a CI run", () => {
+describe("the end of a CI run", () => {
   let directory: string;
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), "anyhome-count-"));
@@ -18,7 +18,10 @@ describe("the last line of a CI run", () => {
   const loaded = { status: "failed", assertionResults: [{ status: "failed" }] };
 
   test("counts what the test runner reports; skipped tests include those to be written", () => {
-    expect(count({ ...numbers, testResults: [loaded] })).toEqual({ line: "5 passed, 2 failed, 4 skipped", code: 0 });
+    expect(count({ ...numbers, testResults: [loaded] })).toMatchObject({
+      line: "5 passed, 2 failed, 4 skipped",
+      code: 0,
+    });
   });
 
   test("counts a test file that can't be loaded as a failure", () => {
@@ -26,12 +29,24 @@ describe("the last line of a CI run", () => {
     expect(count({ ...numbers, testResults: [loaded, unloaded] }).line).toBe("5 passed, 3 failed, 4 skipped");
   });
 
+  test("names the slowest ten tests, slowest first, before the line that counts", () => {
+    const assertionResults = Array.from({ length: 12 }, (_, index) => ({
+      fullName: `test ${index}`,
+      duration: index * 1000,
+    }));
+    const { lines } = count({ ...numbers, testResults: [{ status: "passed", assertionResults }] });
+    const named = lines.filter((line) => / s {2}test/.test(line));
+    expect(named).toHaveLength(10);
+    expect(named.at(0)).toBe("   11.0 s  test 11");
+    expect(lines.at(-1)).toMatch(/passed/);
+  });
+
   test("is a failure when no test has passed", () => {
     expect(count({ ...numbers, numPassedTests: 0, testResults: [] }).code).toBe(1);
   });
 
   test("is a failure when there is no report", () => {
-    expect(run(join(directory, "absent.json"))).toEqual({ line: "0 passed, 0 failed, 0 skipped", code: 1 });
+    expect(run(join(directory, "absent.json"))).toMatchObject({ line: "0 passed, 0 failed, 0 skipped", code: 1 });
   });
 
   function count(report: object) {
@@ -42,6 +57,7 @@ describe("the last line of a CI run", () => {
 
   function run(file: string) {
     const { stdout, status } = spawnSync(process.execPath, [COUNT, file], { encoding: "utf8" });
-    return { line: stdout.trimEnd(), code: status };
+    const lines = stdout.trimEnd().split("\n");
+    return { line: lines.at(-1), lines, code: status };
   }
 });
