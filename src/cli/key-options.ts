@@ -1,7 +1,6 @@
 /** Options that make a security association: an SPI and a key, the key in one of three forms. */
-import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
-import { decodeHex, decodeSecret } from "../config/secrets.ts";
+import { type DecodedKey, decodeHexKey, decodeTextKey, readKeyFile } from "../config/secrets.ts";
 import type { AuthenticationAlgorithm, SecurityAssociation } from "../core/auth/association.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { integerBetween } from "./option-values.ts";
@@ -25,7 +24,7 @@ export function addAssociationOptions(command: Command, options: AssociationOpti
     .argParser(integerBetween(MINIMUM_SPI, MAXIMUM_SPI))
     .default(MINIMUM_SPI);
   const key = new Option(`--${prefix}key <text>`, `the key shared with ${sharedWith}`);
-  const keyFile = new Option(`--${prefix}key-file <file>`, "a file with the key: its bytes, or hex: and digits");
+  const keyFile = new Option(`--${prefix}key-file <file>`, "a file with the key: its text, or hex: and digits");
   if (environment !== undefined) {
     spi.env(environment.spi);
     key.env(environment.key);
@@ -75,21 +74,16 @@ function readKey(command: Command, prefix: AssociationOptions["prefix"]): Uint8A
   if (others.length > 0) {
     throw new CliError(`one of --${prefix}key, --${prefix}key-hex and --${prefix}key-file is enough`, ExitCode.usage);
   }
-  const key = decodeKey(chosen.form, chosen.value);
-  if (key === undefined || key.length === 0) {
-    throw new CliError(
-      `--${prefix}${chosen.form}: expected a key, hexadecimal ones in pairs of digits`,
-      ExitCode.usage,
-    );
-  }
-  return key;
+  const decoded = decodeKey(prefix, chosen.form, chosen.value);
+  if (!decoded.ok) throw new CliError(`--${prefix}${chosen.form}: the key ${decoded.problem}`, ExitCode.usage);
+  return decoded.key;
 }
 
-function decodeKey(form: string, value: string): Uint8Array | undefined {
-  if (form === "key") return new TextEncoder().encode(value);
-  if (form === "key-hex") return decodeHex(value);
+function decodeKey(prefix: AssociationOptions["prefix"], form: string, value: string): DecodedKey {
+  if (form === "key") return decodeTextKey(value, `a key that has to be so is given by --${prefix}key-hex`);
+  if (form === "key-hex") return decodeHexKey(value);
   try {
-    return decodeSecret(readFileSync(value));
+    return readKeyFile(value);
   } catch (error) {
     throw new CliError(`the key file can't be read: ${error instanceof Error ? error.message : error}`, ExitCode.usage);
   }

@@ -11,7 +11,7 @@ import type { AssociationLists } from "./draft.ts";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
 import type { SecurityAssociationsFile } from "./schema.ts";
-import { decodeHex, isWorldReadable, readSecretFile } from "./secrets.ts";
+import { type DecodedKey, decodeHexKey, decodeTextKey, isWorldReadable, readSecretFile } from "./secrets.ts";
 import type { Source } from "./source.ts";
 
 type MobileEntry = SecurityAssociationsFile["mobiles"][number];
@@ -123,10 +123,16 @@ class EntryResolver {
 
   #readKey(entry: KeySources): Uint8Array | undefined {
     const { key, "key-hex": digits, "key-file": file } = entry;
-    if (key !== undefined) return new TextEncoder().encode(key);
-    if (digits !== undefined) return decodeHex(digits);
+    if (key !== undefined) return this.#decoded("key", decodeTextKey(key, "a key that has to be so is a key-hex"));
+    if (digits !== undefined) return this.#decoded("key-hex", decodeHexKey(digits));
     if (file === undefined) return undefined;
     return readSecretFile(file, this.#source, [...this.#path, "key-file"], this.#problems);
+  }
+
+  #decoded(name: string, decoded: DecodedKey): Uint8Array | undefined {
+    if (decoded.ok) return decoded.key;
+    this.#error(name, decoded.problem);
+    return undefined;
   }
 
   /** The name of the only key present among alternatives. */

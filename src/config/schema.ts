@@ -89,7 +89,7 @@ const keySources = {
     .path()
     .optional()
     .describe(
-      "File that holds the key: as it is, without a final line end, or in hexadecimal after `hex:`. Relative to the file that names it.",
+      "File that holds the key: its text, without a final line end, or in hexadecimal after `hex:`. Relative to the file that names it.",
     ),
 };
 

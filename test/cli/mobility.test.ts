@@ -158,7 +158,17 @@ describe("wrong usage is refused with an explanation", () => {
     [
       "half a hexadecimal digit",
       ["register", "--home-agent", "127.0.0.4", "--home-address", "10.64.1.5", "--key-hex", "abc"],
-      "pairs of digits",
+      "--key-hex: the key is not pairs of hexadecimal digits",
+    ],
+    [
+      "hexadecimal digits as text",
+      ["register", "--home-agent", "127.0.0.4", "--home-address", "10.64.1.5", "--key", "hex:00112233"],
+      "a key that has to be so is given by --key-hex",
+    ],
+    [
+      "text that was no UTF-8",
+      ["register", "--home-agent", "127.0.0.4", "--home-address", "10.64.1.5", "--key", "schl\ufffdssel"],
+      "has a character that can't be seen (U+FFFD)",
     ],
     [
       "two keys",

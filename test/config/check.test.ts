@@ -444,7 +444,7 @@ describe("security associations", () => {
       "anyhome.yaml:12:39: error: mobiles[0].key-file: empty is empty",
     ]);
     expect(associations("{ nai: a@b, spi: 256, key-file: odd }")).toEqual([
-      "anyhome.yaml:12:39: error: mobiles[0].key-file: odd: expected pairs of hexadecimal digits after hex:",
+      "anyhome.yaml:12:39: error: mobiles[0].key-file: odd has other than pairs of hexadecimal digits after hex:",
     ]);
     expect(associations("{ nai: a@b, spi: 256, key-file: missing }")).toEqual([
       expect.stringContaining("12:39: error: mobiles[0].key-file: cannot be read: ENOENT"),
@@ -524,7 +524,7 @@ describe("what is no configuration at all", () => {
     ["- a\n- b\n", "1:1: error: expected a configuration with keys such as cluster and members"],
     ["cluster: [lab\n", "2:1: error: not YAML: "],
     ["cluster: lab\ncluster: lab\n", "2:1: error: not YAML: Map keys must be unique"],
-    ["cluster: *nobody\n", "1:1: error: not YAML: Unresolved alias"],
+    ["cluster: *nobody\n", "1:10: error: not YAML: Unresolved alias"],
     ["\tcluster: lab\n", "1:1: error: not YAML: "],
   ])("%j", (yaml, problem) => {
     using directory = new ConfigDirectory();

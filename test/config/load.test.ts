@@ -286,14 +286,6 @@ test("keys are the same bytes in all their forms", () => {
   expect(keys.slice(1)).toEqual([text, "s", text, text, text, text]);
 });
 
-test("a key file is its bytes, whatever they are, but for one line end", () => {
-  const bytes = Uint8Array.from({ length: 256 }, (_, index) => 255 - index);
-  const entry = "    - { nai: a@b, spi: 256, key-file: binary.key }\n";
-  const keyOf = (content: Uint8Array) => load(entry, { "binary.key": content }).config.mobileAssociations[1]?.key;
-  expect(keyOf(bytes)).toEqual(bytes);
-  expect(keyOf(Uint8Array.of(...bytes, 10, 10))).toEqual(Uint8Array.of(...bytes, 10));
-});
-
 test("associations of the additional file follow those of the main one", () => {
   const file =
     "mobiles:\n  - { realm: example.net, spi: 300, key-file: a.key, replay: nonces }\nforeign-agents:\n  - { address: 192.0.2.7, spi: 1000, key-file: a.key }\n  - { network: 203.0.113.0/24, spi: 1000, key-file: a.key }\n";
