@@ -1,8 +1,9 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { type BindingView, bindingPage, bindingState, bindingView, role } from "../adapters/api/schema.ts";
 import { fields, tableWriter } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";
+import { integerBetween } from "./option-values.ts";
 import { type OutputFormat, outputOption, print, printList } from "./output.ts";
 
 interface Common {
@@ -27,7 +28,7 @@ export function bindingsCommand(): Command {
     .option("--owner <member>", "only those that this member owns")
     .addOption(new Option("--role <role>", "only those this home agent has this role for").choices(role.options))
     .addOption(new Option("--state <state>", "only those in this state").choices(bindingState.options))
-    .option("--limit <count>", "so many at most; all if not given", parseCount)
+    .option("--limit <count>", "so many at most; all if not given", integerBetween(1, 1_000_000_000))
     .addOption(outputOption())
     .addOption(socketOption())
     .addHelpText(
@@ -60,12 +61,6 @@ export function bindingsCommand(): Command {
       await print(deleted, output, ({ homeAddress, nai }) => `deleted the binding of ${nai ?? homeAddress}`);
     });
   return bindings;
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("expected a whole number from 1.");
-  return count;
 }
 
 function pathOf(mobile: string): string {

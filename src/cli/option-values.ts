@@ -27,20 +27,19 @@ export function parseRegistrationEndpoint(text: string): Endpoint {
   return { address, port: integerBetween(1, MAXIMUM_PORT)(portText) };
 }
 
+/** As in configuration files: decimal digits without leading zeros, exponent or sign. */
 export function integerBetween(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
-      throw new InvalidArgumentError(`Expected a whole number from ${minimum} to ${maximum}.`);
-    }
-    return value;
+    const value = /^(0|[1-9]\d*)$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${minimum} to ${maximum}.`);
   };
 }
 
 export function parsePositiveNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value === 0) throw new InvalidArgumentError("Expected a number greater than 0.");
-  return value;
+  const value = /^(0|[1-9]\d*)(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value > 0 && value <= Number.MAX_SAFE_INTEGER) return value;
+  throw new InvalidArgumentError("Expected a number greater than 0.");
 }
 
 /** Seconds; `infinite` is the lifetime that never ends. */

@@ -4,6 +4,7 @@ import { FAULT_KINDS, type Fault, type FaultKind, planSchema } from "../sim/faul
 import { type SimulationOptions, type SimulationResult, shrink, simulate } from "../sim/simulation.ts";
 import { fields } from "../text/columns.ts";
 import { CliError } from "./exit.ts";
+import { integerBetween } from "./option-values.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";
 
 interface Options {
@@ -38,13 +39,23 @@ interface Report {
 export function simCommand(): Command {
   return new Command("sim")
     .description("run the cluster in a deterministic simulation with faults, and check what must hold")
-    .option("--seed <number>", "first seed", integer(0), 1)
-    .option("--seeds <count>", "how many seeds, one after the other", integer(1), 1)
-    .option("--nodes <count>", "home agents", integer(1), 3)
-    .option("--mobiles <count>", "mobile nodes", integer(1), 12)
-    .option("--duration <seconds>", "how long mobiles register and faults strike, simulated", integer(1), 14)
+    .option("--seed <number>", "first seed", integerBetween(0, 0xffffffff), 1)
+    .option("--seeds <count>", "how many seeds, one after the other", integerBetween(1, 1_000_000_000), 1)
+    .option("--nodes <count>", "home agents", integerBetween(1, 1_000_000_000), 3)
+    .option("--mobiles <count>", "mobile nodes", integerBetween(1, 1_000_000_000), 12)
+    .option(
+      "--duration <seconds>",
+      "how long mobiles register and faults strike, simulated",
+      integerBetween(1, 1_000_000_000),
+      14,
+    )
     .option("--faults <list>", `any of ${FAULT_KINDS.join(",")}, or none`, faultKinds, FAULT_KINDS)
-    .option("--at-once <count>", "faults that strike together; as many acknowledgements are asked for", integer(1), 1)
+    .option(
+      "--at-once <count>",
+      "faults that strike together; as many acknowledgements are asked for",
+      integerBetween(1, 1_000_000_000),
+      1,
+    )
     .option("--plan <json>", "these faults instead of what the seed draws, as a failing seed prints them", faultPlan)
     .addOption(outputOption())
     .addHelpText(
@@ -121,15 +132,6 @@ function describeSpread({ least, median, most }: Spread): string {
 
 function describeMs(ms: number | undefined): string {
   return ms === undefined ? "never" : `${ms} ms`;
-}
-
-function integer(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least)
-      throw new InvalidArgumentError(`Expected a whole number from ${least}.`);
-    return value;
-  };
 }
 
 function faultKinds(text: string): readonly FaultKind[] {

@@ -2,11 +2,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { InvalidArgumentError } from "commander";
 import { CliError, ExitCode } from "./exit.ts";
+import { parsePositiveNumber } from "./option-values.ts";
 import type { OutputFormat } from "./output.ts";
 
 /** Cursor to the top left; everything from there on is cleared. */
 const REDRAW = "\u001b[H\u001b[J";
 const SHORTEST_SECONDS = 0.1;
+const LONGEST_SECONDS = 86_400;
 
 export interface WatchOptions<T> {
   readonly intervalSeconds: number;
@@ -56,7 +58,7 @@ function frame(text: string): string {
 }
 
 export function parseInterval(text: string): number {
-  const seconds = Number(text);
-  if (!(seconds >= SHORTEST_SECONDS)) throw new InvalidArgumentError(`Expected ${SHORTEST_SECONDS} seconds or more.`);
-  return seconds;
+  const seconds = parsePositiveNumber(text);
+  if (seconds >= SHORTEST_SECONDS && seconds <= LONGEST_SECONDS) return seconds;
+  throw new InvalidArgumentError(`Expected ${SHORTEST_SECONDS} to ${LONGEST_SECONDS} seconds.`);
 }

@@ -87,7 +87,8 @@ export const reloadView = z.object({
   problems: z.array(z.string()),
 });
 
-export const reloadQuery = z.object({ check: z.enum(["true", "false"]).default("false") });
+/** Strict: with `chek=true` somebody wants to look only. */
+export const reloadQuery = z.strictObject({ check: z.enum(["true", "false"]).default("false") });
 
 export const statusView = z.object({
   node: z.string(),
@@ -247,7 +248,12 @@ export const bindingQuery = z.strictObject({
   owner: z.string().min(1).max(255).optional(),
   role: role.optional(),
   state: bindingState.optional(),
-  limit: z.coerce.number().int().min(1).max(PAGE_LIMIT).default(100),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,3}$/, `a whole number from 1 to ${PAGE_LIMIT}`)
+    .transform(Number)
+    .pipe(z.int().max(PAGE_LIMIT))
+    .default(100),
   /** `next` of the page before. */
   after: z.string().min(1).max(1024).optional(),
 });

@@ -191,6 +191,12 @@ describe("a listing", () => {
       "limit=0",
       "limit=1001",
       "limit=x",
+      "limit=1e2",
+      "limit=0x10",
+      "limit=010",
+      "limit=5.0",
+      "limit=+5",
+      "limit=5&limit=6",
       "role=boss",
       "state=gone",
       "owners=ha1",
@@ -220,6 +226,15 @@ describe("probes", () => {
 });
 
 describe("bad input", () => {
+  test.each(["chek=true", "check=yes", "check=", "check=true&check=false"])(
+    "does nothing that was not meant: POST /v1/reload?%s",
+    async (query) => {
+      await serve();
+      expect(await send("POST", `/v1/reload?${query}`)).toEqual(refusal(400, "bad-request"));
+      expect(service.orders).toEqual([]);
+    },
+  );
+
   test("of any size is refused, and the next request is served", async () => {
     await serve();
     expect((await get(`/v1/bindings?mobile=${"x".repeat(6000)}`)).status).toBe(400);
