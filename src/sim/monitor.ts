@@ -10,6 +10,7 @@ import { mobileKeyOf } from "../core/registration/identity.ts";
 import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { type Attempt, deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
+import { Versions } from "./versions.ts";
 import { DEGRADED_LIFETIME_SECONDS, MAXIMUM_PENDING, type Reported, type World } from "./world.ts";
 
 const INTERVAL_MS = 100;
@@ -28,12 +29,14 @@ export class Monitor {
   readonly violations: string[] = [];
   readonly #world: World;
   readonly #mobiles: Mobiles;
+  readonly #versions: Versions;
   /** The signed time of each row on each member, for as long as it runs and its disk works. */
   readonly #signed = new Map<string, Map<MobileKey, bigint>>();
 
   constructor(world: World, mobiles: Mobiles) {
     this.#world = world;
     this.#mobiles = mobiles;
+    this.#versions = new Versions(world);
     world.onEvent = (reported) => this.#reported(reported);
     world.onViolation = (violation) => this.#violated(violation);
     mobiles.onAccepted = (mobile, attempt) => this.#accepted(mobile, attempt);
@@ -90,6 +93,8 @@ export class Monitor {
     }
     const seen = new Map<MobileKey, bigint>();
     for (const row of node.agent.bindings) {
+      const ambiguity = this.#versions.check(row);
+      if (ambiguity !== undefined) this.#violated(ambiguity);
       const time = signedTime(row.registration);
       const before = signed.get(row.mobile);
       if (before !== undefined && time < before)

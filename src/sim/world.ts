@@ -58,6 +58,8 @@ export interface WorldOptions {
   readonly copies?: number;
   /** Disks that say "written" before they have: what a lost fsync does. */
   readonly lyingDisks?: boolean;
+  /** Dynamic home addresses of each member; 256 by default. */
+  readonly sliceSize?: number;
   /** All members hand out the same dynamic home addresses, which no configuration allows. */
   readonly sharedPool?: boolean;
 }
@@ -439,8 +441,9 @@ export class World {
 
   /** A member's slice of the dynamic home addresses, by its place. */
   #slice(index: number): Ipv4Range {
-    const third = this.#options.sharedPool ? 0 : index;
-    return { first: ipv4(`10.79.${third}.0`), last: ipv4(`10.79.${third}.255`) };
+    const { sharedPool = false, sliceSize = 256 } = this.#options;
+    const third = sharedPool ? 0 : index;
+    return { first: ipv4(`10.79.${third}.0`), last: ipv4(`10.79.${third}.${sliceSize - 1}`) };
   }
 }
 

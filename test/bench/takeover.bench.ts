@@ -102,6 +102,7 @@ function bindingOf(number: number): Binding {
       lifetimeSeconds,
       acceptedAtMs,
       counter: 1,
+      decidedBy: "ha1",
       careOfAddresses: [
         {
           careOfAddress: ipv4("192.0.2.1"),

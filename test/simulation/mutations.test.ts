@@ -120,6 +120,17 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /is lost|older|copies differ|lives on|replayed|went back/,
   },
   {
+    name: "an owner's own change of a row is a newer version",
+    edits: [
+      { file: "core/bindings/revision.ts", from: "counter: counter + 1,", to: "counter," },
+      { file: "core/bindings/revision.ts", from: "Math.max(nowMs, acceptedAtMs)", to: "acceptedAtMs" },
+      { file: "core/bindings/revision.ts", from: "      decidedBy,\n", to: "" },
+    ],
+    options: { sliceSize: 1, mobiles: 30 },
+    faults: [],
+    finds: /differ and have one version/,
+  },
+  {
     name: "tombstones are kept",
     edits: [
       {

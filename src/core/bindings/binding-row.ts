@@ -45,6 +45,7 @@ function encode(binding: Binding): string {
       lifetimeSeconds: registration.lifetimeSeconds,
       acceptedAtMs: registration.acceptedAtMs,
       counter: registration.counter,
+      decidedBy: registration.decidedBy,
       careOfAddresses: registration.careOfAddresses.map((entry) => ({
         careOfAddress: formatIpv4(entry.careOfAddress),
         flags: entry.flags,
@@ -85,6 +86,7 @@ function decodeRegistration(fields: Fields): Registration {
     lifetimeSeconds: fields.integer("lifetimeSeconds"),
     acceptedAtMs: fields.time("acceptedAtMs"),
     counter: fields.integer("counter"),
+    decidedBy: fields.text("decidedBy"),
     careOfAddresses: fields.list("careOfAddresses", decodeCareOfBinding),
     retainUntilMs: fields.timeOrNever("retainUntilMs"),
   };

@@ -30,8 +30,10 @@ export interface Registration {
   readonly code: number;
   readonly lifetimeSeconds: number;
   readonly acceptedAtMs: number;
-  /** Counts accepted requests of this mobile at its owner; orders registrations where the identification is no timestamp. */
+  /** Counts changes of this register: requests that were accepted, and what owners changed by themselves (core/bindings/revision.ts). */
   readonly counter: number;
+  /** The member that made this version. Two of them may make one from the same copy, at the same moment, in a partition. */
+  readonly decidedBy: MemberId;
   /** Oldest first; several only with simultaneous bindings. */
   readonly careOfAddresses: readonly CareOfBinding[];
   /** The row must be kept until then (epoch ms, `Infinity` for ever), even as a tombstone: replays and old copies must lose against it. */

@@ -3,6 +3,8 @@
  * idempotent, so copies converge after any schedule of faults, and a takeover that was decided from an old copy never hides
  * a newer registration.
  */
+
+import type { MemberId } from "../names.ts";
 import { ntpFromEpochMs, timestampDifference } from "../wire/ntp-timestamp.ts";
 import type { Binding, Ownership, Registration } from "./binding.ts";
 import { encodeBindingRow } from "./binding-row.ts";
@@ -24,16 +26,41 @@ export function compareOwnerships(a: Ownership, b: Ownership): number {
 }
 
 /**
- * Positive if `a`'s registration is newer: by what the mobile signed where that is a timestamp, else by the time of its
- * acceptance. Contents are the last resort: equal versions must have an order too.
+ * Positive if `a`'s registration is newer. Copies of one version differ in what time has ended at most, each by its own
+ * clock: the fuller counts, as time will deal with it. Contents are the last resort, so that the order is total; the
+ * simulator holds that no two rows ever differ in nothing else.
  */
 export function compareRegistrations(a: Binding, b: Binding): number {
   const [x, y] = [a.registration, b.registration];
+  if (x === y && a.homeAddress === b.homeAddress) return 0;
   return (
-    compare(signedTime(x), signedTime(y)) ||
-    x.counter - y.counter ||
-    x.acceptedAtMs - y.acceptedAtMs ||
-    (x === y ? 0 : compareText(registrationText(a), registrationText(b)))
+    compareVersions(versionOf(a), versionOf(b)) ||
+    x.careOfAddresses.length - y.careOfAddresses.length ||
+    compareText(registrationText(a), registrationText(b))
+  );
+}
+
+/** What is said of a registration where its version is enough. */
+export interface RegistrationVersion {
+  /** See `signedTime`. */
+  readonly signedTime: bigint;
+  readonly counter: number;
+  readonly acceptedAtMs: number;
+  readonly decidedBy: MemberId;
+}
+
+export function versionOf({ registration }: Pick<Binding, "registration">): RegistrationVersion {
+  const { counter, acceptedAtMs, decidedBy } = registration;
+  return { signedTime: signedTime(registration), counter, acceptedAtMs, decidedBy };
+}
+
+/** By what the mobile signed where that is a timestamp, else by the time of its acceptance; then by who changed it, when. */
+export function compareVersions(a: RegistrationVersion, b: RegistrationVersion): number {
+  return (
+    compare(a.signedTime, b.signedTime) ||
+    a.counter - b.counter ||
+    a.acceptedAtMs - b.acceptedAtMs ||
+    compareText(a.decidedBy, b.decidedBy)
   );
 }
 
@@ -46,7 +73,7 @@ export function signedTime({ replayStyle, identification, acceptedAtMs }: Regist
 }
 
 /** Everything that the merge takes along with the registration, but the time that is merged by itself. */
-function registrationText(binding: Binding): string {
+export function registrationText(binding: Binding): string {
   const { registration } = binding;
   return encodeBindingRow({
     ...binding,

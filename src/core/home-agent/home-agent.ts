@@ -23,6 +23,7 @@ import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import { LocationTable } from "../bindings/location-table.ts";
+import { revised } from "../bindings/revision.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
 import { Heartbeats } from "../members/heartbeats.ts";
 import { LoadMeter } from "../members/load-meter.ts";
@@ -318,16 +319,8 @@ export class HomeAgent {
     const binding = this.#owner.find(identity);
     if (binding === undefined || binding.registration.careOfAddresses.length === 0 || !this.#journal.writable)
       return undefined;
-    const { registration } = binding;
-    const position = this.#owner.put({
-      ...binding,
-      registration: {
-        ...registration,
-        careOfAddresses: [],
-        counter: registration.counter + 1,
-        acceptedAtMs: Math.max(now.wallMs, registration.acceptedAtMs + 1),
-      },
-    });
+    const { self } = this.#settings;
+    const position = this.#owner.put(revised(binding, { registration: { careOfAddresses: [] } }, self, now.wallMs));
     this.#replication.flush(now);
     return { position, outputs: this.#takeOutputs() };
   }

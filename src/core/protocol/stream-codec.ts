@@ -82,6 +82,8 @@
  *   |               Accepted At (epoch milliseconds)                |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   | Decided Length|  Decided By ...                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |         Mobile Length         |  Mobile ...
  *
  * Want (type 10), Forget (type 13) without Of, and Sent (type 11) with nothing else
@@ -188,8 +190,8 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       break;
     case "holding":
       writer.shortText(message.of).u8(Number(message.last));
-      writeList(writer, message.versions, ({ signedTime, counter, acceptedAtMs, mobile }) =>
-        writer.i128(signedTime).u64(counter).u64(acceptedAtMs).text(mobile),
+      writeList(writer, message.versions, ({ signedTime, counter, acceptedAtMs, decidedBy, mobile }) =>
+        writer.i128(signedTime).u64(counter).u64(acceptedAtMs).shortText(decidedBy).text(mobile),
       );
       break;
     case "want":
@@ -290,7 +292,8 @@ function readVersion(reader: ByteReader) {
   const signedTime = reader.i128();
   const counter = readInteger(reader);
   const acceptedAtMs = readInteger(reader);
-  return { mobile: readMobile(reader), signedTime, counter, acceptedAtMs };
+  const decidedBy = readMember(reader);
+  return { mobile: readMobile(reader), signedTime, counter, acceptedAtMs, decidedBy };
 }
 
 function writeTemporary(copy: TemporaryCopy, writer: ByteWriter): void {

@@ -1,14 +1,11 @@
 /** What members say to each other over their streams: reliable, ordered, authenticated (docs/replication.md). */
+import type { RegistrationVersion } from "../bindings/merge.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 
-/** Version of a registration, as compared by the merge rule. */
-export interface RegistrationVersion {
+/** Of a copy. */
+export interface HeldVersion extends RegistrationVersion {
   readonly mobile: MobileKey;
-  /** `signedTime` of core/bindings/merge.ts. */
-  readonly signedTime: bigint;
-  readonly counter: number;
-  readonly acceptedAtMs: number;
 }
 
 /** Of a temporary binding, what another member needs to become the ingress in place of the one that made it. */
@@ -58,7 +55,7 @@ export type StreamMessage =
   | {
       readonly type: "holding";
       readonly of: MemberId;
-      readonly versions: readonly RegistrationVersion[];
+      readonly versions: readonly HeldVersion[];
       readonly last: boolean;
     }
   /** Answer to a page of `holding`: send these rows. */

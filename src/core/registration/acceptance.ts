@@ -2,7 +2,7 @@
 
 import type { Binding, CareOfBinding, Registration } from "../bindings/binding.ts";
 import { lastExpiryMs } from "../bindings/mobility-bindings.ts";
-import type { Ipv4Address } from "../wire/ipv4.ts";
+import { type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
 import type { Exchange } from "./exchange.ts";
 import { CLOCK_MARGIN_MS, replayableMs } from "./replay-protection.ts";
 import { authenticatorOfMobile } from "./request-extensions.ts";
@@ -32,6 +32,7 @@ export function acceptedBinding(
     lifetimeSeconds,
     acceptedAtMs: context.nowMs,
     counter: (row?.registration.counter ?? 0) + 1,
+    decidedBy: context.ownership.owner,
     careOfAddresses,
     retainUntilMs: Math.max(reservedUntilMs, harmfulUntilMs(exchange)),
   };
@@ -43,7 +44,8 @@ export function acceptedBinding(
  * they asked for still stands. RFC 5944 3.8.2.2 ("duplicates an accepted current Registration Request").
  */
 export function retransmittedBinding({ request, row }: Exchange): Binding | undefined {
-  if (row === undefined) return undefined;
+  // Without its home address the row can't give the reply again that named it.
+  if (row === undefined || row.homeAddress === UNSPECIFIED) return undefined;
   const { identification, authenticator, lifetimeSeconds, careOfAddresses } = row.registration;
   if (identification !== request.identification) return undefined;
   if (authenticator !== authenticatorOfMobile(request)) return undefined;

@@ -1,6 +1,7 @@
 /** Which home address a mobile node gets: the one it names, or for 0.0.0.0 one of ours (RFC 5944 3.8.3.2, RFC 2794 1). */
 
 import type { Binding } from "../bindings/binding.ts";
+import { revised } from "../bindings/revision.ts";
 import {
   directedBroadcast,
   type Ipv4Address,
@@ -11,7 +12,7 @@ import {
   UNSPECIFIED,
 } from "../wire/ipv4.ts";
 import { AddressPool } from "./address-pool.ts";
-import type { DenialReason } from "./decision.ts";
+import type { DenialReason, RegistrationContext } from "./decision.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RegistrationPolicy } from "./policy.ts";
 
@@ -43,7 +44,7 @@ export class HomeAddresses {
   /** `named`: 0.0.0.0 for any. */
   choose(named: Ipv4Address, { mobile, row, context }: Exchange): HomeAddressChoice {
     const isOthers = (address: Ipv4Address) => (context.homeAddressHolder(address) ?? mobile) !== mobile;
-    return named === UNSPECIFIED ? this.#allocate(row, isOthers) : this.#check(named, row, isOthers);
+    return named === UNSPECIFIED ? this.#allocate(row, context, isOthers) : this.#check(named, row, isOthers);
   }
 
   /** "If the home agent cannot support the specified nonzero unicast address ... Code of 129" (RFC 5944 3.8.3.2). */
@@ -56,7 +57,11 @@ export class HomeAddresses {
   }
 
   /** The address that the mobile has or had, else a free one, else the one that has been kept longest for somebody else. */
-  #allocate(row: Binding | undefined, isOthers: (address: Ipv4Address) => boolean): HomeAddressChoice {
+  #allocate(
+    row: Binding | undefined,
+    context: RegistrationContext,
+    isOthers: (address: Ipv4Address) => boolean,
+  ): HomeAddressChoice {
     if (row !== undefined && this.#isServed(row.homeAddress) && !isOthers(row.homeAddress)) {
       return { homeAddress: row.homeAddress, dynamic: row.dynamic };
     }
@@ -65,7 +70,12 @@ export class HomeAddresses {
     const released = this.#pool.oldestReleased();
     if (released === undefined) return { denied: "pool-exhausted" };
     // The other mobile's row stays: its Identification is what replays fail on.
-    const reclaimed = { ...released, homeAddress: UNSPECIFIED, dynamic: false };
+    const reclaimed = revised(
+      released,
+      { homeAddress: UNSPECIFIED, dynamic: false },
+      context.ownership.owner,
+      context.nowMs,
+    );
     return { homeAddress: released.homeAddress, dynamic: true, reclaimed };
   }
 

@@ -61,8 +61,8 @@ function toggle(buckets: Uint32Array, row: Binding): void {
 
 /** Of what the merge rule compares, not of the content: copies drop expired care-of addresses each in its own time. */
 function versionHash({ mobile, registration, ownership }: Binding): number {
-  const { identification, counter, acceptedAtMs } = registration;
-  let hash = hashText(mobile, 1);
+  const { identification, counter, acceptedAtMs, decidedBy } = registration;
+  let hash = hashText(mobile, 1) ^ hashText(decidedBy, 2);
   hash = mix(hash ^ Number(identification & 0xffff_ffffn));
   hash = mix(hash ^ Number((identification >> 32n) & 0xffff_ffffn));
   hash = mix(hash ^ counter);

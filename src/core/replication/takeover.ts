@@ -8,13 +8,13 @@
 import type { Binding } from "../bindings/binding.ts";
 import { decodeBindingRow, encodeBindingRow } from "../bindings/binding-row.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
-import { compareOwnerships, mergeBindings, signedTime } from "../bindings/merge.ts";
+import { compareOwnerships, compareVersions, mergeBindings, versionOf } from "../bindings/merge.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Candidate } from "../members/placement.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
-import type { RegistrationVersion, StreamMessage } from "../protocol/stream-messages.ts";
+import type { HeldVersion, StreamMessage } from "../protocol/stream-messages.ts";
 import { addLoad, decider, leastLoaded, push, takers } from "./designation.ts";
 import { PagedList } from "./paged-list.ts";
 import type { Replicator } from "./replicator.ts";
@@ -69,7 +69,7 @@ export class Takeover {
   /** By dead member and survivor; it may be told before we know ourselves. */
   readonly #told = new Map<MemberId, Map<MemberId, Told>>();
   /** By dead member and survivor: what we hold, on its way. */
-  readonly #telling = new Map<MemberId, Map<MemberId, PagedList<RegistrationVersion>>>();
+  readonly #telling = new Map<MemberId, Map<MemberId, PagedList<HeldVersion>>>();
   /** The first given first. */
   readonly #given = new Map<MobileKey, Given>();
   #nextReviewMs = 0;
@@ -161,9 +161,9 @@ export class Takeover {
   }
 
   #tellHolding(dead: MemberId, survivor: MemberId): void {
-    const telling = this.#telling.get(dead) ?? new Map<MemberId, PagedList<RegistrationVersion>>();
+    const telling = this.#telling.get(dead) ?? new Map<MemberId, PagedList<HeldVersion>>();
     this.#telling.set(dead, telling);
-    const list = new PagedList<RegistrationVersion>();
+    const list = new PagedList<HeldVersion>();
     telling.set(survivor, list);
     list.start(this.#heldFor(dead, survivor), (versions, last) =>
       this.#options.send(survivor, { type: "holding", of: dead, versions, last }),
@@ -171,12 +171,12 @@ export class Takeover {
   }
 
   /** What we hold of the dead member's bindings that the survivor decides about. */
-  *#heldFor(dead: MemberId, survivor: MemberId): Generator<RegistrationVersion> {
+  *#heldFor(dead: MemberId, survivor: MemberId): Generator<HeldVersion> {
     const { table } = this.#options;
     for (const mobile of table.ownedBy(dead)) {
       const row = table.get(mobile);
       const decides = row && decider(row.ownership.backups, (member) => this.#isAlive(member));
-      if (row !== undefined && decides === survivor) yield versionOf(row);
+      if (row !== undefined && decides === survivor) yield { mobile, ...versionOf(row) };
     }
   }
 
@@ -185,7 +185,7 @@ export class Takeover {
     const told = this.#toldBy(of, from);
     const wanted = versions.filter((theirs) => {
       const ours = table.get(theirs.mobile);
-      return ours === undefined || isOlder(versionOf(ours), theirs);
+      return ours === undefined || compareVersions(versionOf(ours), theirs) < 0;
     });
     told.unansweredWants++;
     send(from, { type: "want", of, mobiles: wanted.map(({ mobile }) => mobile) });
@@ -306,14 +306,4 @@ export class Takeover {
     replicator.ship(row, before);
     tookOver(row);
   }
-}
-
-function versionOf({ mobile, registration }: Binding): RegistrationVersion {
-  const { counter, acceptedAtMs } = registration;
-  return { mobile, signedTime: signedTime(registration), counter, acceptedAtMs };
-}
-
-function isOlder(a: RegistrationVersion, b: RegistrationVersion): boolean {
-  if (a.signedTime !== b.signedTime) return a.signedTime < b.signedTime;
-  return a.counter < b.counter || (a.counter === b.counter && a.acceptedAtMs < b.acceptedAtMs);
 }

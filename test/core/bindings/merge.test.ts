@@ -14,6 +14,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
     stepMs: fc.integer({ min: 0, max: 4 }),
     acceptedStepMs: fc.integer({ min: 0, max: 4 }),
     counter: fc.integer({ min: 1, max: 3 }),
+    decidedBy: fc.constantFrom("ha1", "ha2"),
     careOf: fc.subarray(["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
     retainUntilMs: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant(Number.POSITIVE_INFINITY)),
     owner: fc.constantFrom("ha1", "ha2", "ha3"),
@@ -36,6 +37,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
         lifetimeSeconds: 600,
         acceptedAtMs: acceptedAt + acceptedStepMs,
         counter: rest.counter,
+        decidedBy: rest.decidedBy,
         careOfAddresses: careOf.map((address) => ({
           careOfAddress: ipv4(address),
           flags: 0,

@@ -38,14 +38,11 @@ const association: MobileAssociation = {
 };
 const roaming: MobileAssociation = { ...association, spi: 257, mobiles: { by: "realm", realm: "example.com" } };
 
-/** A member's slice of the dynamic home addresses, by the number in its name. */
-function sliceOf(id: string): Ipv4Range {
-  const index = id.slice(2);
-  return { first: ipv4(`10.79.${index}.0`), last: ipv4(`10.79.${index}.255`) };
-}
-
-function membersOf(ids: readonly string[]): PlacementMember[] {
-  return ids.map((id) => ({ id, weight: 100, pool: [sliceOf(id)] }));
+export interface TestClusterOptions {
+  readonly maximumPending?: number;
+  readonly copies?: number;
+  /** Dynamic home addresses of each member. */
+  readonly sliceSize?: number;
 }
 
 export interface SentReply {
@@ -88,9 +85,9 @@ export class TestCluster {
   readonly #separated = new Set<string>();
   readonly #inFlight: { to: string; input: Input; stream?: string }[] = [];
   readonly #ids: string[];
-  readonly #options: { readonly maximumPending?: number; readonly copies?: number };
+  readonly #options: TestClusterOptions;
 
-  constructor(count: number, options: { readonly maximumPending?: number; readonly copies?: number } = {}) {
+  constructor(count: number, options: TestClusterOptions = {}) {
     this.#ids = Array.from({ length: count }, (_, index) => `ha${index + 1}`);
     this.#options = options;
     for (const id of this.#ids) this.#makeNode(id);
@@ -296,13 +293,17 @@ export class TestCluster {
   }
 
   naiRanked(...ranking: string[]): string {
-    const [first] = this.#ranked(
-      1,
+    const [first] = this.naisRanked(1, ...ranking);
+    return first ?? "";
+  }
+
+  naisRanked(count: number, ...ranking: string[]): string[] {
+    return this.#ranked(
+      count,
       ranking,
       (number) => `user${number}@example.com`,
       (nai) => `nai:${nai}`,
     );
-    return first ?? "";
   }
 
   #ranked(
@@ -311,7 +312,7 @@ export class TestCluster {
     make: (number: number) => string,
     keyOf: (name: string) => MobileKey,
   ): string[] {
-    const placement = new Placement(derivePlacementKey(secret, "test"), membersOf(this.#ids));
+    const placement = new Placement(derivePlacementKey(secret, "test"), this.#members(this.#ids));
     const names: string[] = [];
     for (let number = 1; number < 10_000 && names.length < count; number++) {
       const found = placement.rank(keyOf(make(number)));
@@ -319,6 +320,16 @@ export class TestCluster {
     }
     if (names.length < count) throw new Error(`not enough mobiles are ranked ${ranking}`);
     return names;
+  }
+
+  /** A member's slice of the dynamic home addresses, by the number in its name. */
+  #sliceOf(id: string): Ipv4Range {
+    const index = id.slice(2);
+    return { first: ipv4(`10.79.${index}.0`), last: ipv4(`10.79.${index}.${(this.#options.sliceSize ?? 256) - 1}`) };
+  }
+
+  #members(ids: readonly string[]): PlacementMember[] {
+    return ids.map((id) => ({ id, weight: 100, pool: [this.#sliceOf(id)] }));
   }
 
   #makeNode(id: string): Node {
@@ -437,7 +448,7 @@ export class TestCluster {
       cluster: "test",
       secret,
       self: id,
-      members: membersOf(ids),
+      members: this.#members(ids),
       bootCount,
       virtualEndpoint,
       heartbeatIntervalMs: 200,
@@ -464,8 +475,8 @@ export class TestCluster {
         reverseTunneling: "allowed",
         prohibitedCareOfNetworks: [],
         authenticationFailureRepliesPerSecond: 10,
-        pool: [sliceOf(id)],
-        otherPools: others.map(sliceOf),
+        pool: [this.#sliceOf(id)],
+        otherPools: others.map((other) => this.#sliceOf(other)),
         poolStickinessMs: 3_600_000,
       },
       associations: new AssociationTable([association, roaming], []),

@@ -122,7 +122,7 @@ describe("a home address from the pool", () => {
         { send: eve, expect: { ...ACCEPTED, home: "10.79.1.2" } },
         { send: { ...eve, lifetime: 0 }, expect: ACCEPTED },
         { send: 3, expect: denied(133, "identification-mismatch") },
-        { send: 5, expect: { outcome: "duplicate", code: 0, lifetime: 0 } },
+        { send: 5, expect: denied(133, "identification-mismatch") },
       ],
     },
     {

@@ -60,6 +60,7 @@ export const anyStreamMessage = fc.oneof(
         signedTime: fc.bigInt({ min: -(2n ** 127n), max: 2n ** 127n - 1n }),
         counter: integer,
         acceptedAtMs: integer,
+        decidedBy: member,
       }),
     ),
     last: fc.boolean(),
