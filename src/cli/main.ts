@@ -8,6 +8,8 @@ interface CommandEntry {
   /** For the list of commands, which is shown without loading them. */
   readonly summary: string;
   readonly load: () => Promise<Command>;
+  /** Nothing that still hangs when it is done, as a write to a dead file system does, is waited for. */
+  readonly endsAtOnce?: boolean;
 }
 
 /** A command loads its modules when it is used: `anyhome status` needs neither the database nor YAML. */
@@ -15,6 +17,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   run: {
     summary: "run the home agent daemon in the foreground",
     load: async () => (await import("./run.ts")).runCommand(),
+    endsAtOnce: true,
   },
   status: {
     summary: "how the home agent is",
@@ -103,13 +106,17 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .enablePositionalOptions()
     .showHelpAfterError("(--help explains)")
     .addHelpText("after", `\n${exitCodes}`);
-  const operands = argv.filter((argument) => !argument.startsWith("-"));
-  const named = operands[0] === "help" ? operands[1] : operands[0];
+  const named = commandOf(argv);
   for (const [name, { summary, load }] of Object.entries(commands)) {
     program.addCommand(name === named ? await load() : new Command(name).description(summary));
   }
   inheritSettings(program);
   return program;
+}
+
+function commandOf(argv: readonly string[]): string | undefined {
+  const operands = argv.filter((argument) => !argument.startsWith("-"));
+  return operands[0] === "help" ? operands[1] : operands[0];
 }
 
 const exitCodes = `Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 not found, 4 daemon unreachable,
@@ -134,12 +141,16 @@ function report(error: unknown): ExitCode {
   return ExitCode.error;
 }
 
-// A reader that has seen enough, like `head`, is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit();
+  // A reader that has seen enough, like `head`, is no error.
+  if (error.code === "EPIPE") process.exit();
+  process.exit(report(new CliError(`the output can't be written: ${error.message}`)));
 });
+// What can't be told can't be told: the exit code still says how it went.
+process.stderr.on("error", () => {});
 
-const exitCode = await main(process.argv.slice(2));
+const argv = process.argv.slice(2);
+const exitCode = await main(argv);
 // A command may have passed on the exit code of what it ran.
 if (exitCode !== ExitCode.ok) process.exitCode = exitCode;
+if (commands[commandOf(argv) ?? ""]?.endsAtOnce) process.exit();

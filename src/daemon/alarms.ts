@@ -28,6 +28,8 @@ export interface AlarmSources {
   readonly twins: readonly Twins[];
   /** Why the configuration file, as it is now, was not taken over. */
   readonly configurationProblem: string | undefined;
+  /** Why no log lines are written. */
+  readonly logFailure: string | undefined;
 }
 
 /** Worth telling: lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second is a lot. */
@@ -35,17 +37,21 @@ const CLOCK_SKEW_BOUND_MS = 1000;
 
 const VERBS = { fail: "fails", degraded: "is degraded" } as const;
 
+/** To be kept up to date whether or not anyone asks: an alarm tells since when it holds, not since when it is known. */
 export class Alarms {
   readonly #active = new Map<string, Alarm>();
 
-  /** Those that hold now; an alarm that goes on keeps the time it began. */
-  update(sources: AlarmSources, nowMs: number): readonly Alarm[] {
+  get active(): readonly Alarm[] {
+    return [...this.#active.values()];
+  }
+
+  /** An alarm that goes on keeps the time it began. */
+  update(sources: AlarmSources, nowMs: number): void {
     const found = new Map(findings(sources).map(([id, message]) => [id, message]));
     for (const id of this.#active.keys()) if (!found.has(id)) this.#active.delete(id);
     for (const [id, message] of found) {
       this.#active.set(id, { id, message, sinceMs: this.#active.get(id)?.sinceMs ?? nowMs });
     }
-    return [...this.#active.values()];
   }
 }
 
@@ -58,6 +64,7 @@ function findings({
   storeFailure,
   registrationSocketFailure,
   configurationProblem,
+  logFailure,
   missingStreams,
   maximumClockSkewMs,
   twins,
@@ -75,6 +82,8 @@ function findings({
   }
   if (configurationProblem !== undefined)
     found.push(["configuration", `the configuration file was not taken over: ${configurationProblem}`]);
+  if (logFailure !== undefined)
+    found.push(["log", `the log can't be written, and what doesn't fit into memory is lost: ${logFailure}`]);
   for (const { id, state, clockSkewMs, hasOtherMembers } of peers) {
     if (state === "dead")
       found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);

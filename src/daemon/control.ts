@@ -41,6 +41,7 @@ export interface ControlSources {
   readonly agent: HomeAgent;
   readonly store: Store;
   readonly counters: () => CountersView;
+  /** On the monotonic clock. */
   readonly startedAtMs: number;
   /** `undefined` where a member is to be relayed to by its IP address. */
   readonly linkPath: (member: MemberId) => LinkPath | undefined;
@@ -78,7 +79,7 @@ export class DaemonControl implements ControlService {
       node: config.node,
       cluster: config.cluster,
       version,
-      uptimeSeconds: Math.round((now.wallMs - startedAtMs) / 1000),
+      uptimeSeconds: Math.round((now.monotonicMs - startedAtMs) / 1000),
       bootCount: store.bootCount,
       health,
       ready,

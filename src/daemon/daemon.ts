@@ -25,6 +25,7 @@ import type { Store } from "../adapters/store/store.ts";
 import { StoreCorruptError } from "../adapters/store/store-error.ts";
 import { Counters } from "../adapters/telemetry/counters.ts";
 import { type ClosableEventLog, createLog } from "../adapters/telemetry/log.ts";
+import { unblockStandardStreams } from "../adapters/telemetry/standard-streams.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { decodeBindingRow } from "../core/bindings/binding-row.ts";
@@ -53,7 +54,14 @@ export async function runDaemon(
   load: (running: LoadedConfig) => Promise<LoadedConfig>,
 ): Promise<void> {
   const { config } = loaded;
-  const log = createLog({ level: config.log.level, node: config.node });
+  unblockStandardStreams();
+  const counters = new Counters();
+  const log = createLog({
+    level: config.log.level,
+    node: config.node,
+    lost: () => counters.add("log-lines-lost"),
+  });
+  process.on("uncaughtExceptionMonitor", (err) => log.event("daemon-crashed", { err }));
   // From the beginning: who is told to stop while it starts shall leave nothing behind either.
   const stopSignal = Promise.race(
     (["SIGTERM", "SIGINT"] as const).map(async (name) => {
@@ -61,7 +69,6 @@ export async function runDaemon(
       return name;
     }),
   );
-  const counters = new Counters();
   const configuration = new LiveConfig({ loaded, load, log, counters });
   // From the beginning: without somebody who listens, the signal ends the process.
   process.on("SIGHUP", () => void configuration.reload());
@@ -74,7 +81,7 @@ export async function runDaemon(
     await daemon.stop();
     log.event("daemon-stopped");
   } finally {
-    log.close();
+    await log.close();
   }
 }
 
@@ -108,7 +115,7 @@ async function startOn(
   counters: Counters,
   log: ClosableEventLog,
 ): Promise<Daemon> {
-  const startedAtMs = Date.now();
+  const startedAtMs = performance.now();
   const config = configuration.current;
   let running = { config, settings: homeAgentSettings(config, store.bootCount) };
   const takeovers = new TakeoverHistory();
@@ -153,8 +160,8 @@ async function startOn(
     driver.linkRelay?.setPeers(linkPeers(changed));
     advertiser.setMembers(configuredAnnouncers(changed));
     log.setLevel(changed.log.level);
-    health.reassess();
   };
+  configuration.settled = () => health.reassess();
 
   const control = new DaemonControl({
     configuration,
@@ -174,7 +181,7 @@ async function startOn(
     draining: () => health.draining,
     drain: (wanted) => health.drain(wanted),
     alarms: () =>
-      health.alarms().map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
+      health.alarms.map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
     takeovers: () => takeovers.recent,
     perform: (outputs) => driver.perform(outputs),
     durable: (position) => watch.untilDurable(position),

@@ -14,7 +14,7 @@ import { EventLoopMonitor } from "../adapters/checks/event-loop-monitor.ts";
 import { ExecCheck } from "../adapters/checks/exec-check.ts";
 import { SELF_CHECKS, SelfChecks } from "../adapters/checks/self-checks.ts";
 import type { Store } from "../adapters/store/store.ts";
-import type { EventLog } from "../adapters/telemetry/log.ts";
+import type { ClosableEventLog } from "../adapters/telemetry/log.ts";
 import { FIRST_RUNG, Ladder, type Rung } from "../core/health/ladder.ts";
 import { assess, type Standing } from "../core/health/readiness.ts";
 import { type CheckStatus, type Finding, SettledCheck } from "../core/health/settled-check.ts";
@@ -42,7 +42,7 @@ export interface HealthSources {
   readonly sockets: Sockets;
   readonly advertiser: Advertiser;
   readonly bfd: BfdSpeaker | undefined;
-  readonly log: EventLog;
+  readonly log: ClosableEventLog;
 }
 
 export class HealthWatch {
@@ -55,6 +55,8 @@ export class HealthWatch {
   readonly #checks: ReadonlyMap<string, SettledCheck>;
   readonly #execChecks: readonly ExecCheck[];
   readonly #ladder: Ladder;
+  /** From the beginning: a start can take long because of what there is an alarm for. */
+  readonly #alarmTimer = setInterval(() => this.#updateAlarms(), LOOK_INTERVAL_MS);
   #timer: NodeJS.Timeout | undefined;
   /** On the monotonic clock. */
   #listeningSinceMs = Number.POSITIVE_INFINITY;
@@ -103,6 +105,7 @@ export class HealthWatch {
   stop(): void {
     this.#stopping = true;
     clearInterval(this.#timer);
+    clearInterval(this.#alarmTimer);
     for (const check of this.#execChecks) check.stop();
     this.reassess();
     this.#monitor.stop();
@@ -118,9 +121,13 @@ export class HealthWatch {
     return [...this.#checks.values()].map(({ status }) => status);
   }
 
-  alarms(): readonly Alarm[] {
-    const { agent, configuration, advertiser, bfd, storeWatch, sockets } = this.#sources;
-    return this.#alarms.update(
+  get alarms(): readonly Alarm[] {
+    return this.#alarms.active;
+  }
+
+  #updateAlarms(): void {
+    const { agent, configuration, advertiser, bfd, storeWatch, sockets, log } = this.#sources;
+    this.#alarms.update(
       {
         peers: agent.peers,
         advertiser: advertiser.status(),
@@ -133,6 +140,7 @@ export class HealthWatch {
         maximumClockSkewMs: configuration.current.timers.maximumClockSkewMs,
         twins: agent.twins(currentTime()),
         configurationProblem: configuration.lastReload?.problem ?? undefined,
+        logFailure: log.failure,
       },
       Date.now(),
     );
@@ -174,6 +182,7 @@ export class HealthWatch {
       takesLinkRelay: sockets.takesLinkRelay,
     });
     if (before.preference !== preference) advertiser.set(advertisements(configuration.current, preference));
+    this.#updateAlarms();
   }
 
   #assess(oldestQueuedMs: number): Standing {

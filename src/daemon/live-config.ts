@@ -19,6 +19,8 @@ export class LiveConfig {
   lastReload: StatusView["lastReload"] = null;
   /** Called with a configuration that is to be in force from now on. */
   apply: (config: Config) => void = () => undefined;
+  /** Called when it is known what becomes of a file that was read. */
+  settled: () => void = () => undefined;
   readonly #options: LiveConfigOptions;
   #loaded: LoadedConfig;
   /** One at a time, in the order in which they were asked for. */
@@ -57,6 +59,7 @@ export class LiveConfig {
       outcome,
       problem: isInForce ? null : problems.join("\n"),
     };
+    this.settled();
     return view;
   }
 

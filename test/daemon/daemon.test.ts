@@ -3,7 +3,7 @@ import { createSocket } from "node:dgram";
 import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BindingView, CountersView, PeerView } from "../../src/adapters/api/schema.ts";
+import type { BindingView, CountersView, PeerView, StatusView } from "../../src/adapters/api/schema.ts";
 import { type Endpoint, formatIpv4 } from "../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { seeded } from "../fuzz/random.ts";
@@ -137,4 +137,25 @@ test("a member that was never heard is listed as dead, with nothing else known o
     { deadlineMs: 30_000, what: "ha2 to be taken for dead" },
   );
   expect(dead).toMatchObject({ id: "ha2", health: null, lastHeardMs: null, load: null });
+});
+
+test("an alarm tells since when it holds, though nobody asked before", async () => {
+  await using daemon = await LoneDaemon.start();
+  await daemon.stop("SIGTERM");
+  daemon.configure("anyhome.yaml", {
+    members: [...daemon.members, { id: "ha2", address: "127.0.0.2" }],
+    timers: { "heartbeat-interval": "10ms", "peer-timeout": "50ms" },
+  });
+  await daemon.start();
+  const patience = { deadlineMs: 30_000, intervalMs: 200 };
+  const dead = await waitFor(() => daemon.log.find(({ event }) => event === "member-dead"), {
+    ...patience,
+    what: "ha2 to be taken for dead",
+  });
+  const deadAtMs = Date.parse(dead.time);
+  await waitFor(() => Date.now() - deadAtMs > 6000, { ...patience, what: "the alarm to be old" });
+  const { alarms } = (await daemon.ask("status")) as StatusView;
+  const since = alarms.find(({ id }) => id === "member ha2")?.since ?? "";
+  // It is looked at twice a second.
+  expect(Date.parse(since) - deadAtMs).toBeLessThan(4000);
 });

@@ -18,11 +18,20 @@ const HOME_AGENT = ipv4("10.64.0.1");
 /** A loopback address is no care-of address; nothing is sent to this one (RFC 5737). */
 const CARE_OF_ADDRESS = ipv4("192.0.2.1");
 
+export type Command = readonly [string, ...string[]];
+
+export interface Running extends PromiseLike<{ readonly exitCode?: number }> {
+  kill(signal: NodeJS.Signals): unknown;
+}
+
+/** Runs a daemon by its command; `directory` holds its files. */
+export type Launch = (command: Command, directory: string) => Running;
+
 export class LoneDaemon implements AsyncDisposable {
   readonly directory: string;
   readonly registrations: Endpoint;
   readonly cluster: Endpoint;
-  #process: ReturnType<typeof runDaemon> | undefined;
+  #process: Running | undefined;
 
   private constructor(registrationPort: number, clusterPort: number) {
     this.directory = mkdtempSync(join(tmpdir(), "anyhome-daemon-"));
@@ -32,11 +41,12 @@ export class LoneDaemon implements AsyncDisposable {
     this.configure("anyhome.yaml", {});
   }
 
-  static async start(): Promise<LoneDaemon> {
+  /** @param launch what runs it otherwise than its output into the file `log` */
+  static async start(launch?: Launch): Promise<LoneDaemon> {
     const [registrationPort = 0, clusterPort = 0] = await freeUdpPorts(2);
     const daemon = new LoneDaemon(registrationPort, clusterPort);
     try {
-      await daemon.start();
+      await daemon.start(launch);
       return daemon;
     } catch (error) {
       await daemon[Symbol.asyncDispose]();
@@ -72,8 +82,9 @@ export class LoneDaemon implements AsyncDisposable {
   }
 
   /** Resolves once it is ready. */
-  async start(): Promise<void> {
-    this.#process = runDaemon(this.path("anyhome.yaml"), this.path("log"));
+  async start(launch?: Launch): Promise<void> {
+    const command = [process.execPath, ANYHOME_MAIN, "run", "-c", this.path("anyhome.yaml")] as const;
+    this.#process = launch?.(command, this.directory) ?? intoFile(command, this.path("log"));
     await waitFor(async () => (await readiness(this.path("control.sock"))).ready, {
       deadlineMs: 60_000,
       what: "the daemon to be ready",
@@ -128,7 +139,7 @@ export class LoneDaemon implements AsyncDisposable {
     return result.kind === "answered" ? result.reply.code : undefined;
   }
 
-  get log(): readonly { readonly event: string }[] {
+  get log(): readonly { readonly event: string; readonly time: string }[] {
     return readFileSync(this.path("log"), "utf8")
       .trimEnd()
       .split("\n")
@@ -142,8 +153,8 @@ export class LoneDaemon implements AsyncDisposable {
 }
 
 /** It ends with us, should we be interrupted. */
-function runDaemon(config: string, log: string) {
-  return execa(process.execPath, [ANYHOME_MAIN, "run", "-c", config], {
+function intoFile([file, ...args]: Command, log: string): Running {
+  return execa(file, args, {
     stdin: "ignore",
     stdout: { file: log, append: true },
     stderr: "ignore",

@@ -34,6 +34,7 @@ const counterDefinitions = {
   "bfd-packets-dropped": { label: "reason", help: "BFD packets that were not for any session, or not well-formed" },
   "bfd-sessions-lost": { label: "neighbor", help: "BFD sessions that were up and went down" },
   reloads: { label: "outcome", help: "configurations read anew: applied, unchanged, refused or invalid" },
+  "log-lines-lost": { help: "log lines that were not written, as stdout took none for too long" },
   "inputs-failed": { label: "input", help: "inputs dropped because of an error in the daemon" },
   "streams-ended": { label: "reason", help: "replication streams that ended or were rejected" },
   "paths-dropped": { label: "neighbor", help: "paths told by a router that were too many, too long, or no sense" },

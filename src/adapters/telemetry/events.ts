@@ -37,6 +37,18 @@ export const events = {
     explanation:
       "Something kept the daemon from starting (`err`): another one that has the store, a damaged store, a port that is taken, an ExaBGP that can't be run. What had been started was stopped again, and the process ends.",
   },
+  "daemon-crashed": {
+    level: "error",
+    message: "daemon crashed",
+    explanation:
+      "An error in the daemon (`err`) that nothing caught: the process ends at once, without withdrawing; its routes go as they do when a daemon is killed. Report it.",
+  },
+  "log-resumed": {
+    level: "warn",
+    message: "log goes on after a gap",
+    explanation:
+      "Between this line and the one before it `lines` lines are missing: stdout took none for so long (a full disk, a reader that stood still) that there was no room for more. The alarm `log` of `anyhome status` says so while it lasts, the counter `log-lines-lost` has the sum.",
+  },
   "configuration-reloaded": {
     level: "info",
     message: "configuration reloaded",

@@ -1,6 +1,7 @@
 /** The daemon's log: JSON lines with an event id each, never one line per packet. */
-import { type DestinationStream, destination, pino, stdTimeFunctions } from "pino";
+import { type DestinationStream, pino, stdTimeFunctions } from "pino";
 import { type EventId, type EventLevel, events } from "./events.ts";
+import { LineWriter } from "./line-writer.ts";
 import { EventRateLimiter } from "./rate-limiter.ts";
 
 /** Details of an event. An `Error` belongs in `err`. No keys, no authenticators. */
@@ -13,23 +14,35 @@ export interface EventLog {
 
 export interface ClosableEventLog extends EventLog {
   setLevel(level: EventLevel): void;
-  /** Writes what is buffered, and the counts of suppressed lines. Last call. */
-  close(): void;
+  /** Why no lines are written now; `undefined` while they are. */
+  readonly failure: string | undefined;
+  /** Writes what waits, and the counts of suppressed lines, as far as that can be done in a second. Last call. */
+  close(): Promise<void>;
 }
 
 export interface LogOptions {
   readonly level: EventLevel;
   /** Appears in every line. */
   readonly node: string;
-  /** Default: stdout, buffered up to 1 MiB while the reader is slow, so that a stuck reader never stops the daemon. */
+  /** Default: stdout, which may take its time, fail, or never be read. */
   readonly stream?: DestinationStream;
+  /** Called for each line that was lost, as too many waited already. */
+  readonly lost?: () => void;
 }
 
 const SUPPRESSION_REPORT_MS = 10_000;
-const BUFFER_BYTES = 1 << 20;
+const LAST_LINES_MS = 1000;
+const STDOUT = 1;
 
 export function createLog(options: LogOptions): ClosableEventLog {
-  const stdout = options.stream ? undefined : destination({ fd: 1, sync: false, maxLength: BUFFER_BYTES });
+  const stdout =
+    options.stream === undefined
+      ? new LineWriter({
+          descriptor: STDOUT,
+          lost: () => options.lost?.(),
+          resumed: (lines) => log.event("log-resumed", { lines }),
+        })
+      : undefined;
   const logger = pino(
     {
       level: options.level,
@@ -37,7 +50,7 @@ export function createLog(options: LogOptions): ClosableEventLog {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.stream ?? stdout ?? process.stdout,
+    options.stream ?? stdout,
   );
   const limiter = new EventRateLimiter();
   let report: NodeJS.Timeout | undefined;
@@ -53,7 +66,7 @@ export function createLog(options: LogOptions): ClosableEventLog {
     for (const [id, suppressed] of limiter.takeSuppressed()) write(id, { suppressed });
   }
 
-  return {
+  const log: ClosableEventLog = {
     event(id, fields = {}) {
       if (!logger.isLevelEnabled(events[id].level)) return;
       const suppressed = limiter.admit(id, performance.now());
@@ -66,9 +79,13 @@ export function createLog(options: LogOptions): ClosableEventLog {
     setLevel(level) {
       logger.level = level;
     },
-    close() {
+    get failure() {
+      return stdout?.failure;
+    },
+    async close() {
       reportSuppressed();
-      stdout?.flushSync();
+      await stdout?.end(LAST_LINES_MS);
     },
   };
+  return log;
 }

@@ -75,10 +75,10 @@ test("a flood that stops is reported by itself after a while, once", () => {
   expect(lines.at(-1)).toMatchObject({ event: "relay-timeout", suppressed: 1000 - logged });
 });
 
-test("closing reports what was left out", () => {
+test("closing reports what was left out", async () => {
   const { log, lines } = logToMemory("info");
   for (let i = 0; i < 1000; i++) log.event("relay-timeout");
-  log.close();
+  await log.close();
   expect(lines.at(-1)?.suppressed).toBe(1001 - lines.length);
 });
 
