@@ -86,8 +86,13 @@ const negotiatedEvent = z.object({
 
 const otherEvent = z.object({ type: z.enum(["notification"]) });
 
-/** A `down` whose reason holds a line feed from the neighbor's NOTIFICATION, which ExaBGP 4.2.21 prints as it came. */
-const brokenDownEvent = /"type": "state".*"peer": "([\d.]{7,15})" \}.*"state": "down", "reason": "(.*)$/;
+/**
+ * A `down` that is no JSON: ExaBGP 4.2.21 prints the reason, which may hold the data of the neighbor's NOTIFICATION, as it came,
+ * but for quotes, which it escapes, and braces, which it makes parentheses. So the braces that end the event are its own; a line
+ * feed in the reason cuts them off.
+ */
+const brokenDownEvent =
+  /"type": "state".*"peer": "([\d.]{7,15})" \}.*"state": "down", "reason": "([^{}]*?)(?:" \} \})?$/;
 
 const REASON_LENGTH = 200;
 
@@ -114,7 +119,8 @@ export function parseEvent(line: string): SpeakerEvent | "unreadable" | undefine
   }
   if (otherEvent.safeParse(json).success) return undefined;
   const [, address, reason = ""] = json === undefined ? (brokenDownEvent.exec(line) ?? []) : [];
-  return address === undefined ? "unreadable" : { type: "state", address, state: "down", reason: printable(reason) };
+  if (address === undefined) return "unreadable";
+  return { type: "state", address, state: "down", reason: printable(reason.replaceAll('\\"', '"')) };
 }
 
 const MAXIMUM_PATH_LENGTH = 256;

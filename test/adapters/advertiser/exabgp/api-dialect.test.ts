@@ -105,6 +105,17 @@ test("a session that is down with a line feed in the reason, as a NOTIFICATION c
   });
 });
 
+test.each([
+  ["a control character", "error(Cease / a\tb)", "error(Cease / a b)"],
+  ["a backslash", "error(Cease / \\x80)", "error(Cease / \\x80)"],
+  ["a quote that is escaped, and a backslash", '(\\"id\\": \\d)', '("id": \\d)'],
+  ["what looks like the end of the event, but for its braces", 'a\tb\\" ) )', 'a b" ) )'],
+])("the reason of a session that is down ends where it does, though %s in it leaves no JSON", (_, printed, reason) => {
+  const line = stateEvent("down", `, "reason": "${printed}"`);
+  expect(() => JSON.parse(line)).toThrow(SyntaxError);
+  expect(parseEvent(line)).toEqual({ type: "state", address: "192.0.2.1", state: "down", reason });
+});
+
 test("other events of ExaBGP are of no interest", () => {
   expect(parseEvent('{ "exabgp": "4.0.1", "type": "notification", "notification": "shutdown" }')).toBeUndefined();
 });

@@ -192,6 +192,18 @@ describe.skipIf(exabgpObstacle !== undefined && !process.env.CI)("an ExaBGP of o
     expect(lines.slice(0, 2)).toEqual(["done", "error"]);
   });
 
+  test("the reason of a session that a router ends is shown as ExaBGP has it, though it leaves no JSON", async () => {
+    const router = await HostileRouter.listen("127.0.0.2");
+    const advertiser = await running({
+      bgp: { ...BGP, neighbors: [{ address: ipv4("127.0.0.2"), as: 65001, port: router.port }] },
+    });
+    await until(advertiser, "a session", ({ neighbors }) => neighbors[0]?.state === "up");
+    router.close('a\tb {"c": \\d}');
+    await until(advertiser, "the end of the session", ({ neighbors }) => neighbors[0]?.state === "down");
+    expect(advertiser.status().neighbors[0]?.reason).toMatch(/ a b \("c": \\d\)\W*$/);
+    expect(advertiser.status().neighbors[0]?.reason).not.toContain("}");
+  });
+
   test("a router that floods it with a large table keeps nobody waiting, and what concerns us is not lost in it", async () => {
     const router = await HostileRouter.listen("127.0.0.2");
     const counters = new Counters();
