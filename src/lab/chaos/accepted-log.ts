@@ -41,8 +41,9 @@ export class AcceptedLog {
    *
    * @throws a system error where a file can't be read; an Error for a line that is none of such a log
    */
-  read(): void {
+  read(): this {
     for (const file of this.#files) file.offset += this.#readFrom(file.path, file.offset);
+    return this;
   }
 
   /** Answers how many bytes were taken in: whole lines only. */
