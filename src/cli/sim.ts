@@ -13,6 +13,7 @@ interface Options {
   readonly nodes: number;
   readonly mobiles: number;
   readonly duration: number;
+  readonly quiet: number;
   readonly faults: readonly FaultKind[];
   readonly atOnce: number;
   readonly plan?: readonly Fault[];
@@ -49,6 +50,12 @@ export function simCommand(): Command {
       integerBetween(1, 1_000_000_000),
       14,
     )
+    .option(
+      "--quiet <seconds>",
+      "how long nothing happens at the end, so that bindings are forgotten",
+      integerBetween(0, 1_000_000_000),
+      0,
+    )
     .option("--faults <list>", `any of ${FAULT_KINDS.join(",")}, or none`, faultKinds, FAULT_KINDS)
     .option(
       "--at-once <count>",
@@ -69,11 +76,12 @@ export function simCommand(): Command {
     });
 }
 
-function run({ seed: first, seeds, nodes, mobiles, duration, faults, atOnce, plan }: Options): Report {
+function run({ seed: first, seeds, nodes, mobiles, duration, quiet, faults, atOnce, plan }: Options): Report {
   let [requests, accepted] = [0, 0];
   const failed: Failure[] = [];
   for (let seed = first; seed < first + seeds; seed++) {
-    const options = { seed, nodes, mobiles, durationMs: duration * 1000, faults, atOnce, ...(plan && { plan }) };
+    const times = { durationMs: duration * 1000, quietMs: quiet * 1000 };
+    const options = { seed, nodes, mobiles, ...times, faults, atOnce, ...(plan && { plan }) };
     const result = simulate(options);
     requests += result.requests;
     accepted += result.accepted;
@@ -86,10 +94,10 @@ function run({ seed: first, seeds, nodes, mobiles, duration, faults, atOnce, pla
 }
 
 function commandOf(
-  { seed, nodes, mobiles, durationMs = 0, atOnce = 1 }: SimulationOptions,
+  { seed, nodes, mobiles, durationMs = 0, quietMs = 0, atOnce = 1 }: SimulationOptions,
   plan: readonly Fault[],
 ): string {
-  const settings = `--seed ${seed} --nodes ${nodes} --mobiles ${mobiles} --duration ${durationMs / 1000}`;
+  const settings = `--seed ${seed} --nodes ${nodes} --mobiles ${mobiles} --duration ${durationMs / 1000} --quiet ${quietMs / 1000}`;
   return `anyhome sim ${settings} --at-once ${atOnce} --plan '${JSON.stringify(plan)}'`;
 }
 

@@ -1,11 +1,14 @@
 /** What must hold once faults are over and the cluster has had time to settle (docs/replication.md). */
 import type { Binding } from "../core/bindings/binding.ts";
 import { compareOwnerships, compareRegistrations } from "../core/bindings/merge.ts";
-import { isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
+import { canForget, isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
 import { UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { deregistersAll, isDegraded, type Mobile, type Mobiles } from "./mobiles.ts";
-import type { SimulatedNode } from "./node.ts";
+import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
+
+/** Until rows are looked at, and two comparisons of digests have taken place. */
+const FORGETTING_SLACK_MS = 6000;
 
 /** `lostDisks`: a disk was wiped, so what was granted without any backup may be gone. */
 export function check(world: World, mobiles: Mobiles, { lostDisks }: { readonly lostDisks: boolean }): string[] {
@@ -20,6 +23,9 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   const violations: string[] = [];
   const copies = copiesOf(world, mobile);
   const last = mobiles.lastAccepted(mobile);
+  for (const copy of copies)
+    if (canForget(copy.row, world.queue.nowMs + EPOCH_MS - FORGETTING_SLACK_MS))
+      violations.push(`${mobile.name}: a copy has outlived its time: ${describe(copy)}`);
   for (const [index, copy] of copies.entries()) {
     const other = copies[index - 1];
     if (other === undefined) continue;

@@ -46,6 +46,10 @@ export interface Mobile {
   readonly name: string;
   readonly nai: string | undefined;
   homeAddress: Ipv4Address;
+  /** What it asks for. */
+  readonly lifetimesSeconds: readonly number[];
+  /** It is out of reach for a while, now and then. */
+  readonly rests: boolean;
   /** It sends nothing before. */
   silentUntilMs: number;
   /** In the order in which the mobile made them. */
@@ -65,6 +69,10 @@ interface Pending {
   readonly replay?: { readonly of: Attempt; readonly mayBeRetransmission: boolean };
 }
 
+/** Of every third mobile nothing is left when the simulation ends. */
+const SHORT_LIFETIMES_SECONDS = [2, 5, 10];
+const LIFETIMES_SECONDS = [[10, 600, 1200, 1800], [600, 1200, 1800], SHORT_LIFETIMES_SECONDS];
+
 /** From the end of a partition until all copies are equal, generously. */
 const CONVERGENCE_MS = 5000;
 
@@ -82,7 +90,16 @@ export class Mobiles {
     this.mobiles = Array.from({ length: count }, (_, index) => {
       const nai = index % 4 === 3 ? `user${index}@example.com` : undefined;
       const homeAddress = nai === undefined ? ipv4(`10.64.${1 + (index >> 8)}.${index & 255}`) : UNSPECIFIED;
-      return { name: nai ?? formatIpv4(homeAddress), nai, homeAddress, silentUntilMs: 0, attempts: [] };
+      const lifetimesSeconds = LIFETIMES_SECONDS[index % LIFETIMES_SECONDS.length] ?? [];
+      return {
+        name: nai ?? formatIpv4(homeAddress),
+        nai,
+        homeAddress,
+        lifetimesSeconds,
+        rests: lifetimesSeconds === SHORT_LIFETIMES_SECONDS,
+        silentUntilMs: 0,
+        attempts: [],
+      };
     });
     world.onReply = (reply) => this.#replied(reply);
   }
@@ -122,12 +139,14 @@ export class Mobiles {
   #act(mobile: Mobile): void {
     const { random, queue } = this.#world;
     if (queue.nowMs < mobile.silentUntilMs) return;
+    // Long enough for the cluster to forget it.
+    if (mobile.rests && random.chance(0.06)) mobile.silentUntilMs = queue.nowMs + random.between(10_000, 30_000);
     const last = mobile.attempts.at(-1);
     // A foreign agent, or the network, may send again what has been answered.
     if (last !== undefined && random.chance(last.replies === 0 ? 0.5 : 0.03)) this.#send(mobile, last);
     else if (random.chance(0.04)) this.#replay(mobile);
     else if (random.chance(0.08)) this.#attempt(mobile, 0);
-    else this.#attempt(mobile, random.pick([10, 600, 1200, 1800]));
+    else this.#attempt(mobile, random.pick(mobile.lifetimesSeconds));
   }
 
   #attempt(mobile: Mobile, requestedSeconds: number): void {

@@ -164,9 +164,22 @@ export class Monitor {
     this.#violated(`nobody has taken over ${mobile} of ${owner}, which is dead`);
   }
 
+  #reported(reported: Reported): void {
+    if (reported.event === "member-dead") this.#checkDead(reported);
+    if (reported.event === "digests-differ") this.#checkDifference(reported);
+  }
+
+  /** What differs when a fault is over, the first comparison mends. */
+  #checkDifference({ node, fields }: Reported): void {
+    const { nowMs } = this.#world.queue;
+    const owner = this.#world.node(String(fields.member));
+    const areUndisturbed = [node, owner].every((one) => one.hasBeenServingFor(CONVERGENCE_MS));
+    if (areUndisturbed && this.#world.wasWholeSince(nowMs - CONVERGENCE_MS))
+      this.#violated(`${node.id} and ${owner.id} hold different rows, and nothing mends it`);
+  }
+
   /** Nobody takes over from a member that runs, and that somebody hears who is heard. */
-  #reported({ node, event, fields }: Reported): void {
-    if (event !== "member-dead") return;
+  #checkDead({ node, fields }: Reported): void {
     const { nowMs } = this.#world.queue;
     const dead = this.#world.node(String(fields.member));
     if (!dead.hasBeenServingFor(DETECTION_MS) || node.isSlow || nowMs - node.wellSinceMs < DETECTION_MS) return;

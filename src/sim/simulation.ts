@@ -14,6 +14,8 @@ export interface SimulationOptions extends WorldOptions {
   readonly atOnce?: number;
   /** How long mobiles register and faults strike; simulated. */
   readonly durationMs?: number;
+  /** How long nothing happens at the end, so that rows serve their time. */
+  readonly quietMs?: number;
   /** Instead of what the seed draws. */
   readonly plan?: readonly Fault[];
 }
@@ -30,7 +32,7 @@ export interface SimulationResult {
 const SETTLE_MS = 8_000;
 
 export function simulate(options: SimulationOptions): SimulationResult {
-  const { seed, nodes, durationMs = 14_000, faults = FAULT_KINDS, atOnce = 1 } = options;
+  const { seed, nodes, durationMs = 14_000, quietMs = 0, faults = FAULT_KINDS, atOnce = 1 } = options;
   const plan =
     options.plan ?? planFaults(new Random(seed ^ 0x5eed), { kinds: faults, nodes, untilMs: durationMs, atOnce });
   const world = new World({ ...options, acknowledgements: options.acknowledgements ?? atOnce });
@@ -42,6 +44,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
   for (const fault of plan) schedule(world, fault);
   const lastEndsMs = Math.max(durationMs, ...plan.map(({ atMs, lastsMs }) => atMs + lastsMs));
   world.runFor(lastEndsMs - world.queue.nowMs + SETTLE_MS);
+  world.runFor(quietMs);
   const attempts = mobiles.mobiles.flatMap((mobile) => mobile.attempts);
   const lostDisks = plan.some(({ kind }) => kind === "wipe");
   return {

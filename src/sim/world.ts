@@ -409,7 +409,7 @@ export class World {
       virtualEndpoint: VIRTUAL_ENDPOINT,
       heartbeatIntervalMs: 200,
       peerTimeoutMs: PEER_TIMEOUT_MS,
-      maximumClockSkewMs: 30_000,
+      maximumClockSkewMs: MAXIMUM_CLOCK_SKEW_MS,
       relayTimeoutMs: RELAY_TIMEOUT_MS,
       hopLimit: HOP_LIMIT,
       maximumPending: MAXIMUM_PENDING,
@@ -434,6 +434,7 @@ export class World {
         pool: [this.#slice(self)],
         otherPools: members.flatMap((member) => (member.id === id ? [] : member.pool)),
         poolStickinessMs: 60_000,
+        maximumClockSkewMs: MAXIMUM_CLOCK_SKEW_MS,
       },
       associations: new AssociationTable([ASSOCIATION, NAI_ASSOCIATION], []),
     };
@@ -447,6 +448,8 @@ export class World {
   }
 }
 
+/** Little more than what the fault `clock` does, so that rows have served their time within a simulation. */
+const MAXIMUM_CLOCK_SKEW_MS = 2500;
 const HOP_LIMIT = 3;
 const RELAY_TIMEOUT_MS = 2000;
 export const MAXIMUM_PENDING = 1000;

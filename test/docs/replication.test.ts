@@ -27,7 +27,7 @@ test("every message stands beside its number", () => {
   const samples: readonly StreamMessage[] = [
     { type: "rows", number: 1, rows: [] },
     { type: "ack", number: 1 },
-    { type: "digests", buckets: Array.from({ length: DIGEST_BUCKETS }, () => 0) },
+    { type: "digests", level: true, buckets: Array.from({ length: DIGEST_BUCKETS }, () => 0) },
     { type: "differing", buckets: [] },
     { type: "synchronized", number: 1 },
     { type: "owned", entries: [], last: true },
@@ -46,7 +46,7 @@ test("every message stands beside its number", () => {
     { type: "want", of: "ha1", mobiles: [] },
     { type: "sent", of: "ha1" },
     { type: "handover", rows: [] },
-    { type: "forget", mobiles: [] },
+    { type: "forget", rows: [] },
     { type: "temporary", made: [], ended: [] },
   ];
   expect(named).toEqual(samples.map((message) => [encodeStreamMessage(message)[0], message.type]));

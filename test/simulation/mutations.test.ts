@@ -135,8 +135,8 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "core/bindings/mobility-bindings.ts",
-        from: "return isTombstone(binding) && nowMs >= binding.registration.retainUntilMs;",
-        to: "return isTombstone(binding);",
+        from: "return nowMs >= lastExpiryMs(careOfAddresses, retainUntilMs);",
+        to: "return nowMs >= lastExpiryMs(careOfAddresses, 0);",
       },
       {
         file: "core/bindings/mobility-bindings.ts",
@@ -146,6 +146,32 @@ const MUTATIONS: readonly Mutation[] = [
     ],
     faults: ["kill"],
     finds: /lives on|replayed request|identical requests got different/,
+  },
+  {
+    name: "copies end when their owner's row does, whatever the clock says that is here",
+    edits: [
+      {
+        file: "core/replication/replicator.ts",
+        from: "if (row === undefined || row.ownership.owner === self || !isKnownTo(forgotten, row)) return;",
+        to: "return;",
+      },
+    ],
+    faults: [],
+    options: { quietMs: 30_000 },
+    finds: /has outlived its time|nothing mends it/,
+  },
+  {
+    name: "a copy whose owner has forgotten it unheard is found by comparison",
+    edits: [
+      {
+        file: "core/replication/replicator.ts",
+        from: "this.#links.get(from)?.forget(forgottenRow(received));",
+        to: "",
+      },
+    ],
+    faults: ["path", "partition"],
+    options: { durationMs: 60_000, quietMs: 30_000 },
+    finds: /has outlived its time|nothing mends it/,
   },
   {
     name: "temporary bindings are replicated",

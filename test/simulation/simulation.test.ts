@@ -17,12 +17,23 @@ function faultsAtOnce(seed: number): number {
   return seed % 5 === 1 ? 2 : 1;
 }
 
+/** In one of four nothing happens at the end, for so long that what has expired is forgotten. */
+function quietMsOf(seed: number): number {
+  return seed % 4 === 0 ? 30_000 : 0;
+}
+
 describe("no promise is broken", () => {
   const portions = Array.from({ length: Math.ceil(SEEDS / PORTION) }, (_, index) => 1 + index * PORTION);
   test.each(portions)("with the seeds from %i on", { timeout: 300_000 }, (first) => {
     let accepted = 0;
     for (let seed = first; seed < Math.min(first + PORTION, SEEDS + 1); seed++) {
-      const result = simulate({ seed, nodes: nodesOf(seed), mobiles: 10, atOnce: faultsAtOnce(seed) });
+      const result = simulate({
+        seed,
+        nodes: nodesOf(seed),
+        mobiles: 10,
+        atOnce: faultsAtOnce(seed),
+        quietMs: quietMsOf(seed),
+      });
       accepted += result.accepted;
       expect({ seed, violations: result.violations }).toEqual({ seed, violations: [] });
     }

@@ -242,7 +242,7 @@ export const events = {
     level: "warn",
     message: "copies differed",
     explanation:
-      "The copies that this home agent holds for `member` were not what that one has, in `buckets` of 1024 parts: the rows were sent again. It should not happen on its own.",
+      "The copies that this home agent holds for `member` were not what that one has, in `buckets` of 1024 parts, in two comparisons one after the other: the rows that were sent after the first did not mend it. That is a fault of ours: please report it.",
   },
   "row-rejected": {
     level: "error",

@@ -17,8 +17,16 @@ export function withoutExpired(binding: Binding, nowMs: number): Binding {
 }
 
 /** Nothing needs the row any more: no care-of address, no replay, no old copy, no reserved home address. */
-export function canForget(binding: Binding, nowMs: number): boolean {
-  return isTombstone(binding) && nowMs >= binding.registration.retainUntilMs;
+export function canForget({ registration: { careOfAddresses, retainUntilMs } }: Binding, nowMs: number): boolean {
+  return nowMs >= lastExpiryMs(careOfAddresses, retainUntilMs);
+}
+
+/** A copy whose owner doesn't tell that it has forgotten the mobile is kept for so long beyond its time. */
+export const ABANDONED_AFTER_MS = 600_000;
+
+/** The row's owner should have forgotten it long ago: nobody is left to say so. */
+export function isAbandoned(binding: Binding, nowMs: number): boolean {
+  return canForget(binding, nowMs - ABANDONED_AFTER_MS);
 }
 
 /** When time changes the row next, if nothing else does before: an expiry, or the end of a tombstone. Epoch ms or `Infinity`. */

@@ -223,7 +223,7 @@ export class HomeAgent {
         this.#replication.receive(input.peer, input.message, now);
         break;
       case "stream-opened":
-        this.#replication.opened(input.peer);
+        this.#replication.opened(input.peer, now);
         break;
       case "stream-closed":
         this.#replication.closed(input.peer);

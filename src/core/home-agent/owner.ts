@@ -7,7 +7,13 @@ import type { Binding, Ownership } from "../bindings/binding.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Journal } from "../bindings/journal.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
-import { canForget, isTombstone, withoutExpired } from "../bindings/mobility-bindings.ts";
+import {
+  ABANDONED_AFTER_MS,
+  canForget,
+  isAbandoned,
+  isTombstone,
+  withoutExpired,
+} from "../bindings/mobility-bindings.ts";
 import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
@@ -65,9 +71,6 @@ interface Uncommitted {
   /** To be undone if the store fails; empty for the retransmission of a request that is itself uncommitted. */
   readonly changes: readonly RowChange[];
 }
-
-/** A copy whose owner doesn't tell that it has forgotten the mobile is kept for so long beyond its time. */
-const OWNERLESS_GRACE_MS = 600_000;
 
 export class Owner {
   readonly #self: MemberId;
@@ -188,9 +191,10 @@ export class Owner {
       const remaining = withoutExpired(row, now.wallMs);
       const isOurs = row.ownership.owner === this.#self;
       if (isOurs && !isTombstone(row) && isTombstone(remaining)) this.#observer.count("bindings-expired");
-      if (!canForget(remaining, now.wallMs - (isOurs ? 0 : OWNERLESS_GRACE_MS))) {
+      const isOver = canForget(remaining, now.wallMs);
+      if (!(isOurs ? isOver : isAbandoned(remaining, now.wallMs))) {
         this.#table.keep(remaining);
-        if (canForget(remaining, now.wallMs)) this.#table.lookAgainAt(row.mobile, now.wallMs + OWNERLESS_GRACE_MS);
+        if (isOver) this.#table.lookAgainAt(row.mobile, now.wallMs + ABANDONED_AFTER_MS);
         continue;
       }
       this.#table.delete(row.mobile);

@@ -25,8 +25,10 @@
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *
- * Digests (type 3): one for each of the 1024 buckets
+ * Digests (type 3), one for each of the 1024 buckets; Level is 0, or 1 where the receiver should hold the same
  *
+ *   +-+-+-+-+-+-+-+-+
+ *   |     Level     |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                            Digest                             |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -86,7 +88,7 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |         Mobile Length         |  Mobile ...
  *
- * Want (type 10), Forget (type 13) without Of, and Sent (type 11) with nothing else
+ * Want (type 10), and Sent (type 11) with nothing but Of
  *
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |   Of Length   |  Of ...       |
@@ -94,6 +96,26 @@
  *   |                       Number of Mobiles                       |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |   Mobile Length (of each)     |  Mobile ...
+ *
+ * Forget (type 13); Signed Time is in two's complement
+ *
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                        Number of Rows                         |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                    Generation (of each row)                   |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                          Signed Time                          |
+ *   |                          (16 bytes)                           |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                            Counter                            |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |               Accepted At (epoch milliseconds)                |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   | Decided Length|  Decided By ...                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |         Mobile Length         |  Mobile ...
  *
  * Temporary (type 14)
  *
@@ -125,7 +147,7 @@
 import type { MemberId, MobileKey } from "../names.ts";
 import { parseIpv4 } from "../wire/ipv4.ts";
 import { ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
-import { DIGEST_BUCKETS, type StreamMessage, type TemporaryCopy } from "./stream-messages.ts";
+import { DIGEST_BUCKETS, type HeldVersion, type StreamMessage, type TemporaryCopy } from "./stream-messages.ts";
 
 /** Bytes that are no message. */
 export class StreamMessageError extends Error {
@@ -167,6 +189,7 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       writer.u64(message.number);
       break;
     case "digests":
+      writer.u8(Number(message.level));
       for (const digest of message.buckets) writer.u32(digest);
       break;
     case "differing":
@@ -190,9 +213,7 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       break;
     case "holding":
       writer.shortText(message.of).u8(Number(message.last));
-      writeList(writer, message.versions, ({ signedTime, counter, acceptedAtMs, decidedBy, mobile }) =>
-        writer.i128(signedTime).u64(counter).u64(acceptedAtMs).shortText(decidedBy).text(mobile),
-      );
+      writeList(writer, message.versions, writeVersion);
       break;
     case "want":
       writeList(writer.shortText(message.of), message.mobiles, writeMobile);
@@ -204,7 +225,7 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       writeList(writer, message.rows, writeRow);
       break;
     case "forget":
-      writeList(writer, message.mobiles, writeMobile);
+      writeList(writer, message.rows, (row) => writeVersion(row, writer.u32(row.generation)));
       break;
     case "temporary":
       writeList(writer, message.made, writeTemporary);
@@ -237,7 +258,7 @@ function decode(reader: ByteReader): StreamMessage {
     case "synchronized":
       return { type, number: readInteger(reader) };
     case "digests":
-      return { type, buckets: Array.from({ length: DIGEST_BUCKETS }, () => reader.u32()) };
+      return { type, level: readFlag(reader), buckets: Array.from({ length: DIGEST_BUCKETS }, () => reader.u32()) };
     case "differing":
       return { type, buckets: readBuckets(reader) };
     case "owned":
@@ -255,7 +276,7 @@ function decode(reader: ByteReader): StreamMessage {
     case "handover":
       return { type, rows: readList(reader, readRow) };
     case "forget":
-      return { type, mobiles: readList(reader, readMobile) };
+      return { type, rows: readList(reader, readForgottenRow) };
     case "temporary":
       return { type, made: readList(reader, readTemporary), ended: readList(reader, readInteger) };
     default:
@@ -286,6 +307,15 @@ function readMoved(reader: ByteReader): StreamMessage {
 function readEntry(reader: ByteReader) {
   const generation = reader.u32();
   return { mobile: readMobile(reader), generation };
+}
+
+function writeVersion({ signedTime, counter, acceptedAtMs, decidedBy, mobile }: HeldVersion, writer: ByteWriter): void {
+  writer.i128(signedTime).u64(counter).u64(acceptedAtMs).shortText(decidedBy).text(mobile);
+}
+
+function readForgottenRow(reader: ByteReader) {
+  const generation = reader.u32();
+  return { ...readVersion(reader), generation };
 }
 
 function readVersion(reader: ByteReader) {
@@ -400,6 +430,8 @@ function expectedBytes(message: StreamMessage): number {
       return EXPECTED_BYTES + EXPECTED_ENTRY_BYTES * message.entries.length;
     case "holding":
       return EXPECTED_BYTES + EXPECTED_ENTRY_BYTES * message.versions.length;
+    case "forget":
+      return EXPECTED_BYTES + EXPECTED_ENTRY_BYTES * message.rows.length;
     case "temporary":
       return message.made.reduce(
         (bytes, { request }) => bytes + EXPECTED_ENTRY_BYTES + request.length,

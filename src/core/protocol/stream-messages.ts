@@ -8,6 +8,11 @@ export interface HeldVersion extends RegistrationVersion {
   readonly mobile: MobileKey;
 }
 
+/** A row that its owner has forgotten, as it was then. */
+export interface ForgottenRow extends HeldVersion {
+  readonly generation: number;
+}
+
 /** Of a temporary binding, what another member needs to become the ingress in place of the one that made it. */
 export interface TemporaryCopy {
   /** The ingress's. */
@@ -26,8 +31,11 @@ export type StreamMessage =
   | { readonly type: "rows"; readonly number: number; readonly rows: readonly string[] }
   /** All that the receiver of this has sent up to `number` is on the sender's disk. */
   | { readonly type: "ack"; readonly number: number }
-  /** Of the rows that the sender owns and the receiver backs up, in `DIGEST_BUCKETS` buckets. */
-  | { readonly type: "digests"; readonly buckets: readonly number[] }
+  /**
+   * Of the rows that the sender owns and the receiver backs up, in `DIGEST_BUCKETS` buckets. `level`: the receiver should hold
+   * them as they are, as the sender has missed nothing out since it last sent all.
+   */
+  | { readonly type: "digests"; readonly level: boolean; readonly buckets: readonly number[] }
   /** Answer to `digests`: those that differ; rows of the receiver of this message come with it from the sender's copies. */
   | { readonly type: "differing"; readonly buckets: readonly number[] }
   /** The rows of all differing buckets have been sent. */
@@ -64,8 +72,8 @@ export type StreamMessage =
   | { readonly type: "sent"; readonly of: MemberId }
   /** Take these bindings over. */
   | { readonly type: "handover"; readonly rows: readonly string[] }
-  /** The owner has forgotten these mobiles. */
-  | { readonly type: "forget"; readonly mobiles: readonly MobileKey[] }
+  /** The owner has forgotten these rows, and whatever is older: nothing needs them any more. */
+  | { readonly type: "forget"; readonly rows: readonly ForgottenRow[] }
   /**
    * Temporary bindings of the sender, so that a reply finds its foreign agent though its ingress died (mission M13), and the
    * Request Ids of those that have ended.

@@ -4,7 +4,8 @@ import type { Binding, CareOfBinding, Registration } from "../bindings/binding.t
 import { lastExpiryMs } from "../bindings/mobility-bindings.ts";
 import { type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
 import type { Exchange } from "./exchange.ts";
-import { CLOCK_MARGIN_MS, replayableMs } from "./replay-protection.ts";
+import type { RegistrationPolicy } from "./policy.ts";
+import { replayableMs } from "./replay-protection.ts";
 import { authenticatorOfMobile } from "./request-extensions.ts";
 
 /** What the mobile was granted besides its home address. */
@@ -20,10 +21,10 @@ export function acceptedBinding(
   exchange: Exchange,
   { homeAddress, dynamic }: { readonly homeAddress: Ipv4Address; readonly dynamic: boolean },
   { code, lifetimeSeconds, careOfAddresses }: Grant,
-  poolStickinessMs: number,
+  policy: RegistrationPolicy,
 ): Binding {
   const { request, context, row, association, mobile, identity } = exchange;
-  const reservedUntilMs = dynamic ? lastExpiryMs(careOfAddresses, context.nowMs) + poolStickinessMs : 0;
+  const reservedUntilMs = dynamic ? lastExpiryMs(careOfAddresses, context.nowMs) + policy.poolStickinessMs : 0;
   const registration: Registration = {
     identification: request.identification,
     replayStyle: association.replay.style,
@@ -34,7 +35,7 @@ export function acceptedBinding(
     counter: (row?.registration.counter ?? 0) + 1,
     decidedBy: context.ownership.owner,
     careOfAddresses,
-    retainUntilMs: Math.max(reservedUntilMs, harmfulUntilMs(exchange)),
+    retainUntilMs: Math.max(reservedUntilMs, harmfulUntilMs(exchange, policy)),
   };
   return { mobile, homeAddress, nai: identity.nai, dynamic, registration, ownership: context.ownership };
 }
@@ -58,10 +59,10 @@ export function retransmittedBinding({ request, row }: Exchange): Binding | unde
  * Until when it could do harm to forget the row: the request might be replayed, or an old copy of it somewhere in the
  * cluster, with a binding that has been superseded, might seem alive.
  */
-function harmfulUntilMs({ context, row, association }: Exchange): number {
+function harmfulUntilMs({ context, row, association }: Exchange, { maximumClockSkewMs }: RegistrationPolicy): number {
   return Math.max(
-    context.nowMs + replayableMs(association.replay),
-    lastExpiryMs(row?.registration.careOfAddresses ?? [], 0) + CLOCK_MARGIN_MS,
+    context.nowMs + replayableMs(association.replay) + maximumClockSkewMs,
+    lastExpiryMs(row?.registration.careOfAddresses ?? [], 0) + maximumClockSkewMs,
     row?.registration.retainUntilMs ?? 0,
   );
 }

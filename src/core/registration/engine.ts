@@ -179,7 +179,7 @@ export class RegistrationEngine {
 
   #accept(exchange: Exchange, homeAddress: GrantedHomeAddress, grant: Grant): Decision {
     if (!exchange.context.canAccept) return this.#deny(exchange, "store-unavailable");
-    const binding = acceptedBinding(exchange, homeAddress, grant, this.#policy.poolStickinessMs);
+    const binding = acceptedBinding(exchange, homeAddress, grant, this.#policy);
     const { reclaimed } = homeAddress;
     const reply = this.#acceptanceReply(exchange, binding);
     return { outcome: "accepted", reply, binding, ...(reclaimed === undefined ? {} : { reclaimed }) };

@@ -25,4 +25,6 @@ export interface RegistrationPolicy {
   readonly otherPools: readonly Ipv4Range[];
   /** How long a released or expired dynamic home address stays reserved for its NAI. An exhausted pool reclaims the oldest sooner. */
   readonly poolStickinessMs: number;
+  /** How far the clocks of two members may be apart: what one of them calls over may not be over for another so much longer. */
+  readonly maximumClockSkewMs: number;
 }

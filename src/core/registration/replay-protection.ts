@@ -16,13 +16,10 @@ import { epochMsFromNtp, ntpFromEpochMs, timestampDifference } from "../wire/ntp
 /** A nonce for mobiles without a row is good for the rest of its hour and the next. */
 const NONCE_BUCKET_MS = 3_600_000;
 
-/** Tolerated difference between the clocks of two members. */
-export const CLOCK_MARGIN_MS = 60_000;
-
-/** How long after its acceptance a request could be taken for a new one, were it forgotten. */
+/** How long after its acceptance a request could be taken for a new one by the same clock, were it forgotten. */
 export function replayableMs(replay: ReplayProtection): number {
   // A timestamp may be ahead by the window when it is accepted, and behind by the window at the end.
-  return CLOCK_MARGIN_MS + 2 * (replay.style === "timestamps" ? replay.windowMs : NONCE_BUCKET_MS);
+  return 2 * (replay.style === "timestamps" ? replay.windowMs : NONCE_BUCKET_MS);
 }
 
 /** The mobile whose Identification is in question. */

@@ -5,7 +5,7 @@
  * is sent while nothing changes here, such as a synchronization, would have the same.
  */
 import type { MobileKey } from "../names.ts";
-import type { StreamMessage } from "../protocol/stream-messages.ts";
+import type { ForgottenRow, StreamMessage } from "../protocol/stream-messages.ts";
 import { PagedList } from "./paged-list.ts";
 
 /** Rows sent and not acknowledged. Beyond it the peer is catching up: it gets no live rows until it has drained. */
@@ -48,6 +48,10 @@ export class Link {
   #unacknowledgedRows = 0;
   /** Rows to go out with the next flush. */
   #queue: string[] = [];
+  /** Rows of ours that the peer may have, and we don't any more: to be told with the next flush. */
+  #forgotten: ForgottenRow[] = [];
+  /** Buckets of the peer's rows in which the last comparison has found a difference. */
+  #differing: ReadonlySet<number> = new Set();
   /** What is too much to be queued at once, in the order in which it is to be sent. */
   #backlog: Backlog[] = [];
   /** Theirs is on our disk once ours is. */
@@ -111,6 +115,8 @@ export class Link {
     this.#unacknowledged = [];
     this.#unacknowledgedRows = 0;
     this.#queue = [];
+    this.#forgotten = [];
+    this.#differing = new Set();
     this.#backlog = [];
     this.#owedAcknowledgements = [];
     this.peerSynchronized = false;
@@ -131,6 +137,18 @@ export class Link {
     if (!this.isAvailable) return Number.POSITIVE_INFINITY;
     this.#queue.push(row);
     return this.#lastNumber + Math.ceil(this.#queue.length / PAGE_ROWS);
+  }
+
+  /** Where there are too many at once, or the peer lags, it learns of the rest by comparison. */
+  forget(row: ForgottenRow): void {
+    if (this.isAvailable && this.#forgotten.length < WINDOW_ROWS) this.#forgotten.push(row);
+  }
+
+  /** What the peer owns was compared with what is held here. Answers the differing buckets that differed the time before as well. */
+  compared(differing: readonly number[]): readonly number[] {
+    const before = this.#differing;
+    this.#differing = new Set(differing);
+    return differing.filter((bucket) => before.has(bucket));
   }
 
   digestsSent(): void {
@@ -175,6 +193,8 @@ export class Link {
       const covers = this.#queue.length === 0 ? position : 0;
       messages.push({ type: "rows", number: this.#sent(covers, rows.length, monotonicMs), rows });
     }
+    // Behind the rows: a row that was sent last before it was forgotten must not stay.
+    while (this.#forgotten.length > 0) messages.push({ type: "forget", rows: this.#forgotten.splice(0, PAGE_ROWS) });
     if (this.#unacknowledgedRows > WINDOW_ROWS) this.#lagging = true;
     return messages;
   }

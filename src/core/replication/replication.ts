@@ -187,8 +187,8 @@ export class Replication implements Safety {
 
   // Inputs
 
-  opened(peer: MemberId): void {
-    this.#replicator.opened(peer);
+  opened(peer: MemberId, now: Now): void {
+    this.#replicator.opened(peer, now);
     this.#startReview(peer);
   }
 

@@ -10,19 +10,18 @@ import type { Journal } from "../bindings/journal.ts";
 import { isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import { compareOwnerships, compareRegistrations, mergeBindings } from "../bindings/merge.ts";
-import { canForget, withoutExpired } from "../bindings/mobility-bindings.ts";
+import { canForget, isAbandoned, withoutExpired } from "../bindings/mobility-bindings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
-import type { StreamMessage } from "../protocol/stream-messages.ts";
+import type { ForgottenRow, StreamMessage } from "../protocol/stream-messages.ts";
 import { bucketOf, type Digests } from "./digests.ts";
+import { forgottenRow, isKnownTo } from "./forgotten-row.ts";
 import { locationOf, type Moved, movedTo, type Whereabouts } from "./homes.ts";
 import { Link, type LinkState } from "./peer-progress.ts";
 
 const CONFIRMATION_TIMEOUT_MS = 2000;
-/** Clocks of members may differ by this much when one of them calls a row forgettable. */
-const FORGET_MARGIN_MS = 60_000;
 
 export interface ReplicatorOptions {
   readonly self: MemberId;
@@ -121,11 +120,11 @@ export class Replicator {
     }
   }
 
-  opened(peer: MemberId): void {
+  opened(peer: MemberId, now: Now): void {
     const link = this.#links.get(peer);
     if (link === undefined) return;
     link.opened(this.#options.journal.position);
-    this.#sendDigests(peer);
+    this.#sendDigests(peer, now);
     this.#sendOwned(peer, link);
     this.#startStrays(peer, link);
   }
@@ -158,9 +157,7 @@ export class Replicator {
 
   /** This member, as the owner, has forgotten a mobile. */
   forgotten(row: Binding): void {
-    for (const backup of row.ownership.backups) {
-      if (this.#links.get(backup)?.isAvailable) this.#options.send(backup, { type: "forget", mobiles: [row.mobile] });
-    }
+    for (const backup of row.ownership.backups) this.#links.get(backup)?.forget(forgottenRow(row));
   }
 
   receive(from: MemberId, message: StreamMessage, now: Now): void {
@@ -177,7 +174,7 @@ export class Replicator {
         this.#dropStrays(from, message.number);
         break;
       case "digests":
-        this.#compareDigests(from, message.buckets, now);
+        this.#compareDigests(from, message, now);
         break;
       case "differing":
         if (link.digestsAnswered()) this.#sendDiffering(from, link, message.buckets, now);
@@ -198,7 +195,7 @@ export class Replicator {
         this.#moved(from, message);
         break;
       case "forget":
-        for (const mobile of message.mobiles) this.#forget(from, mobile, now);
+        for (const row of message.rows) this.#forget(row);
         break;
       case "holding":
       case "want":
@@ -231,11 +228,11 @@ export class Replicator {
   passTime(now: Now): void {
     for (const [peer, link] of this.#links) {
       if (link.checkLag(now.monotonicMs)) this.#options.observer.event("backup-lagging", { member: peer });
-      if (link.isUp && link.resume(this.#options.journal.position)) this.#sendDigests(peer);
+      if (link.isUp && link.resume(this.#options.journal.position)) this.#sendDigests(peer, now);
     }
     if (now.monotonicMs < this.#nextDigestsMs) return;
     this.#nextDigestsMs = now.monotonicMs + this.#options.digestIntervalMs;
-    for (const [peer, link] of this.#links) if (link.state === "streaming") this.#sendDigests(peer);
+    for (const [peer, link] of this.#links) if (link.state === "streaming") this.#sendDigests(peer, now);
     for (const [peer, link] of this.#links) if (link.isAvailable) this.#startStrays(peer, link);
   }
 
@@ -274,7 +271,8 @@ export class Replicator {
   apply(received: Binding, from: MemberId, now: Now): Binding | undefined {
     const { table, self, observer } = this.#options;
     const ours = table.get(received.mobile);
-    if (ours === undefined && (canForget(received, now.wallMs) || this.#isElsewhere(received, from))) return undefined;
+    if (ours === undefined && (this.#isOver(received, from, now) || this.#isElsewhere(received, from)))
+      return undefined;
     const merged = ours === undefined ? received : mergeBindings(ours, received);
     const newsForUs = ours === undefined || isNewer(merged, ours);
     const newsForThem = isNewer(merged, received);
@@ -297,6 +295,15 @@ export class Replicator {
       if (owner === self) this.ship(merged, undefined);
     }
     return table.get(merged.mobile);
+  }
+
+  /** A row that we don't hold has served its time. If it is ours, whoever sent it may forget it, too. */
+  #isOver(received: Binding, from: MemberId, now: Now): boolean {
+    // Whether a row of somebody else's is over, that one decides.
+    if (received.ownership.owner !== this.#options.self) return isAbandoned(received, now.wallMs);
+    if (!canForget(received, now.wallMs)) return false;
+    this.#links.get(from)?.forget(forgottenRow(received));
+    return true;
   }
 
   /** We don't hold the row any more, and know of a newer owner than the row names: whoever sent it gets to know. */
@@ -381,20 +388,21 @@ export class Replicator {
     }
   }
 
-  #sendDigests(peer: MemberId): void {
-    this.#links.get(peer)?.digestsSent();
-    this.#options.send(peer, { type: "digests", buckets: this.#options.digests.outgoing(peer) });
+  #sendDigests(peer: MemberId, now: Now): void {
+    const link = this.#links.get(peer);
+    link?.digestsSent();
+    const level = link?.state === "streaming";
+    this.#sendBehindRows(peer, { type: "digests", level, buckets: this.#options.digests.outgoing(peer) }, now);
   }
 
-  #compareDigests(owner: MemberId, told: readonly number[], now: Now): void {
+  #compareDigests(owner: MemberId, { level, buckets: told }: StreamMessage & { type: "digests" }, now: Now): void {
     const { digests, observer, self } = this.#options;
     const link = this.#links.get(owner);
     const buckets = digests.differing(owner, told);
-    if (buckets.length > 0 && link?.peerSynchronized) {
-      observer.count("digests-differing");
-      observer.event("digests-differ", { member: owner, buckets: buckets.length });
-    }
     if (link === undefined) return;
+    if (level && buckets.length > 0) observer.count("digests-differing");
+    const lasting = link.compared(level ? buckets : []);
+    if (lasting.length > 0) observer.event("digests-differ", { member: owner, buckets: lasting.length });
     // What we hold goes first: the owner may have lost it.
     const copies = this.#heldIn(buckets, owner, (row) => row.ownership.backups.includes(self));
     this.#startBacklog(owner, link, "copies", copies, () => ({ type: "differing", buckets }), now);
@@ -466,10 +474,13 @@ export class Replicator {
     }
   }
 
-  #forget(owner: MemberId, mobile: MobileKey, now: Now): void {
-    const row = this.#options.table.get(mobile);
-    if (row?.ownership.owner === owner && canForget(row, now.wallMs + FORGET_MARGIN_MS))
-      this.#options.table.delete(mobile);
+  /** By its owner's clock the row has served its time, and by that alone: of what is newer here, the owner didn't know. */
+  #forget(forgotten: ForgottenRow): void {
+    const { table, self } = this.#options;
+    const row = table.get(forgotten.mobile);
+    if (row === undefined || row.ownership.owner === self || !isKnownTo(forgotten, row)) return;
+    this.#strays.delete(row.mobile);
+    table.delete(row.mobile);
   }
 }
 

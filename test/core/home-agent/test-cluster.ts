@@ -478,6 +478,7 @@ export class TestCluster {
         pool: [this.#sliceOf(id)],
         otherPools: others.map((other) => this.#sliceOf(other)),
         poolStickinessMs: 3_600_000,
+        maximumClockSkewMs: 30_000,
       },
       associations: new AssociationTable([association, roaming], []),
     };

@@ -68,7 +68,13 @@ describe("a stream message", () => {
     [{ type: "want", of: "ha1", mobiles: ["nai:a"] }, "0a 03 686131 00000001 0005 6e61693a61"],
     [{ type: "sent", of: "ha1" }, "0b 03 686131"],
     [{ type: "handover", rows: ["{}"] }, "0c 00000001 00000002 7b7d"],
-    [{ type: "forget", mobiles: ["nai:a"] }, "0d 00000001 0005 6e61693a61"],
+    [
+      {
+        type: "forget",
+        rows: [{ mobile: "nai:a", signedTime: -2n, counter: 4, acceptedAtMs: 5, decidedBy: "ha1", generation: 6 }],
+      },
+      `0d 00000001 00000006 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686131 0005 6e61693a61`,
+    ],
     [
       {
         type: "temporary",
@@ -123,8 +129,8 @@ describe("a stream message", () => {
 
   it("of digests has one for each bucket", () => {
     const buckets = Array.from({ length: DIGEST_BUCKETS }, (_, bucket) => bucket);
-    const body = encodeStreamMessage({ type: "digests", buckets });
-    expect(body.length).toBe(1 + 4 * DIGEST_BUCKETS);
-    expect(hex(body.subarray(0, 13))).toBe("03000000000000000100000002");
+    const body = encodeStreamMessage({ type: "digests", level: true, buckets });
+    expect(body.length).toBe(2 + 4 * DIGEST_BUCKETS);
+    expect(hex(body.subarray(0, 14))).toBe("0301000000000000000100000002");
   });
 });

@@ -87,6 +87,7 @@ export const POLICY: RegistrationPolicy = {
   pool: [{ first: ipv4("10.79.1.0"), last: ipv4("10.79.1.3") }],
   otherPools: [{ first: ipv4("10.79.2.0"), last: ipv4("10.79.2.255") }],
   poolStickinessMs: 3_600_000,
+  maximumClockSkewMs: 60_000,
 };
 
 /** What a mobile sends; whatever is not given is usual for a mobile of the range `timestamps` behind FA1. */

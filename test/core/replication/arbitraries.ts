@@ -19,12 +19,20 @@ const mobile = fc.oneof(
 const mobiles = fc.array(mobile);
 const number = integer;
 const rows = fc.array(text);
+const version = {
+  mobile,
+  signedTime: fc.bigInt({ min: -(2n ** 127n), max: 2n ** 127n - 1n }),
+  counter: integer,
+  acceptedAtMs: integer,
+  decidedBy: member,
+};
 
 export const anyStreamMessage = fc.oneof(
   fc.record({ type: fc.constant("rows" as const), number, rows }),
   fc.record({ type: fc.constant("ack" as const), number }),
   fc.record({
     type: fc.constant("digests" as const),
+    level: fc.boolean(),
     buckets: fc.array(u32, { minLength: DIGEST_BUCKETS, maxLength: DIGEST_BUCKETS }),
   }),
   fc.record({
@@ -54,21 +62,16 @@ export const anyStreamMessage = fc.oneof(
   fc.record({
     type: fc.constant("holding" as const),
     of: member,
-    versions: fc.array(
-      fc.record({
-        mobile,
-        signedTime: fc.bigInt({ min: -(2n ** 127n), max: 2n ** 127n - 1n }),
-        counter: integer,
-        acceptedAtMs: integer,
-        decidedBy: member,
-      }),
-    ),
+    versions: fc.array(fc.record(version)),
     last: fc.boolean(),
   }),
   fc.record({ type: fc.constant("want" as const), of: member, mobiles }),
   fc.record({ type: fc.constant("sent" as const), of: member }),
   fc.record({ type: fc.constant("handover" as const), rows }),
-  fc.record({ type: fc.constant("forget" as const), mobiles }),
+  fc.record({
+    type: fc.constant("forget" as const),
+    rows: fc.array(fc.record({ ...version, generation: u32 })),
+  }),
   fc.record({
     type: fc.constant("temporary" as const),
     made: fc.array(
