@@ -84,9 +84,8 @@ function findings({
     found.push(["configuration", `the configuration file was not taken over: ${configurationProblem}`]);
   if (logFailure !== undefined)
     found.push(["log", `the log can't be written, and what doesn't fit into memory is lost: ${logFailure}`]);
-  for (const { id, state, clockSkewMs, hasOtherMembers } of peers) {
-    if (state === "dead")
-      found.push([`member ${id}`, `${id} is dead: nothing was heard of it for longer than peer-timeout`]);
+  for (const { id, state, isUnproven, clockSkewMs, hasOtherMembers } of peers) {
+    if (state === "dead") found.push([`member ${id}`, `${id} is dead: ${whyDead(isUnproven)}`]);
     if (state === "one-way") found.push([`member ${id}`, `${id} is heard, but doesn't hear this member`]);
     if (state !== "unknown" && Math.abs(clockSkewMs) > CLOCK_SKEW_BOUND_MS) {
       found.push([`clock ${id}`, clockProblem(id, state, clockSkewMs, maximumClockSkewMs)]);
@@ -120,6 +119,12 @@ function findings({
       found.push([`bfd ${address}`, `the BFD session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
   }
   return found;
+}
+
+function whyDead(isUnproven: boolean): string {
+  return isUnproven
+    ? "what comes in its name doesn't show that it hears this member, so it may be a recording"
+    : "nothing was heard of it for longer than peer-timeout";
 }
 
 function clockProblem(id: string, state: PeerStatus["state"], skewMs: number, maximumMs: number): string {

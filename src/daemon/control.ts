@@ -26,6 +26,7 @@ import type { HomeAgent } from "../core/home-agent/home-agent.ts";
 import type { Output } from "../core/home-agent/io.ts";
 import type { PeerStatus } from "../core/members/membership.ts";
 import type { MemberId, MobileIdentity } from "../core/names.ts";
+import { bootCountOf } from "../core/protocol/acquaintance.ts";
 import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
@@ -312,7 +313,7 @@ function viewOfPeer(
     lastHeardMs: Math.round(monotonicMs - peer.lastHeardMs),
     load: peer.load,
     clockSkewMs: peer.clockSkewMs,
-    bootCount: peer.bootCount,
+    bootCount: bootCountOf(peer.incarnation),
     members: peer.hasOtherMembers ? "other" : "same",
   };
 }

@@ -15,6 +15,7 @@
  *
  *    The control API (unix socket) reads all of them for the CLI.
  */
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import { announcersOf } from "../adapters/advertiser/routing-view.ts";
@@ -117,7 +118,8 @@ async function startOn(
 ): Promise<Daemon> {
   const startedAtMs = performance.now();
   const config = configuration.current;
-  let running = { config, settings: homeAgentSettings(config, store.bootCount) };
+  const start = { bootCount: store.bootCount, startNonce: randomInt(2 ** 32) };
+  let running = { config, settings: homeAgentSettings(config, start) };
   const takeovers = new TakeoverHistory();
   const agent = new HomeAgent(running.settings, observeInto(counters, log, takeovers));
   restore(agent, store, config, log);
@@ -154,7 +156,7 @@ async function startOn(
     log,
   });
   configuration.apply = (changed) => {
-    running = { config: changed, settings: homeAgentSettings(changed, store.bootCount, running) };
+    running = { config: changed, settings: homeAgentSettings(changed, start, running) };
     driver.reconfigure(running.settings);
     sockets.reconfigure(changed);
     driver.linkRelay?.setPeers(linkPeers(changed));

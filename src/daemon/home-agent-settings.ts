@@ -8,14 +8,17 @@ interface Running {
   readonly settings: HomeAgentSettings;
 }
 
+/** What tells this start of the daemon from all others. */
+type Start = Pick<HomeAgentSettings, "bootCount" | "startNonce">;
+
 /** What the core needs of the configuration. Of those that run, what takes long to exchange is kept where it is the same. */
-export function homeAgentSettings(config: Config, bootCount: number, running?: Running): HomeAgentSettings {
+export function homeAgentSettings(config: Config, start: Start, running?: Running): HomeAgentSettings {
   return {
     cluster: config.cluster,
     secret: config.secret,
     self: config.node,
     members: config.members,
-    bootCount,
+    ...start,
     virtualEndpoint: { address: config.virtualAddress, port: config.self.listen.port },
     heartbeatIntervalMs: config.timers.heartbeatIntervalMs,
     peerTimeoutMs: config.timers.peerTimeoutMs,

@@ -26,12 +26,14 @@ const LADDER = {
   damping: { halfLifeMs: 1000, suppress: 1000, reuse: 1, maximumMs: 1000 },
 };
 
+export type Start = Pick<HomeAgentSettings, "bootCount" | "startNonce">;
+
 export interface NodeEnvironment {
   /** Says "written" at once, and writes later. */
   readonly lyingDisk: boolean;
   readonly queue: EventQueue;
   readonly random: Random;
-  readonly settingsOf: (id: string, bootCount: number) => HomeAgentSettings;
+  readonly settingsOf: (id: string, start: Start) => HomeAgentSettings;
   /** An input has its turn. */
   readonly handles: (node: SimulatedNode, input: Input) => void;
   readonly perform: (node: SimulatedNode, output: Output) => void;
@@ -81,6 +83,11 @@ export class SimulatedNode {
       durable: (position) => this.input({ type: "durable", position }),
     });
     this.agent = this.#make();
+  }
+
+  /** What tells this life from all others, though the disk that counts them may be lost. */
+  get #start(): Start {
+    return { bootCount: this.bootCount, startNonce: this.life };
   }
 
   get now(): Now {
@@ -145,7 +152,7 @@ export class SimulatedNode {
       });
       return;
     }
-    this.agent.reconfigure(this.#environment.settingsOf(this.id, this.bootCount), this.now);
+    this.agent.reconfigure(this.#environment.settingsOf(this.id, this.#start), this.now);
     this.input({ type: "tick" });
   }
 
@@ -281,6 +288,6 @@ export class SimulatedNode {
         report(this, event, fields);
       },
     };
-    return new HomeAgent(settingsOf(this.id, this.bootCount), observer);
+    return new HomeAgent(settingsOf(this.id, this.#start), observer);
   }
 }

@@ -1,4 +1,5 @@
 /** One seeded run: a cluster, mobiles, faults, time to settle, and the verdict. */
+import { Attacker } from "./attacker.ts";
 import { FAULT_KINDS, type Fault, type FaultKind, planFaults, schedule } from "./faults.ts";
 import { check } from "./invariants.ts";
 import { Mobiles } from "./mobiles.ts";
@@ -39,6 +40,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const mobiles = new Mobiles(world, options.mobiles);
   const monitor = new Monitor(world, mobiles);
   const orphans = new Orphans(world, mobiles, plan);
+  const attacker = new Attacker(world, new Random(seed ^ 0xbad));
   world.runFor(3000);
   mobiles.liveUntil(durationMs);
   for (const fault of plan) schedule(world, fault);
@@ -53,6 +55,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
     violations: [
       ...monitor.violations,
       ...orphans.violations,
+      ...attacker.violations,
       ...mobiles.violations,
       ...check(world, mobiles, { lostDisks }),
     ],

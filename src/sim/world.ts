@@ -12,7 +12,7 @@ import { ByteReader } from "../core/protocol/byte-cursor.ts";
 import { decodeMessage } from "../core/protocol/datagrams.ts";
 import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { EventQueue } from "./event-queue.ts";
-import { PEER_TIMEOUT_MS, SimulatedNode } from "./node.ts";
+import { PEER_TIMEOUT_MS, SimulatedNode, type Start } from "./node.ts";
 import { Random } from "./random.ts";
 
 export const VIRTUAL_ENDPOINT: Endpoint = { address: ipv4("10.64.0.1"), port: 434 };
@@ -34,7 +34,7 @@ export const NAI_ASSOCIATION: MobileAssociation = {
 
 /** Of core/protocol/frame.ts. */
 const FRAME_TYPE_OFFSET = 3;
-const FRAME_FIXED_LENGTH = 16;
+const FRAME_FIXED_LENGTH = 36;
 const HEARTBEAT = 1;
 const RELAY_REQUEST = 2;
 /** From the moment in which a member is fit, or not any more, until routers send accordingly. */
@@ -89,6 +89,8 @@ export class World {
   /** A member has relayed a request that it took in itself. */
   onRelayed: (ingress: SimulatedNode, request: Uint8Array) => void = () => undefined;
   onFrameLost: (frame: Uint8Array) => void = () => undefined;
+  /** A member has got a frame. */
+  onFrameArrived: (to: SimulatedNode, frame: Uint8Array) => void = () => undefined;
   /** Members that die when they have relayed a request (sim/orphans.ts). */
   readonly doomed = new Set<SimulatedNode>();
   storms = 0;
@@ -127,9 +129,9 @@ export class World {
           lyingDisk: options.lyingDisks ?? false,
           queue: this.queue,
           random: this.random,
-          settingsOf: (node, bootCount) => {
+          settingsOf: (node, start) => {
             this.#read(node);
-            return this.#settings(node, bootCount);
+            return this.#settings(node, start);
           },
           handles: (node, input) => this.#handles(node, input),
           perform: (node, output) => this.#perform(node, output),
@@ -329,7 +331,11 @@ export class World {
     const copies = this.random.chance(duplication) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const delayMs = this.random.chance(late) ? this.random.between(5, latenessMs) : this.random.between(0.1, 2);
-      this.queue.after(delayMs, () => this.node(to).input(input));
+      this.queue.after(delayMs, () => {
+        const node = this.node(to);
+        node.input(input);
+        if (input.type === "frame" && node.state !== "down") this.onFrameArrived(node, input.payload);
+      });
     }
   }
 
@@ -393,7 +399,7 @@ export class World {
     }
   }
 
-  #settings(id: string, bootCount: number): HomeAgentSettings {
+  #settings(id: string, start: Start): HomeAgentSettings {
     const self = this.#ids.indexOf(id);
     const members = this.membersOf(id).map((member) => ({
       id: member,
@@ -405,7 +411,7 @@ export class World {
       secret: SECRET,
       self: id,
       members,
-      bootCount,
+      ...start,
       virtualEndpoint: VIRTUAL_ENDPOINT,
       heartbeatIntervalMs: 200,
       peerTimeoutMs: PEER_TIMEOUT_MS,

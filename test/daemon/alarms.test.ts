@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { AdvertiserStatus } from "../../src/adapters/advertiser/advertiser.ts";
 import { UNKNOWN_VIEW } from "../../src/adapters/advertiser/routing-view.ts";
 import type { PeerStatus } from "../../src/core/members/membership.ts";
+import { NO_INCARNATION } from "../../src/core/protocol/acquaintance.ts";
 import { type AlarmSources, Alarms } from "../../src/daemon/alarms.ts";
 
 const advertiser: AdvertiserStatus = {
@@ -24,8 +25,9 @@ const peer: PeerStatus = {
   differsSinceMs: Number.POSITIVE_INFINITY,
   hasOtherMembers: false,
   load: { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 },
-  bootCount: 1,
-  heardBootCount: 1,
+  incarnation: NO_INCARNATION,
+  isUnproven: false,
+  hearsLaterStart: false,
   clockSkewMs: 3,
   lastHeardMs: 0,
   takesLinkRelay: false,
@@ -79,7 +81,7 @@ describe("alarms", () => {
       { advertiser: { ...advertiser, neighbors: [{ address: "10.1.0.1", state: "down", sinceMs: 0 }] } },
     ],
     ["bfd 10.1.0.1", { bfdNeighbors: [{ address: "10.1.0.1", state: "init", sinceMs: 0, transmitIntervalMs: 300 }] }],
-  ])("%s rings for %j", (id, change) => {
+  ])("%s rings: %#", (id, change) => {
     expect(ringing({ ...quiet, ...change }).map((alarm) => alarm.id)).toEqual([id]);
   });
 

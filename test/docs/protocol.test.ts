@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { Counters } from "../../src/adapters/telemetry/counters.ts";
 import { deriveFrameKey } from "../../src/core/auth/cluster-key.ts";
+import { incarnationOf } from "../../src/core/protocol/acquaintance.ts";
+import type { Heartbeat } from "../../src/core/protocol/datagrams.ts";
 import { FrameCodec } from "../../src/core/protocol/frame.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -40,11 +42,15 @@ test("the frame to test with is what a member sends", () => {
   const [key, ...frame] = digits;
   const secret = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
   expect(deriveFrameKey(secret, "lab", "ha1", "ha2").export().toString("hex")).toBe(key);
-  const ha1 = new FrameCodec({ cluster: "lab", secret, self: "ha1", peers: ["ha2"], bootCount: 7 });
-  const sent = ha1.seal("ha2", {
+  const member = (self: string, peer: string, incarnation: bigint) =>
+    new FrameCodec({ cluster: "lab", secret, self, peers: [peer], incarnation });
+  const [ha1, ha2] = [
+    member("ha1", "ha2", incarnationOf(7, 0x89abcdef)),
+    member("ha2", "ha1", incarnationOf(4, 0x01234567)),
+  ];
+  const heartbeat: Heartbeat = {
     type: "heartbeat",
     sentAtMs: 1_790_000_000_000,
-    heardBootCount: 4,
     health: "ready",
     announced: true,
     unfitCount: 0,
@@ -53,6 +59,8 @@ test("the frame to test with is what a member sends", () => {
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
     takesLinkRelay: false,
     silent: [],
-  });
+  };
+  ha1.open(ha2.seal("ha1", heartbeat) ?? new Uint8Array());
+  const sent = ha1.seal("ha2", heartbeat);
   expect(Buffer.from(sent ?? []).toString("hex")).toBe(frame.join(""));
 });

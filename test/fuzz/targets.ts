@@ -52,7 +52,6 @@ const clusterMessages: readonly Message[] = [
   {
     type: "heartbeat",
     sentAtMs: 1_790_000_000_000,
-    heardBootCount: 4,
     health: "ready",
     announced: true,
     unfitCount: 1,

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BindingPage, PeerView } from "../../src/adapters/api/schema.ts";
+import { deriveFrameKey } from "../../src/core/auth/cluster-key.ts";
 import type { RelayReply, RelayRequest } from "../../src/core/protocol/datagrams.ts";
-import { FrameCodec } from "../../src/core/protocol/frame.ts";
+import { openFrame } from "../../src/core/protocol/frame.ts";
 import { formatEndpoint, formatIpv4 } from "../../src/core/wire/ipv4.ts";
 import { decodeRegistrationRequest } from "../../src/core/wire/registration-message.ts";
 import { readiness } from "../../src/lab/home-agent.ts";
@@ -128,16 +129,12 @@ function load(lab: Lab, firstHomeAddress: string, mobiles: number) {
 /** Frames are opened by the keys of whom they are for. */
 function exchangesIn(lab: Lab, datagrams: readonly CapturedDatagram[]): Exchange[] {
   const secret = readFileSync(lab.place.secret);
-  const codecs = HOME_AGENTS.map((self) => {
-    const peers = HOME_AGENTS.filter((id) => id !== self);
-    return { self, codec: new FrameCodec({ cluster: "lab", secret, self, peers, bootCount: 1 }) };
-  });
   const requests: Relayed<RelayRequest>[] = [];
   const exchanges: Exchange[] = [];
   for (const datagram of datagrams) {
-    for (const { self, codec } of codecs) {
-      const frame = codec.open(datagram.payload);
-      if (!frame.ok) continue;
+    for (const self of HOME_AGENTS) {
+      const frame = openFrame(datagram.payload, (sender) => deriveFrameKey(secret, "lab", sender, self));
+      if (typeof frame === "string") continue;
       const { sender: from, message } = frame;
       if (message.type === "relay-request") requests.push({ from, to: self, message, datagram });
       if (message.type !== "relay-reply") continue;

@@ -312,6 +312,38 @@ const MUTATIONS: readonly Mutation[] = [
     faults: ["partition", "one-way"],
     finds: /copies differ/,
   },
+  {
+    name: "a frame is believed if it names one of this start of its receiver",
+    edits: [
+      { file: "core/protocol/acquaintance.ts", from: "if (named.incarnation !== this.#own) {", to: "if (false) {" },
+    ],
+    faults: ["kill"],
+    finds: /a recorded frame changed/,
+  },
+  {
+    name: "a frame is believed once",
+    edits: [
+      {
+        file: "core/protocol/acquaintance.ts",
+        from: 'if (!this.#window.accept(sent.sequence)) return "replayed";',
+        to: "",
+      },
+    ],
+    faults: [],
+    finds: /a recorded frame changed/,
+  },
+  {
+    name: "a start that is over doesn't follow the one after it",
+    edits: [
+      {
+        file: "core/protocol/acquaintance.ts",
+        from: "return named.sequence > this.#namedSequence && (this.#isSilent || incarnation > this.#believed);",
+        to: "return true;",
+      },
+    ],
+    faults: ["kill"],
+    finds: /a recorded frame changed/,
+  },
 ];
 
 /** Runs until something is found; each mutation shows within far fewer. */

@@ -177,7 +177,7 @@ export const events = {
     level: "warn",
     message: "member doesn't hear us",
     explanation:
-      "Heartbeats of `member` arrive, but they don't echo ours: the network loses what we send there, or it has us for dead. Nothing is relayed to it meanwhile.",
+      "Heartbeats of `member` arrive, but say that it doesn't hear ours any more: the network loses what we send there. Nothing is relayed to it meanwhile.",
   },
   "member-skewed": {
     level: "error",
@@ -189,7 +189,7 @@ export const events = {
     level: "error",
     message: "two daemons say they are the same member",
     explanation:
-      "Authentic heartbeats of `member` come from two daemons: from `believed`, which was started later, and from `refused`. Two hosts have the same `node`, or one is a copy of the other. Stop the one that isn't `member`; it withdraws by itself when it hears of the other.",
+      "Authentic heartbeats of `member` come from two daemons: from `believed`, which hears this member and, if both do, was started later, and from `refused`. Two hosts have the same `node`, or one is a copy of the other. Stop the one that isn't `member`; it withdraws by itself when it hears of the other.",
   },
   "members-differ": {
     level: "error",
@@ -212,7 +212,7 @@ export const events = {
   "member-restarted": {
     level: "info",
     message: "member restarted",
-    explanation: "The boot count of `member` went up: the daemon there started anew since it was last heard.",
+    explanation: "The daemon of `member` started anew since it was last heard; `bootCount` is that of its new start.",
   },
   "takeover-started": {
     level: "warn",

@@ -32,6 +32,7 @@ import { Placement, type PlacementMember } from "../members/placement.ts";
 import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
+import { incarnationOf } from "../protocol/acquaintance.ts";
 import type { HealthState, Load, Message, RelayReply } from "../protocol/datagrams.ts";
 import { FrameCodec } from "../protocol/frame.ts";
 import { Explanations } from "../protocol/refusals.ts";
@@ -52,8 +53,10 @@ export interface HomeAgentSettings {
   readonly self: MemberId;
   /** All members, this one included. */
   readonly members: readonly PlacementMember[];
-  /** Larger at every start: tells peers a restart from a pause, and keeps old frames from being replayed. */
+  /** Larger at every start, unless it was lost with the disk and the clock is wrong. */
   readonly bootCount: number;
+  /** 32 random bits, drawn at this start: with the boot count they tell it from every other. */
+  readonly startNonce: number;
   /** The virtual home agent address and the port of registrations. */
   readonly virtualEndpoint: Endpoint;
   readonly heartbeatIntervalMs: number;
@@ -124,7 +127,7 @@ export class HomeAgent {
   #storeQueue = 0;
 
   constructor(settings: HomeAgentSettings, observer: Observer) {
-    const { cluster, secret, self, bootCount, members } = settings;
+    const { cluster, secret, self, bootCount, startNonce, members } = settings;
     const peers = peersOf(settings);
     const emit: Emit = (output) => this.#outputs.push(output);
     const send = (to: MemberId, message: Message) => this.#send(to, message);
@@ -132,10 +135,10 @@ export class HomeAgent {
     this.#observer = observer;
     this.#journal = new Journal((changes) => emit({ type: "append", changes }));
     this.#table = new BindingTable(this.#journal);
-    this.#frames = new FrameCodec({ cluster, secret, self, peers, bootCount });
+    this.#frames = new FrameCodec({ cluster, secret, self, peers, incarnation: incarnationOf(bootCount, startNonce) });
     this.#placement = new Placement(derivePlacementKey(secret, cluster), members);
     const membersDigest = this.#placement.digest;
-    this.#membership = new Membership({ ...settings, peers, ownBootCount: bootCount, membersDigest });
+    this.#membership = new Membership({ ...settings, peers, membersDigest });
     this.#locations = new LocationTable(this.#journal);
     this.#heartbeats = new Heartbeats({
       self,
@@ -263,7 +266,10 @@ export class HomeAgent {
 
   /** Whatever follows from the inputs taken, and from the time. The outputs are to be carried out in their order. */
   settle(now: Now): Output[] {
-    for (const { id, state } of this.#heartbeats.passTime(now)) this.#replication.peerChanged(id, state, now);
+    for (const { id, state } of this.#heartbeats.passTime(now)) {
+      this.#frames.silent(id);
+      this.#replication.peerChanged(id, state, now);
+    }
     this.#owner.expire(now);
     this.#locations.expire(now.wallMs);
     this.#replication.passTime(now);
@@ -452,17 +458,19 @@ export class HomeAgent {
     const opened = this.#frames.open(payload);
     if (!opened.ok) {
       this.#observer.countBy("frames-rejected", opened.fault);
+      if ("sender" in opened) this.#membership.unproven(opened.sender, opened.hearsLaterStart);
       if (opened.fault === "member-twice") this.#twice(opened.sender, source, now);
-      else if (this.#explanations.isNews(formatEndpoint(source), opened.fault))
+      // Unproven is what every member says at first after a start.
+      else if (opened.fault !== "unproven" && this.#explanations.isNews(formatEndpoint(source), opened.fault))
         this.#observer.event("frame-rejected", { source: formatEndpoint(source), reason: opened.fault });
       return;
     }
-    const { sender, bootCount, message } = opened;
+    const { sender, incarnation, message } = opened;
     this.#membership.lives(sender, now.monotonicMs);
     this.#observer.countBy("frames-received", message.type);
     switch (message.type) {
       case "heartbeat": {
-        const { state, restarted } = this.#heartbeats.received(sender, bootCount, message, now);
+        const { state, restarted } = this.#heartbeats.received(sender, incarnation, message, now);
         this.#sources.set(sender, source);
         if (state !== undefined) this.#explanations.forgive(formatEndpoint(source));
         if (state === "skewed") this.#endStream(sender);

@@ -2,6 +2,7 @@
 import type { MemberId } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
+import { bootCountOf, type Incarnation, NO_INCARNATION } from "../protocol/acquaintance.ts";
 import { type HealthState, type Heartbeat, isFit, type Load, type Message } from "../protocol/datagrams.ts";
 import type { Membership, PeerStatus } from "./membership.ts";
 import type { Candidate, PlacementMember } from "./placement.ts";
@@ -85,17 +86,19 @@ export class Heartbeats {
   /** Answers the peer's state if it has changed, and whether its daemon has started anew since it was heard. */
   received(
     sender: MemberId,
-    bootCount: number,
+    incarnation: Incarnation,
     heartbeat: Heartbeat,
     now: Now,
   ): { readonly state: PeerStatus["state"] | undefined; readonly restarted: boolean } {
     const before = this.#membership.get(sender);
-    this.#membership.heard(sender, bootCount, heartbeat, now);
+    this.#membership.heard(sender, incarnation, heartbeat, now);
     const after = this.#membership.get(sender);
     this.#report(before, after);
+    // A start that is heard for the first time waits to be named, or what we say doesn't show it that we hear it.
+    if (before !== undefined && before.incarnation !== incarnation) this.#nextMs = Number.NEGATIVE_INFINITY;
     return {
       state: before?.state === after?.state ? undefined : after?.state,
-      restarted: before !== undefined && before.bootCount !== 0 && before.bootCount !== bootCount,
+      restarted: before !== undefined && hasRestarted(before, incarnation),
     };
   }
 
@@ -118,7 +121,6 @@ export class Heartbeats {
       this.#send(id, {
         type: "heartbeat",
         sentAtMs: now.wallMs,
-        heardBootCount: this.#membership.heardBootCount(id),
         health: this.#health,
         announced: this.#announced,
         unfitCount: this.#unfitCount,
@@ -147,8 +149,8 @@ export class Heartbeats {
   #report(before: PeerStatus | undefined, after: PeerStatus | undefined): void {
     if (before === undefined || after === undefined) return;
     const member = after.id;
-    if (before.bootCount !== 0 && after.bootCount > before.bootCount) {
-      this.#observer.event("member-restarted", { member, bootCount: after.bootCount });
+    if (hasRestarted(before, after.incarnation)) {
+      this.#observer.event("member-restarted", { member, bootCount: bootCountOf(after.incarnation) });
     }
     if (after.hasOtherMembers && !before.hasOtherMembers) {
       this.#observer.countBy("members-differing", member);
@@ -163,4 +165,8 @@ export class Heartbeats {
     }
     if (after.state === "dead") this.#observer.event("member-dead", { member });
   }
+}
+
+function hasRestarted(before: PeerStatus, incarnation: Incarnation): boolean {
+  return before.incarnation !== NO_INCARNATION && before.incarnation !== incarnation;
 }

@@ -1,14 +1,15 @@
 /** What this member knows of the others, from their heartbeats (mission M10). */
 import type { MemberId } from "../names.ts";
 import type { Now } from "../now.ts";
+import { type Incarnation, NO_INCARNATION } from "../protocol/acquaintance.ts";
 import type { HealthState, Heartbeat, Load } from "../protocol/datagrams.ts";
 
 export interface PeerStatus {
   readonly id: MemberId;
   /**
-   * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear this start of ours. `skewed`: both hear each
-   * other, but their clocks are too far apart. `suspect`: silent for longer than the peer timeout. `dead`: silent for everybody
-   * who is alive. `unknown`: never heard since our start.
+   * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear us any more. `skewed`: both hear each other,
+   * but their clocks are too far apart. `suspect`: silent for longer than the peer timeout. `dead`: silent for everybody who is
+   * alive. `unknown`: nothing that is no recording was ever heard since our start.
    */
   readonly state: "alive" | "one-way" | "skewed" | "suspect" | "dead" | "unknown";
   readonly health: HealthState;
@@ -18,10 +19,12 @@ export interface PeerStatus {
   /** Our unfit count, as it knows it. */
   readonly heardUnfitCount: number;
   readonly load: Load;
-  /** 0 before it was first heard. */
-  readonly bootCount: number;
-  /** Ours, as it knows it. */
-  readonly heardBootCount: number;
+  /** `NO_INCARNATION` before it was first heard. */
+  readonly incarnation: Incarnation;
+  /** Since it was last heard, something has come in its name that doesn't show that it hears this start of ours. */
+  readonly isUnproven: boolean;
+  /** It names a later start of ours than this one: somebody else says that it is this member. */
+  readonly hearsLaterStart: boolean;
   /** Its wall clock minus ours, including the time on the way; ms. */
   readonly clockSkewMs: number;
   /** Monotonic ms of the last heartbeat. */
@@ -49,7 +52,7 @@ const NO_LOAD: Load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDe
 
 export class Membership {
   readonly #peers = new Map<MemberId, PeerStatus>();
-  readonly #ownBootCount: number;
+  readonly #self: MemberId;
   #peerTimeoutMs = 0;
   #goneTimeoutMs = 0;
   #maximumClockSkewMs = 0;
@@ -66,14 +69,14 @@ export class Membership {
   #listeningSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
+    readonly self: MemberId;
     readonly peers: readonly MemberId[];
-    readonly ownBootCount: number;
     readonly peerTimeoutMs: number;
     readonly heartbeatIntervalMs: number;
     readonly maximumClockSkewMs: number;
     readonly membersDigest: number;
   }) {
-    this.#ownBootCount = options.ownBootCount;
+    this.#self = options.self;
     this.configure(options);
   }
 
@@ -114,8 +117,9 @@ export class Membership {
         unfitCount: 0,
         heardUnfitCount: 0,
         load: NO_LOAD,
-        bootCount: 0,
-        heardBootCount: 0,
+        incarnation: NO_INCARNATION,
+        isUnproven: false,
+        hearsLaterStart: false,
         clockSkewMs: 0,
         lastHeardMs: Number.NEGATIVE_INFINITY,
         takesLinkRelay: false,
@@ -126,7 +130,7 @@ export class Membership {
     }
   }
 
-  heard(id: MemberId, bootCount: number, heartbeat: Heartbeat, now: Now): void {
+  heard(id: MemberId, incarnation: Incarnation, heartbeat: Heartbeat, now: Now): void {
     const before = this.#peers.get(id);
     if (before === undefined) return;
     const clockSkewMs = heartbeat.sentAtMs - now.wallMs;
@@ -134,7 +138,8 @@ export class Membership {
       now.monotonicMs < this.#judgesClocksFromMs
         ? before.state === "skewed"
         : Math.abs(clockSkewMs) > this.#maximumClockSkewMs;
-    const hearsUs = heartbeat.heardBootCount === this.#ownBootCount;
+    // It names a frame of ours, or it would not be believed; whether it still hears us it says besides.
+    const hearsUs = !heartbeat.silent.includes(this.#self);
     const { membersDigest } = heartbeat;
     const differs = membersDigest !== 0 && membersDigest !== this.#membersDigest;
     const differsSinceMs = differs ? Math.min(before.differsSinceMs, now.monotonicMs) : Number.POSITIVE_INFINITY;
@@ -146,8 +151,9 @@ export class Membership {
       unfitCount: heartbeat.unfitCount,
       heardUnfitCount: heartbeat.heardUnfitCount,
       load: heartbeat.load,
-      bootCount,
-      heardBootCount: heartbeat.heardBootCount,
+      incarnation,
+      isUnproven: false,
+      hearsLaterStart: false,
       clockSkewMs,
       lastHeardMs: now.monotonicMs,
       takesLinkRelay: heartbeat.takesLinkRelay,
@@ -155,6 +161,12 @@ export class Membership {
       differsSinceMs,
       hasOtherMembers: now.monotonicMs - differsSinceMs > RELOAD_PATIENCE_MS,
     });
+  }
+
+  /** What has come in its name may be a recording, so nothing follows from it. */
+  unproven(id: MemberId, hearsLaterStart: boolean): void {
+    const peer = this.#peers.get(id);
+    if (peer !== undefined) this.#peers.set(id, { ...peer, isUnproven: true, hearsLaterStart });
   }
 
   /** Whatever a peer says shows that it lives, though only its heartbeats tell how: these may wait behind the rest. */
@@ -245,22 +257,15 @@ export class Membership {
     return this.#peers.get(id)?.state === "alive";
   }
 
-  /** Members that hear a later start of ours than this one: somebody else says that it is this member. */
+  /** Members that hear somebody else who says that it is this member, and was started later. */
   get hearingAnother(): MemberId[] {
-    return [...this.#peers.values()]
-      .filter((peer) => isHeard(peer) && peer.heardBootCount > this.#ownBootCount)
-      .map(({ id }) => id);
+    const hearers = [...this.#peers.values()].filter((peer) => peer.hearsLaterStart && !isHeard(peer));
+    return hearers.map(({ id }) => id);
   }
 
   /** What our heartbeats say of the members that we have in mind. */
   get membersDigest(): number {
     return this.#membersDigest;
-  }
-
-  /** What our heartbeat to it must echo. */
-  heardBootCount(id: MemberId): number {
-    const peer = this.#peers.get(id);
-    return peer !== undefined && isHeard(peer) ? peer.bootCount : 0;
   }
 }
 

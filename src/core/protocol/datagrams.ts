@@ -11,8 +11,6 @@
  *   |                Sent At (epoch milliseconds)                   |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |     Heard Boot Count: the receiver's, 0 if it is not heard    |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |    Health     |A|G|L|Reserved |    Event Loop Delay (ms)      |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                        Owned Bindings                         |
@@ -101,8 +99,6 @@ export interface Heartbeat {
   readonly type: "heartbeat";
   /** Sender's wall clock, epoch ms. */
   readonly sentAtMs: number;
-  /** The receiver's boot count as the sender knows it, 0 if the sender does not hear the receiver: both directions work, or the peer is not alive. */
-  readonly heardBootCount: number;
   readonly health: HealthState;
   /** Routers have the sender's announcement, as far as it knows. */
   readonly announced: boolean;
@@ -161,7 +157,6 @@ function encodeBody(message: Message): Uint8Array {
     case "heartbeat":
       return new ByteWriter(FIXED_ROOM)
         .u64(message.sentAtMs)
-        .u32(message.heardBootCount)
         .u8(HEALTH_STATES.indexOf(message.health === "guarding" ? "down" : message.health))
         .u8(flagsOf(message))
         .u16(Math.min(Math.round(message.load.eventLoopDelayMs), 0xffff))
@@ -213,7 +208,6 @@ export function decodeMessage(type: number, reader: ByteReader): Message {
 
 function decodeHeartbeat(reader: ByteReader): Heartbeat {
   const sentAtMs = reader.u64();
-  const heardBootCount = reader.u32();
   const told = HEALTH_STATES[reader.u8()];
   if (told === undefined || told === "guarding") throw new FrameFormatError("unknown health state");
   const flags = reader.u8();
@@ -231,7 +225,6 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
   return {
     type: "heartbeat",
     sentAtMs,
-    heardBootCount,
     health,
     announced: (flags & FLAG_ANNOUNCED) !== 0,
     load,

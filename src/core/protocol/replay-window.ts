@@ -2,22 +2,15 @@ const WINDOW_BITS = 1024;
 const WORD_BITS = 32;
 
 /**
- * Anti-replay window of one sender, as in RFC 4303 3.4.3: each (boot count, sequence number) is accepted once, and
- * reordering is tolerated up to the window's size. A boot count below the highest seen is a replay; a higher one starts anew.
+ * Anti-replay window of one start of a sender, as in RFC 4303 3.4.3: each sequence number is accepted once, and reordering is
+ * tolerated up to the window's size.
  */
 export class ReplayWindow {
   readonly #seen = new Uint32Array(WINDOW_BITS / WORD_BITS);
-  #bootCount = 0;
   #highest = 0;
 
   /** Call only for authenticated frames. */
-  accept(bootCount: number, sequence: number): boolean {
-    if (bootCount < this.#bootCount) return false;
-    if (bootCount > this.#bootCount) {
-      this.#bootCount = bootCount;
-      this.#highest = 0;
-      this.#seen.fill(0);
-    }
+  accept(sequence: number): boolean {
     if (sequence > this.#highest) {
       this.#slideTo(sequence);
     } else if (sequence <= this.#highest - WINDOW_BITS || this.#has(sequence)) {

@@ -36,8 +36,8 @@ class Cluster {
 
   make(id: Id) {
     const membership = new Membership({
+      self: id,
       peers: IDS.filter((other) => other !== id),
-      ownBootCount: 1,
       peerTimeoutMs: 800,
       maximumClockSkewMs: 30_000,
       heartbeatIntervalMs: 200,
@@ -89,7 +89,7 @@ class Cluster {
     const [frame] = this.#inFlight.splice(index % Math.max(this.#inFlight.length, 1), 1);
     if (frame?.message.type !== "heartbeat") return;
     const now = { wallMs: this.nowMs, monotonicMs: this.nowMs };
-    this.#member(frame.to as Id).heartbeats.received(frame.from, 1, frame.message, now);
+    this.#member(frame.to as Id).heartbeats.received(frame.from, 1n, frame.message, now);
   }
 
   deliverAll(): void {

@@ -269,7 +269,7 @@ describe("a member that dies", () => {
     cluster.passTime(1100);
     cluster.loses = (from) => from === "ha1";
     cluster.restart("ha2");
-    expect([...cluster.agent("ha1").peers][0]?.state).toBe("one-way");
+    expect([...cluster.agent("ha1").peers][0]).toMatchObject({ state: "dead", isUnproven: true });
     cluster.loses = () => false;
     cluster.passTime(500);
     expect([...cluster.agent("ha1").peers][0]?.state).toBe("alive");

@@ -3,7 +3,7 @@
 import type { MobileAssociation } from "../../../src/core/auth/association.ts";
 import { AssociationTable } from "../../../src/core/auth/association-table.ts";
 import { computeAuthenticator } from "../../../src/core/auth/authenticator.ts";
-import { derivePlacementKey } from "../../../src/core/auth/cluster-key.ts";
+import { deriveFrameKey, derivePlacementKey } from "../../../src/core/auth/cluster-key.ts";
 import { decodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
 import { decodeLocationRow } from "../../../src/core/bindings/location-row.ts";
 import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
@@ -13,6 +13,9 @@ import { Placement, type PlacementMember } from "../../../src/core/members/place
 import type { MobileKey } from "../../../src/core/names.ts";
 import type { Now } from "../../../src/core/now.ts";
 import type { Observer } from "../../../src/core/observer.ts";
+import { incarnationOf } from "../../../src/core/protocol/acquaintance.ts";
+import type { Message } from "../../../src/core/protocol/datagrams.ts";
+import { FrameCodec, openFrame } from "../../../src/core/protocol/frame.ts";
 import type { StreamMessage } from "../../../src/core/protocol/stream-messages.ts";
 import { ExtensionType } from "../../../src/core/wire/extension.ts";
 import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../../../src/core/wire/ipv4.ts";
@@ -45,6 +48,12 @@ export interface TestClusterOptions {
   readonly sliceSize?: number;
 }
 
+export interface SentFrame {
+  readonly from: string;
+  readonly to: string;
+  readonly payload: Uint8Array;
+}
+
 export interface SentReply {
   readonly from: string;
   readonly destination: Endpoint;
@@ -74,6 +83,8 @@ export class TestCluster {
   commitAtOnce = true;
   /** Frames between members that don't arrive. */
   loses: (from: string, to: string) => boolean = () => false;
+  /** Sees every frame that is sent, whether or not it arrives. */
+  onFrame: (frame: SentFrame) => void = () => undefined;
   /** Messages on streams that arrive only when they are released. */
   holds: (message: StreamMessage) => boolean = () => false;
   readonly #held: { to: string; input: Input; stream?: string }[] = [];
@@ -85,6 +96,7 @@ export class TestCluster {
   readonly #separated = new Set<string>();
   readonly #inFlight: { to: string; input: Input; stream?: string }[] = [];
   readonly #ids: string[];
+  #starts = 0;
   readonly #options: TestClusterOptions;
 
   constructor(count: number, options: TestClusterOptions = {}) {
@@ -193,6 +205,11 @@ export class TestCluster {
   /** Empties a disk. */
   wipe(id: string): void {
     this.#node(id).disk.clear();
+  }
+
+  /** Its boot count is lost with its disk, and its clock doesn't make up for it. */
+  forgetStarts(id: string): void {
+    this.#node(id).bootCount = 0;
   }
 
   restart(id: string): void {
@@ -306,6 +323,28 @@ export class TestCluster {
     );
   }
 
+  /** A frame as its receiver reads it, whatever it makes of it. */
+  read({ from, to, payload }: SentFrame): Message {
+    const frame = openFrame(payload, () => deriveFrameKey(secret, "test", from, to));
+    if (typeof frame === "string") throw new Error(frame);
+    return frame.message;
+  }
+
+  /** Another daemon that says it is this member, and has had a frame of each other one that this member has not had. */
+  standIn(self: string, bootCount: number): FrameCodec {
+    const peers = this.#ids.filter((id) => id !== self);
+    const incarnation = incarnationOf(bootCount, 9);
+    const codec = new FrameCodec({ cluster: "test", secret, self, peers, incarnation });
+    const { onFrame, loses } = this;
+    this.onFrame = ({ to, payload }) => {
+      if (to === self) codec.open(payload);
+    };
+    this.loses = (from, to) => to === self || loses(from, to);
+    this.passTime(200);
+    Object.assign(this, { onFrame, loses });
+    return codec;
+  }
+
   #ranked(
     count: number,
     ranking: readonly string[],
@@ -373,6 +412,7 @@ export class TestCluster {
           break;
         }
         case "frame":
+          this.onFrame({ from: id, to: output.to, payload: output.payload });
           if (!this.loses(id, output.to)) {
             const source: Endpoint = { address: UNSPECIFIED, port: 4340 };
             this.#inFlight.push({ to: output.to, input: { type: "frame", payload: output.payload, source } });
@@ -450,6 +490,7 @@ export class TestCluster {
       self: id,
       members: this.#members(ids),
       bootCount,
+      startNonce: ++this.#starts,
       virtualEndpoint,
       heartbeatIntervalMs: 200,
       peerTimeoutMs: 800,

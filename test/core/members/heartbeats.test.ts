@@ -8,8 +8,8 @@ const NOW = { wallMs: 0, monotonicMs: 0 };
 
 function heartbeats(): Heartbeats {
   const membership = new Membership({
+    self: "ha1",
     peers: ["ha2", "ha3"],
-    ownBootCount: 5,
     peerTimeoutMs: 800,
     maximumClockSkewMs: Number.POSITIVE_INFINITY,
     heartbeatIntervalMs: 200,
@@ -30,7 +30,6 @@ function heard(member: Heartbeats, from: string, said: Partial<Heartbeat>): void
   const heartbeat: Heartbeat = {
     type: "heartbeat",
     sentAtMs: 0,
-    heardBootCount: 5,
     health: "ready",
     announced: true,
     unfitCount: 0,
@@ -41,7 +40,7 @@ function heard(member: Heartbeats, from: string, said: Partial<Heartbeat>): void
     silent: [],
     ...said,
   };
-  member.received(from, 1, heartbeat, NOW);
+  member.received(from, 1n, heartbeat, NOW);
 }
 
 function unfitMember(): Heartbeats {
@@ -61,7 +60,7 @@ describe("an unfit member may leave routing to another", () => {
     ["that is down", { health: "down", announced: false }, false],
     ["that starts", { health: "starting", announced: false }, false],
     ["that no router hears", { announced: false }, false],
-    ["that doesn't hear us", { heardBootCount: 0 }, false],
+    ["that doesn't hear us", { silent: ["ha1"] }, false],
   ])("%s: %j", (_, said, isStandIn) => {
     const member = unfitMember();
     heard(member, "ha2", said);

@@ -5,8 +5,8 @@ const PEER_TIMEOUT_MS = 800;
 
 function membership(): Membership {
   return new Membership({
+    self: "ha1",
     peers: ["ha2", "ha3"],
-    ownBootCount: 5,
     peerTimeoutMs: PEER_TIMEOUT_MS,
     maximumClockSkewMs: Number.POSITIVE_INFINITY,
     heartbeatIntervalMs: 200,
@@ -26,7 +26,6 @@ function hear(
   const heartbeat = {
     type: "heartbeat",
     sentAtMs: 0,
-    heardBootCount: 5,
     health: "ready",
     announced,
     unfitCount: 0,
@@ -36,7 +35,7 @@ function hear(
     takesLinkRelay: false,
     silent,
   } as const;
-  members.heard(id, 1, heartbeat, { wallMs: 0, monotonicMs });
+  members.heard(id, 1n, heartbeat, { wallMs: 0, monotonicMs });
 }
 
 /** The names of those who are found dead between two times, looked at every 200 ms. */

@@ -1,15 +1,28 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deriveFrameKey, frameAuthenticator } from "../../../src/core/auth/cluster-key.ts";
+import { bootCountOf, incarnationOf } from "../../../src/core/protocol/acquaintance.ts";
 import { HEALTH_STATES, type Heartbeat, type Message } from "../../../src/core/protocol/datagrams.ts";
 import { FrameCodec } from "../../../src/core/protocol/frame.ts";
 import { type Ipv4Address, ipv4 } from "../../../src/core/wire/ipv4.ts";
 
 const secret = new Uint8Array(32).fill(3);
 
-function codec(self: string, options: { bootCount?: number; cluster?: string; secret?: Uint8Array } = {}): FrameCodec {
+function codec(
+  self: string,
+  { bootCount = 1, ...options }: { bootCount?: number; cluster?: string; secret?: Uint8Array } = {},
+): FrameCodec {
   const peers = ["ha1", "ha2", "ha3"].filter((id) => id !== self);
-  return new FrameCodec({ cluster: "test", secret, bootCount: 1, ...options, self, peers });
+  return new FrameCodec({ cluster: "test", secret, incarnation: incarnationOf(bootCount, 5), ...options, self, peers });
+}
+
+/** Two members that have heard each other: the first is to send, the second to receive. */
+function acquainted(
+  sender: FrameCodec = codec("ha1"),
+  receiver: FrameCodec = codec("ha2"),
+): { readonly sender: FrameCodec; readonly receiver: FrameCodec } {
+  sender.open(seal(receiver, "ha1", heartbeat));
+  return { sender, receiver };
 }
 
 function seal(sender: FrameCodec, receiver: string, message: Message): Uint8Array {
@@ -21,7 +34,6 @@ function seal(sender: FrameCodec, receiver: string, message: Message): Uint8Arra
 const heartbeat: Heartbeat = {
   type: "heartbeat",
   sentAtMs: 1_790_000_000_000,
-  heardBootCount: 4,
   health: "ready",
   announced: true,
   unfitCount: 5,
@@ -36,7 +48,7 @@ const heartbeat: Heartbeat = {
 const UNFIT_COUNTS_LENGTH = 8;
 const MEMBERS_DIGEST_LENGTH = 4;
 /** With a header of a three-letter id. */
-const HEALTH_OFFSET = 32;
+const HEALTH_OFFSET = 48;
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const address = u32.map((value) => value as Ipv4Address);
@@ -48,7 +60,6 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: fc.constant("heartbeat" as const),
     sentAtMs: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
-    heardBootCount: u32,
     health: fc.constantFrom(...HEALTH_STATES),
     announced: fc.boolean(),
     unfitCount: u32,
@@ -97,24 +108,34 @@ function plain(message: Message): unknown {
 
 describe("a cluster frame", () => {
   it("arrives as it was sent", () => {
-    const [ha1, ha2] = [codec("ha1"), codec("ha2", { bootCount: 9 })];
+    const { sender, receiver } = acquainted(codec("ha1", { bootCount: 9 }));
     fc.assert(
       fc.property(anyMessage, (message) => {
-        const result = ha1.open(seal(ha2, "ha1", message));
+        const result = receiver.open(seal(sender, "ha2", message));
         if (!result.ok) throw new Error(result.fault);
-        expect(result.sender).toBe("ha2");
-        expect(result.bootCount).toBe(9);
+        expect(result.sender).toBe("ha1");
+        expect(bootCountOf(result.incarnation)).toBe(9);
         expect(plain(result.message)).toEqual(plain(message));
       }),
     );
   });
 
   it("has the layout that docs/protocol.md draws", () => {
-    const frame = Buffer.from(seal(codec("ha1", { bootCount: 258 }), "ha2", heartbeat)).toString("hex");
-    expect(frame.slice(0, 40)).toBe("4148" + "01" + "01" + "00000102" + "0000000000000001" + "03" + "686131");
-    expect(frame.slice(40, -32)).toBe(
+    const { sender } = acquainted(codec("ha1", { bootCount: 258 }));
+    const frame = Buffer.from(seal(sender, "ha2", heartbeat)).toString("hex");
+    expect(frame.slice(0, 80)).toBe(
+      "4148" +
+        "01" +
+        "01" +
+        "0000010200000005" +
+        "0000000000000001" +
+        "0000000100000005" +
+        "0000000000000001" +
+        "03" +
+        "686131",
+    );
+    expect(frame.slice(80, -32)).toBe(
       "000001a0c4506c00" +
-        "00000004" +
         "01" +
         "a0" +
         "000c" +
@@ -131,16 +152,17 @@ describe("a cluster frame", () => {
   });
 
   it("is refused when it comes a second time", () => {
-    const frame = seal(codec("ha1"), "ha2", heartbeat);
-    const receiver = codec("ha2");
+    const { sender, receiver } = acquainted();
+    const frame = seal(sender, "ha2", heartbeat);
     expect(receiver.open(frame).ok).toBe(true);
     expect(receiver.open(frame)).toEqual({ ok: false, fault: "replayed" });
   });
 
   it("of an earlier start of its sender is refused", () => {
-    const receiver = codec("ha2");
-    const recorded = seal(codec("ha1", { bootCount: 3 }), "ha2", heartbeat);
-    expect(receiver.open(seal(codec("ha1", { bootCount: 7 }), "ha2", heartbeat)).ok).toBe(true);
+    const { sender: earlier, receiver } = acquainted(codec("ha1", { bootCount: 3 }));
+    const recorded = seal(earlier, "ha2", heartbeat);
+    const { sender: later } = acquainted(codec("ha1", { bootCount: 7 }), receiver);
+    expect(receiver.open(seal(later, "ha2", heartbeat)).ok).toBe(true);
     expect(receiver.open(recorded)).toEqual({ ok: false, fault: "replayed" });
   });
 
@@ -178,15 +200,14 @@ describe("a cluster frame", () => {
   });
 
   it("from a member with a truncated or senseless body is refused, though it is authentic", () => {
-    const receiver = codec("ha2");
-    const sender = codec("ha1");
+    const { sender, receiver } = acquainted();
     fc.assert(
       fc.property(anyMessage, fc.integer({ min: 0, max: 30 }), (message, cut) => {
         // What an older member sends.
         const isOlder = cut + 1 === MEMBERS_DIGEST_LENGTH || cut + 1 === MEMBERS_DIGEST_LENGTH + UNFIT_COUNTS_LENGTH;
         fc.pre(message.type !== "heartbeat" || !isOlder);
         const body = seal(sender, "ha2", message);
-        const truncated = reseal(body.subarray(0, Math.max(body.length - 16 - cut - 1, 20)));
+        const truncated = reseal(body.subarray(0, Math.max(body.length - 16 - cut - 1, 40)));
         expect(receiver.open(truncated)).toEqual({ ok: false, fault: "malformed-body" });
       }),
     );
@@ -194,21 +215,23 @@ describe("a cluster frame", () => {
 
   it("of a member that knows neither `guarding` nor unfit counts is understood, as it understands ours", () => {
     const guarding: Heartbeat = { ...heartbeat, health: "guarding" };
-    const body = Buffer.from(seal(codec("ha1"), "ha2", guarding)).subarray(
+    const { sender, receiver } = acquainted();
+    const body = Buffer.from(seal(sender, "ha2", guarding)).subarray(
       0,
       -16 - MEMBERS_DIGEST_LENGTH - UNFIT_COUNTS_LENGTH,
     );
     expect(body.readUInt8(HEALTH_OFFSET)).toBe(HEALTH_STATES.indexOf("down"));
     body.writeUInt8(0, HEALTH_OFFSET + 1);
-    expect(codec("ha2").open(reseal(body))).toMatchObject({
+    expect(receiver.open(reseal(body))).toMatchObject({
       ok: true,
       message: { health: "down", announced: false, unfitCount: 0, heardUnfitCount: 0, membersDigest: 0 },
     });
   });
 
   it("of a member that has no digest of its members is understood", () => {
-    const body = Buffer.from(seal(codec("ha1"), "ha2", heartbeat)).subarray(0, -16 - MEMBERS_DIGEST_LENGTH);
-    expect(codec("ha2").open(reseal(body))).toMatchObject({
+    const { sender, receiver } = acquainted();
+    const body = Buffer.from(seal(sender, "ha2", heartbeat)).subarray(0, -16 - MEMBERS_DIGEST_LENGTH);
+    expect(receiver.open(reseal(body))).toMatchObject({
       ok: true,
       message: { unfitCount: 5, heardUnfitCount: 6, membersDigest: 0 },
     });
@@ -216,7 +239,7 @@ describe("a cluster frame", () => {
 
   it("with a number larger than anybody sends is refused, rather than read as another one", () => {
     const body = Buffer.from(seal(codec("ha1"), "ha2", heartbeat)).subarray(0, -16);
-    body.writeBigUInt64BE(2n ** 53n, 20);
+    body.writeBigUInt64BE(2n ** 53n, 40);
     expect(codec("ha2").open(reseal(body))).toEqual({ ok: false, fault: "malformed-body" });
   });
 

@@ -1,0 +1,96 @@
+/**
+ * How a member knows that what another one says is said now. Replay windows are lost at every start, and clocks may be wrong,
+ * so freshness is shown by an answer: each frame names the newest frame that its sender has had from its receiver, as TCP
+ * acknowledges. What names a frame of this start of the receiver was made after that start, and is no recording of a former one.
+ */
+import { ReplayWindow } from "./replay-window.ts";
+
+/** One start of a member: its boot count, then 32 random bits, so that no other start ever has the same. */
+export type Incarnation = bigint;
+
+const NONCE_BITS = 32n;
+
+/** Of whom nothing was heard. */
+export const NO_INCARNATION: Incarnation = 0n;
+
+export function incarnationOf(bootCount: number, nonce: number): Incarnation {
+  return (BigInt(bootCount) << NONCE_BITS) | BigInt(nonce);
+}
+
+export function bootCountOf(incarnation: Incarnation): number {
+  return Number(incarnation >> NONCE_BITS);
+}
+
+/** A frame, by the start of its sender and its number there: 1, 2, 3 … for each receiver by itself. */
+export interface FrameNumber {
+  readonly incarnation: Incarnation;
+  readonly sequence: number;
+}
+
+/** Why an authentic frame is not believed. `unproven`: it doesn't show that its sender hears this start of the receiver. */
+export type Doubt = "unproven" | "replayed";
+
+/** What two members know of each other's frames, on the side of one of them. */
+export class Acquaintance {
+  /** The newest frame of the peer: what frames to it name. */
+  heard: FrameNumber = { incarnation: NO_INCARNATION, sequence: 0 };
+  readonly #own: Incarnation;
+  #sequence = 0;
+  #believed = NO_INCARNATION;
+  #window = new ReplayWindow();
+  /** The newest of our frames that a believed one has named. */
+  #namedSequence = 0;
+  #isSilent = false;
+
+  constructor(own: Incarnation) {
+    this.#own = own;
+  }
+
+  /** The start of the peer that has shown to hear this start of ours. */
+  get believed(): Incarnation {
+    return this.#believed;
+  }
+
+  /** The number of the next frame to the peer. */
+  next(): FrameNumber {
+    this.#sequence++;
+    return { incarnation: this.#own, sequence: this.#sequence };
+  }
+
+  /** The peer has not been heard for long: if it comes back as an earlier start, because its boot count was lost, it is believed. */
+  silent(): void {
+    this.#isSilent = true;
+  }
+
+  /** Of an authentic frame: what it is, and what it names. `undefined`: it is believed. */
+  judge(sent: FrameNumber, named: FrameNumber): Doubt | undefined {
+    if (named.incarnation !== this.#own) {
+      if (this.#believed === NO_INCARNATION && isLater(sent, this.heard)) this.heard = sent;
+      return "unproven";
+    }
+    if (sent.incarnation !== this.#believed) {
+      if (!this.#mayFollow(sent, named)) return "replayed";
+      this.#believed = sent.incarnation;
+      this.#window = new ReplayWindow();
+      this.heard = sent;
+    }
+    if (!this.#window.accept(sent.sequence)) return "replayed";
+    this.#isSilent = false;
+    this.#namedSequence = Math.max(this.#namedSequence, named.sequence);
+    if (isLater(sent, this.heard)) this.heard = sent;
+    return undefined;
+  }
+
+  /**
+   * Another start of the peer takes the place of the one believed: it names a frame that this one was too early to have had.
+   * Of two daemons that say they are the same member, and both hear us, the one that was started later is believed.
+   */
+  #mayFollow({ incarnation }: FrameNumber, named: FrameNumber): boolean {
+    if (this.#believed === NO_INCARNATION) return true;
+    return named.sequence > this.#namedSequence && (this.#isSilent || incarnation > this.#believed);
+  }
+}
+
+function isLater(a: FrameNumber, b: FrameNumber): boolean {
+  return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.sequence > b.sequence);
+}
