@@ -2,6 +2,7 @@
 import { type ResolvedAssociations, resolveAssociations } from "./associations.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { type Draft, readDraft } from "./draft.ts";
+import { checkPaths } from "./path-checks.ts";
 import { type ConfigProblem, Problems } from "./problem.ts";
 import type { ConfigFile } from "./schema.ts";
 import { readSecretFile } from "./secrets.ts";
@@ -30,9 +31,6 @@ export interface Checked {
 
 const MINIMUM_SECRET_BYTES = 32;
 
-/** The longest path that fits into a Unix socket address on Linux. */
-const MAXIMUM_SOCKET_PATH_BYTES = 107;
-
 /** `undefined` if there are errors among the problems. */
 export function check(
   file: string,
@@ -47,7 +45,7 @@ export function check(
     problems.error(draft.source, [], "--node, ANYHOME_NODE or the key node must say which member this is");
   }
   crossCheck(draft, node, problems);
-  checkSocketPath(draft, node, problems);
+  checkPaths(draft, node, problems);
   const secret = readClusterSecret(draft, problems);
   const associations = resolveAssociations(draft.associations, problems);
   if (problems.failed || !secret) return undefined;
@@ -63,17 +61,4 @@ function readClusterSecret({ source, sections }: Draft, problems: Problems): Uin
     problems.error(source, ["secret-file"], message);
   }
   return secret;
-}
-
-function checkSocketPath({ source, sections }: Draft, node: string | undefined, problems: Problems): void {
-  const path = sections["control-socket"];
-  if (path !== undefined && Buffer.byteLength(resolvePath(source, path, node ?? "")) > MAXIMUM_SOCKET_PATH_BYTES) {
-    const message = `must not be longer than ${MAXIMUM_SOCKET_PATH_BYTES} bytes, as an absolute path`;
-    problems.error(source, ["control-socket"], message);
-  }
-}
-
-/** Absolute form of a path in which `{node}` stands for the member's id. */
-export function resolvePath(source: Source, path: string, node: string): string {
-  return source.resolve(path.replaceAll("{node}", node));
 }

@@ -1,8 +1,7 @@
-import { dirname, join } from "node:path";
-import type { MemberId } from "../core/names.ts";
 import { INFINITE_LIFETIME } from "../core/wire/registration-message.ts";
-import { type Checked, resolvePath } from "./check.ts";
+import type { Checked } from "./check.ts";
 import type { AdvertiserConfig, BgpConfig, Config, Member, RelayAddressing } from "./config.ts";
+import { listenEndpoint, type MemberPaths, memberPaths } from "./derived.ts";
 import { resolveHealth } from "./resolve-health.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -12,6 +11,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
   const self = members.find(({ id }) => id === node);
   if (!self) throw new Error("a checked configuration names one of its members as this node");
   const { timers, relay, registration } = sections;
+  const paths = memberPaths(source, sections, self.id);
   const lifetimeMs = registration["maximum-lifetime"];
   return {
     cluster: sections.cluster,
@@ -23,8 +23,8 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     announce: resolveAnnounce(sections),
     manageAddress: sections["manage-address"],
     secret,
-    dataDirectory: resolvePath(source, sections["data-directory"], self.id),
-    controlSocket: resolvePath(source, sections["control-socket"], self.id),
+    dataDirectory: paths.dataDirectory,
+    controlSocket: paths.controlSocket,
     timers: {
       heartbeatIntervalMs: timers["heartbeat-interval"],
       peerTimeoutMs: timers["peer-timeout"],
@@ -55,7 +55,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     },
     mobileAssociations: associations.mobiles,
     foreignAgentAssociations: associations.foreignAgents,
-    advertiser: resolveAdvertiser(source, sections, self.id),
+    advertiser: resolveAdvertiser(sections, paths),
     bfd: {
       transmitIntervalMs: sections.bfd["transmit-interval"],
       receiveIntervalMs: sections.bfd["receive-interval"],
@@ -88,19 +88,15 @@ function resolveReplication({ replication, members }: ConfigFile): Config["repli
   };
 }
 
-/** The port of registrations, RFC 5944 3.3. */
-const REGISTRATION_PORT = 434;
-
 function resolveMember(member: ConfigFile["members"][number], sections: ConfigFile): Member {
   const { id, address, port, weight, pool, bgp, bfd } = member;
-  const listen = member.listen ?? { address: sections["virtual-address"], port: REGISTRATION_PORT };
   return {
     id,
     address,
     port,
     weight,
     pool,
-    listen,
+    listen: listenEndpoint(member, sections["virtual-address"]),
     bgp: bgp && resolveBgp(bgp, member),
     bfd: bfd && { localAddress: bfd["local-address"] ?? address, neighbors: bfd.neighbors },
   };
@@ -136,22 +132,15 @@ function resolveAnnounce(sections: ConfigFile): Config["announce"] {
   return [first, ...others];
 }
 
-function resolveAdvertiser(
-  source: Checked["source"],
-  { advertiser, "control-socket": controlSocket }: ConfigFile,
-  node: MemberId,
-): AdvertiserConfig {
+function resolveAdvertiser({ advertiser }: ConfigFile, paths: MemberPaths): AdvertiserConfig {
   if (advertiser.type === "none") return { type: "none" };
   if (advertiser.type === "ospf") {
-    const vtyPath = join(resolvePath(source, advertiser["vty-directory"], node), "ospfd.vty");
-    return { type: "ospf", interface: advertiser.interface, vtyPath, leaseSeconds: advertiser.lease / 1000 };
+    const { interface: interfaceName, lease } = advertiser;
+    return { type: "ospf", interface: interfaceName, vtyPath: paths.vtySocket, leaseSeconds: lease / 1000 };
   }
-  // Beside the control socket: one place for what lives as long as the daemon.
-  const beside = join(dirname(resolvePath(source, controlSocket, node)), `exabgp-${node}`);
-  const directory = advertiser["runtime-directory"];
   return {
     type: "exabgp",
-    runtimeDirectory: directory === undefined ? beside : resolvePath(source, directory, node),
+    runtimeDirectory: paths.exabgpDirectory,
     sidecar: advertiser.mode === "sidecar" ? { group: advertiser.group } : undefined,
     holdTimeSeconds: advertiser["hold-time"] / 1000,
     heartbeatTimeoutMs: advertiser["heartbeat-timeout"],

@@ -273,7 +273,11 @@ const advertiser = z.discriminatedUnion(
         .literal("ospf")
         .describe("Announce by OSPF, with an FRR that runs beside the daemon, in the same network namespace."),
       interface: field
-        .text("the name of an interface, of 8 letters, digits, dots and underscores at most", 8, /^[A-Za-z0-9._]+$/)
+        .text(
+          "the name of an interface, of 8 letters, digits, dots and underscores at most",
+          8,
+          /^(?!lo$)[A-Za-z0-9_][A-Za-z0-9._]*$/,
+        )
         .default("anyhome")
         .describe(
           "The daemon makes three interfaces, this one and those with `-low` and `-lowest` behind it, on which ospfd shall run at a rising cost.",

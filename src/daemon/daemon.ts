@@ -20,7 +20,7 @@ import { once } from "node:events";
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import { announcersOf } from "../adapters/advertiser/routing-view.ts";
 import { type ControlApi, serveControlApi } from "../adapters/api/server.ts";
-import { storePaths } from "../adapters/store/directory.ts";
+import { storePaths } from "../adapters/store/paths.ts";
 import { openSqliteStore } from "../adapters/store/sqlite-store.ts";
 import type { Store } from "../adapters/store/store.ts";
 import { StoreCorruptError } from "../adapters/store/store-error.ts";

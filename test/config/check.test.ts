@@ -295,10 +295,6 @@ describe("how parts fit together", () => {
       "relay: { pairs: [{ members: [ha1, ha2], addressing: l2 }, { members: [ha2, ha1], addressing: l3 }] }",
       "13:70: error: relay.pairs[1].members: ha1 and ha2 are a pair already",
     ],
-    [
-      `control-socket: ${"x".repeat(108)}`,
-      "13:17: error: control-socket: must not be longer than 107 bytes, as an absolute path",
-    ],
   ])("%s", (line, problem) => {
     expect(problemsWith(line)).toEqual([
       `anyhome.yaml:${problem.replace("13:1: error: timers", "13:9: error: timers")}`,

@@ -1,8 +1,9 @@
 /** What is found out about a store before anything in it is changed. Reads every page of it; about 1 s per GB. */
 import { existsSync, statSync } from "node:fs";
 import { checkIntegrity, explaining, openDatabase, type SqliteDatabase } from "./database.ts";
-import type { StoreOwner, StorePaths } from "./directory.ts";
+import type { StoreOwner } from "./directory.ts";
 import { type LogRow, refuseAlteredChange } from "./log-row.ts";
+import type { StorePaths } from "./paths.ts";
 import { checkSchema, LOG_MIGRATIONS, TABLES_MIGRATIONS } from "./schema.ts";
 import { StoreCorruptError, StoreError } from "./store-error.ts";
 import { refuseDamagedWal } from "./wal.ts";

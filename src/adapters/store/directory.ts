@@ -22,6 +22,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkIntegrity, explaining, openDatabase, type SqliteDatabase } from "./database.ts";
+import { type StorePaths, storePaths } from "./paths.ts";
 import { BOOT_MIGRATIONS, LOG_MIGRATIONS, type Migrations, migrate, TABLES_MIGRATIONS } from "./schema.ts";
 import { StoreCorruptError, StoreError } from "./store-error.ts";
 
@@ -35,29 +36,6 @@ const LATEST_BOOT_SECONDS = 2 ** 32 - 2 ** 20;
 export interface StoreOwner {
   readonly cluster: string;
   readonly node: string;
-}
-
-export interface StorePaths {
-  readonly directory: string;
-  readonly boot: string;
-  readonly pid: string;
-  readonly data: string;
-  readonly log: string;
-  readonly tables: string;
-  readonly closed: string;
-}
-
-export function storePaths(directory: string): StorePaths {
-  const data = join(directory, "data");
-  return {
-    directory,
-    boot: join(directory, "boot.sqlite"),
-    pid: join(directory, "pid"),
-    data,
-    log: join(data, "log.sqlite"),
-    tables: join(data, "tables.sqlite"),
-    closed: join(data, "closed"),
-  };
 }
 
 export function createDirectory({ directory }: StorePaths): void {

@@ -18,14 +18,8 @@ import {
   type SqliteDatabase,
   toStoreError,
 } from "./database.ts";
-import {
-  createDataIfAbsent,
-  createDirectory,
-  markClosed,
-  StoreLock,
-  type StorePaths,
-  storePaths,
-} from "./directory.ts";
+import { createDataIfAbsent, createDirectory, markClosed, StoreLock } from "./directory.ts";
+import { type StorePaths, storePaths } from "./paths.ts";
 import { Positions } from "./positions.ts";
 import type { Store, StoredRow, StoreListener, StoreStatistics } from "./store.ts";
 import { STORE_QUEUE_LIMIT } from "./store.ts";

@@ -7,8 +7,8 @@
  *       │  └───────────folded───────┘     └──▶ tables.sqlite
  */
 import type { FileIdentity } from "./database.ts";
-import type { StorePaths } from "./directory.ts";
 import type { FlatChanges } from "./log-file.ts";
+import type { StorePaths } from "./paths.ts";
 import type { StoreError } from "./store-error.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import type {

@@ -2,8 +2,8 @@ import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { fileIdentity, openDatabase } from "../../../src/adapters/store/database.ts";
-import { storePaths } from "../../../src/adapters/store/directory.ts";
 import { type FlatChanges, LogFile } from "../../../src/adapters/store/log-file.ts";
+import { storePaths } from "../../../src/adapters/store/paths.ts";
 import { StoreCorruptError } from "../../../src/adapters/store/store-error.ts";
 import { fillStore, temporaryDirectory } from "./store-fixture.ts";
 

@@ -141,8 +141,16 @@ function inRange(value: number, first: number, last: number): boolean {
   return Number.isInteger(value) && value >= first && value <= last;
 }
 
-/** Within quotes ExaBGP's parser still undoes backslashes, and takes either quote for one of its own. */
+/** Why ExaBGP can't be told this word; `undefined` if it can. Its parser takes either quote for one of its own. */
+export function faultOfWord(word: string): string | undefined {
+  return /["'\p{Cc}]/u.test(word)
+    ? `${JSON.stringify(word)} has a character that ExaBGP's configuration can't hold`
+    : undefined;
+}
+
+/** Within quotes ExaBGP's parser still undoes backslashes. */
 function quoted(word: string): string {
-  if (/["'\p{Cc}]/u.test(word)) throw new RangeError(`ExaBGP's configuration can't hold ${JSON.stringify(word)}`);
+  const fault = faultOfWord(word);
+  if (fault !== undefined) throw new RangeError(fault);
   return `"${word.replaceAll("\\", "\\\\")}"`;
 }

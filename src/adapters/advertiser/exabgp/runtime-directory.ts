@@ -17,12 +17,11 @@ import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { faultOfSocketPath } from "../../kernel/path-limits.ts";
 
 /** Three directories up from here lies `exabgp/`, in a checkout (`src`) as in a package (`dist`). */
 export const HELPER_SOURCE = fileURLToPath(new URL("../../../../exabgp/anyhome_exabgp.py", import.meta.url));
 
-/** `sun_path` of `sockaddr_un`, without its final NUL. */
-const SOCKET_PATH_BYTES = 107;
 const LEFTOVER_DEADLINE_MS = 2000;
 const WRITABLE_BY_OTHERS = 0o002;
 
@@ -36,62 +35,46 @@ export interface Access {
   readonly isGroupShared?: boolean;
 }
 
-export function helperPath(directory: string): string {
-  return join(directory, "anyhome_exabgp.py");
-}
-
-export function socketPath(directory: string): string {
-  return join(directory, "helper.sock");
+export function runtimeFiles(directory: string) {
+  return {
+    socket: join(directory, "helper.sock"),
+    /** A copy: the account that ExaBGP runs as may not be able to read our own files. */
+    helper: join(directory, "anyhome_exabgp.py"),
+    config: join(directory, "exabgp.conf"),
+    environment: join(directory, "exabgp.env"),
+    /** Which ExaBGP runs. */
+    speakerRecord: join(directory, "exabgp.pid"),
+  } as const;
 }
 
 /** The directory that holds what ExaBGP and the daemon share: nobody but these two can look into it. */
 export class RuntimeDirectory {
   readonly path: string;
+  readonly files: ReturnType<typeof runtimeFiles>;
   readonly #access: Access;
 
   /** @param path absolute; made if it is not there. The directories above must let ExaBGP's account pass. */
   constructor(path: string, access: Access) {
     this.path = path;
+    this.files = runtimeFiles(path);
     this.#access = access;
-    if (Buffer.byteLength(this.socket) > SOCKET_PATH_BYTES) {
-      throw new RangeError(`${this.socket} is too long for the path of a socket: ${SOCKET_PATH_BYTES} bytes at most`);
-    }
-  }
-
-  get socket(): string {
-    return socketPath(this.path);
-  }
-
-  /** A copy: the account that ExaBGP runs as may not be able to read our own files. */
-  get helper(): string {
-    return helperPath(this.path);
-  }
-
-  get config(): string {
-    return join(this.path, "exabgp.conf");
-  }
-
-  get environment(): string {
-    return join(this.path, "exabgp.env");
-  }
-
-  get #speakerRecord(): string {
-    return join(this.path, "exabgp.pid");
+    const fault = faultOfSocketPath(this.files.socket);
+    if (fault !== undefined) throw new RangeError(fault);
   }
 
   /** Makes the directory ours: ends what an earlier daemon left behind, and rejects if that daemon still runs. */
   async claim(): Promise<void> {
     this.#make();
-    if (await somebodyListens(this.socket)) throw new Error(`another daemon uses ${this.path}`);
+    if (await somebodyListens(this.files.socket)) throw new Error(`another daemon uses ${this.path}`);
     await this.#endLeftoverSpeaker();
-    rmSync(this.socket, { force: true });
+    rmSync(this.files.socket, { force: true });
     chmodSync(this.path, 0o750);
     if (this.#access.gid !== undefined) lchownSync(this.path, -1, this.#access.gid);
-    const copy = `${this.helper}.new`;
+    const copy = `${this.files.helper}.new`;
     rmSync(copy, { force: true });
     copyFileSync(HELPER_SOURCE, copy, constants.COPYFILE_EXCL);
     this.#handOver(copy, 0o400);
-    renameSync(copy, this.helper);
+    renameSync(copy, this.files.helper);
   }
 
   /** Writes a file that nobody else can read. */
@@ -105,19 +88,19 @@ export class RuntimeDirectory {
 
   /** The socket, once it is there. To connect to it takes the right to write. */
   shareSocket(): void {
-    this.#handOver(this.socket, 0o600);
-    if (this.#access.isGroupShared) chmodSync(this.socket, 0o660);
+    this.#handOver(this.files.socket, 0o600);
+    if (this.#access.isGroupShared) chmodSync(this.files.socket, 0o660);
   }
 
   /** Remembers the running ExaBGP, for a daemon that finds it left over. */
   recordSpeaker(pid: number): void {
-    rmSync(this.#speakerRecord, { force: true });
-    writeFileSync(this.#speakerRecord, `${pid} ${processStart(pid)}\n`, { mode: 0o600, flag: "wx" });
+    rmSync(this.files.speakerRecord, { force: true });
+    writeFileSync(this.files.speakerRecord, `${pid} ${processStart(pid)}\n`, { mode: 0o600, flag: "wx" });
   }
 
   /** Removes the files; the directory may have been made by somebody else, and stays. */
   clear(): void {
-    for (const file of [this.socket, this.helper, this.config, this.environment, this.#speakerRecord]) {
+    for (const file of Object.values(this.files)) {
       rmSync(file, { force: true });
     }
   }
@@ -153,7 +136,7 @@ export class RuntimeDirectory {
 
   /** Normally ExaBGP dies with its daemon; one whose daemon died while it was being started does not. */
   async #endLeftoverSpeaker(): Promise<void> {
-    const [pid, start] = readSpeakerRecord(this.#speakerRecord);
+    const [pid, start] = readSpeakerRecord(this.files.speakerRecord);
     if (pid === undefined) return;
     const deadline = performance.now() + LEFTOVER_DEADLINE_MS;
     // Process ids are used again; together with the time of the start they are not.
@@ -162,7 +145,7 @@ export class RuntimeDirectory {
       process.kill(pid, "SIGKILL");
       await delay(10);
     }
-    rmSync(this.#speakerRecord, { force: true });
+    rmSync(this.files.speakerRecord, { force: true });
   }
 }
 

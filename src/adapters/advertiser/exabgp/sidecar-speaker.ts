@@ -58,10 +58,10 @@ export class SidecarSpeaker implements Speaker {
       const directory = new RuntimeDirectory(this.#options.runtimeDirectory, { gid, isGroupShared: true });
       await directory.claim();
       this.#directory = directory;
-      await this.#channel.listen(directory.socket);
+      await this.#channel.listen(directory.files.socket);
       directory.shareSocket();
-      directory.write(directory.environment, environment);
-      directory.write(directory.config, config);
+      directory.write(directory.files.environment, environment);
+      directory.write(directory.files.config, config);
       this.#run = run;
       this.#channel.expect(run);
     } catch (error) {

@@ -3,17 +3,18 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { formatIpv4, formatPrefix } from "../../../core/wire/ipv4.ts";
 import { exabgpConfig, exabgpEnvironment } from "./exabgp-config.ts";
-import { HELPER_SOURCE, helperPath, socketPath } from "./runtime-directory.ts";
+import { HELPER_SOURCE, runtimeFiles } from "./runtime-directory.ts";
 import type { SpeakerSettings } from "./speaker.ts";
 
 /** How ExaBGP starts its helper. `run` names the start of ExaBGP, or what it is configured with. */
 export function helperCommand(options: SpeakerSettings, run: string): string[] {
   const { bgp, prefixes, runtimeDirectory, pythonPath: python = "python3" } = options;
+  const { helper, socket } = runtimeFiles(runtimeDirectory);
   return [
     // A helper that hangs must not survive its ExaBGP.
     ...["/usr/bin/env", "setpriv", "--pdeathsig=KILL", "--"],
-    ...[python, "-I", helperPath(runtimeDirectory)],
-    ...["--socket", socketPath(runtimeDirectory)],
+    ...[python, "-I", helper],
+    ...["--socket", socket],
     ...["--run", run],
     ...["--neighbors", bgp.neighbors.map(({ address }) => formatIpv4(address)).join(",")],
     ...["--prefixes", prefixes.map(formatPrefix).join(",")],

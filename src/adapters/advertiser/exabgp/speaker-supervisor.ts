@@ -137,10 +137,10 @@ export class SpeakerSupervisor implements Speaker {
     );
     await directory.claim();
     this.#directory = directory;
-    await this.#channel.listen(directory.socket);
+    await this.#channel.listen(directory.files.socket);
     directory.shareSocket();
-    directory.write(directory.environment, exabgpEnvironment(account.name));
-    directory.write(directory.config, exabgpConfig(this.#options.bgp, helperCommand(this.#options, "check")));
+    directory.write(directory.files.environment, exabgpEnvironment(account.name));
+    directory.write(directory.files.config, exabgpConfig(this.#options.bgp, helperCommand(this.#options, "check")));
     await attempt(
       [...confinement(account), ...helperCommand(this.#options, "check"), "--check"],
       `user ${account.name} can't run the helper (can it pass all directories above ${directory.path}?)`,
@@ -148,7 +148,7 @@ export class SpeakerSupervisor implements Speaker {
     const commands = await this.#findCommands(account, directory);
     await attempt(
       [...confinement(account), ...commands.validate],
-      `user ${account.name} can't run ExaBGP with ${directory.config}`,
+      `user ${account.name} can't run ExaBGP with ${directory.files.config}`,
       commands.variables,
     );
     this.#place = { account, directory, commands };
@@ -158,7 +158,7 @@ export class SpeakerSupervisor implements Speaker {
   async #findCommands(account: Account, directory: RuntimeDirectory): Promise<ExabgpCommands> {
     const program = this.#options.exabgpPath ?? "exabgp";
     const { failed } = await tryOut([...confinement(account), program, VERSION_OPTION]);
-    return exabgpCommands(program, directory, !failed);
+    return exabgpCommands(program, directory.files, !failed);
   }
 
   async #release(): Promise<void> {
@@ -175,7 +175,7 @@ export class SpeakerSupervisor implements Speaker {
     this.#timer = setTimeout(() => this.restart("the helper did not join in time"), JOIN_DEADLINE_MS);
     this.#channel.expect(run);
     try {
-      directory.write(directory.config, exabgpConfig(this.#options.bgp, helperCommand(this.#options, run)));
+      directory.write(directory.files.config, exabgpConfig(this.#options.bgp, helperCommand(this.#options, run)));
       const started = new SpeakerProcess(
         [...confinement(account), ...commands.run],
         { ...environment(), ...commands.variables },

@@ -64,12 +64,12 @@ describe("a runtime directory", () => {
     }
     const runtime = new RuntimeDirectory(path, isRoot ? { uid: NOBODY } : {});
     await runtime.claim();
-    runtime.write(runtime.config, "neighbor ...");
+    runtime.write(runtime.files.config, "neighbor ...");
     runtime.recordSpeaker(process.pid);
     expect(readFileSync(victim, "utf8")).toBe("precious");
     expect(lstatSync(victim)).toMatchObject({ uid: process.getuid?.(), mode: 0o100_644 });
-    expect(lstatSync(runtime.helper).isFile()).toBe(true);
-    expect(readFileSync(runtime.config, "utf8")).toBe("neighbor ...");
+    expect(lstatSync(runtime.files.helper).isFile()).toBe(true);
+    expect(readFileSync(runtime.files.config, "utf8")).toBe("neighbor ...");
   });
 
   test.runIf(isRoot)(

@@ -1,0 +1,46 @@
+/** What the configuration leaves to be derived: by the start, and by the check too, so that neither finds what the other did not. */
+import { dirname, join } from "node:path";
+import type { Endpoint } from "../core/wire/ipv4.ts";
+import type { ConfigFile } from "./schema.ts";
+import type { Source } from "./source.ts";
+
+/** The port of registrations, RFC 5944 3.3. */
+const REGISTRATION_PORT = 434;
+
+/** Where a member receives registrations. */
+export function listenEndpoint(
+  { listen }: Pick<ConfigFile["members"][number], "listen">,
+  virtualAddress: ConfigFile["virtual-address"],
+): Endpoint {
+  return listen ?? { address: virtualAddress, port: REGISTRATION_PORT };
+}
+
+/** Absolute paths on the host of a member. */
+export interface MemberPaths {
+  readonly dataDirectory: string;
+  readonly controlSocket: string;
+  /** What it shares with ExaBGP. */
+  readonly exabgpDirectory: string;
+  /** Where its ospfd answers. */
+  readonly vtySocket: string;
+}
+
+/** Of a configuration that is for several members as well: `{node}` stands for the member's id. */
+export function memberPaths(
+  source: Source,
+  sections: Pick<ConfigFile, "data-directory" | "control-socket" | "advertiser">,
+  member: string,
+): MemberPaths {
+  const resolve = (path: string) => source.resolve(path.replaceAll("{node}", member));
+  const { advertiser } = sections;
+  const controlSocket = resolve(sections["control-socket"]);
+  const exabgpDirectory = advertiser.type === "exabgp" ? advertiser["runtime-directory"] : undefined;
+  return {
+    dataDirectory: resolve(sections["data-directory"]),
+    controlSocket,
+    // Beside the control socket: one place for what lives as long as the daemon.
+    exabgpDirectory:
+      exabgpDirectory === undefined ? join(dirname(controlSocket), `exabgp-${member}`) : resolve(exabgpDirectory),
+    vtySocket: advertiser.type === "ospf" ? join(resolve(advertiser["vty-directory"]), "ospfd.vty") : "",
+  };
+}
