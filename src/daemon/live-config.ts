@@ -25,6 +25,8 @@ export class LiveConfig {
   #loaded: LoadedConfig;
   /** One at a time, in the order in which they were asked for. */
   #queue: Promise<unknown> = Promise.resolve();
+  /** The one of each kind that hasn't begun: it will read what is there then, which is an answer to all that ask until then. */
+  readonly #waiting = new Map<boolean, Promise<ReloadView>>();
 
   constructor(options: LiveConfigOptions) {
     this.#options = options;
@@ -37,7 +39,13 @@ export class LiveConfig {
 
   /** With `checkOnly` everything stays as it is. Never rejects. */
   reload(checkOnly = false): Promise<ReloadView> {
-    const reloaded = this.#queue.then(() => this.#reload(checkOnly));
+    const waiting = this.#waiting.get(checkOnly);
+    if (waiting !== undefined) return waiting;
+    const reloaded = this.#queue.then(() => {
+      this.#waiting.delete(checkOnly);
+      return this.#reload(checkOnly);
+    });
+    this.#waiting.set(checkOnly, reloaded);
     this.#queue = reloaded;
     return reloaded;
   }
