@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { stringify } from "yaml";
+import { runCommand } from "../adapters/kernel/command.ts";
 import { freeUdpPorts } from "./free-port.ts";
 import { untilReady } from "./home-agent.ts";
 import type { RunResult } from "./namespaces/namespace.ts";
@@ -68,10 +69,8 @@ export class LoopbackCluster {
 
   /** Runs an `anyhome` command that speaks to one home agent. */
   async anyhome(homeAgent: string, args: readonly string[]): Promise<RunResult> {
-    const env = { ANYHOME_SOCKET: this.controlSocket(homeAgent) };
-    const ended = await execa(process.execPath, [ANYHOME_MAIN, ...args], { env, reject: false });
-    const { stdout, stderr, exitCode } = ended;
-    return { stdout, stderr, exitCode };
+    const env = { ...process.env, ANYHOME_SOCKET: this.controlSocket(homeAgent) };
+    return await runCommand([process.execPath, ANYHOME_MAIN, ...args], { env });
   }
 
   async kill(homeAgent: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { execa } from "execa";
+import { runCommand } from "../adapters/kernel/command.ts";
 import { FRR_DIRECTORY } from "./namespaces/router.ts";
 
 const NEEDED = [
@@ -16,11 +16,15 @@ export async function labObstacle(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "network namespaces need root";
   const missing = new Set<string>();
   for (const [command, debianPackage] of NEEDED) {
-    if ((await execa("sh", ["-c", 'command -v "$0"', command], { reject: false })).failed) missing.add(debianPackage);
+    if (!(await isInstalled(command))) missing.add(debianPackage);
   }
   if (missing.size > 0)
     return `not installed: ${[...missing].join(", ")} (apt-get install --no-install-recommends ${[...missing].join(" ")})`;
   // Root in a container may not be allowed to.
-  const attempt = await execa("unshare", ["--net", "--mount", "true"], { reject: false });
-  return attempt.failed ? `this machine lets nobody make network namespaces: ${attempt.stderr}` : undefined;
+  const { problem, stderr } = await runCommand(["unshare", "--net", "--mount", "true"]);
+  return problem === undefined ? undefined : `this machine lets nobody make network namespaces: ${stderr || problem}`;
+}
+
+export async function isInstalled(command: string): Promise<boolean> {
+  return (await runCommand(["sh", "-c", 'command -v "$0"', command])).problem === undefined;
 }

@@ -1,4 +1,8 @@
 import { spawn } from "node:child_process";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** Of output that goes on after its command. */
+const LEFTOVER_ROUNDS = 100;
 
 /**
  * Runs a command to its end, quietly.
@@ -16,7 +20,17 @@ export function run(command, args, options = {}) {
     child.stdout.on("data", (chunk) => chunks.push(chunk));
     child.stderr.on("data", (chunk) => chunks.push(chunk));
     child.on("error", (error) => resolve({ ok: false, output: error.message }));
-    child.on("close", (code) => resolve({ ok: code === 0, output: Buffer.concat(chunks).toString() }));
+    child.on("exit", async (code) => {
+      // What it has printed is in the pipe. The end of that may never come: a service that it started can hold it open.
+      for (let [before, rounds] = [-1, 0]; chunks.length > before && rounds < LEFTOVER_ROUNDS; rounds++) {
+        before = chunks.length;
+        await nextTurn();
+        await nextTurn();
+      }
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve({ ok: code === 0, output: Buffer.concat(chunks).toString() });
+    });
   });
 }
 

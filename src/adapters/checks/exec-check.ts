@@ -1,7 +1,7 @@
 /** A check that the operator brings along: a command that is run again and again, and passes if it exits with 0. */
-import type { Readable } from "node:stream";
-import { execa } from "execa";
+
 import type { Finding, Hysteresis } from "../../core/health/settled-check.ts";
+import { runCommand } from "../kernel/command.ts";
 
 export interface ExecSettings extends Hysteresis {
   readonly name: string;
@@ -13,8 +13,7 @@ export interface ExecSettings extends Hysteresis {
   readonly onFailure: "degraded" | "fail";
 }
 
-/** Of what a command prints; the rest is read, so that it isn't held up, and forgotten. */
-const OUTPUT_LIMIT = 4096;
+const OUTPUT_LIMIT_BYTES = 4096;
 const REASON_LENGTH = 200;
 const SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -23,8 +22,7 @@ export class ExecCheck {
   readonly #environment: Readonly<Record<string, string>>;
   readonly #found: (finding: Finding) => void;
   #timer: NodeJS.Timeout | undefined;
-  #kill: (() => void) | undefined;
-  #stopped = false;
+  readonly #stop = new AbortController();
 
   /** `environment` is all that the command gets, besides a search path. */
   constructor(
@@ -42,68 +40,31 @@ export class ExecCheck {
   }
 
   stop(): void {
-    this.#stopped = true;
     clearTimeout(this.#timer);
-    this.#kill?.();
+    this.#stop.abort();
   }
 
   async #runAgainAndAgain(): Promise<void> {
     const finding = await this.#run();
-    if (this.#stopped) return;
+    if (this.#stop.signal.aborted) return;
     this.#timer = setTimeout(() => void this.#runAgainAndAgain(), this.#settings.intervalMs);
     this.#found(finding);
   }
 
   async #run(): Promise<Finding> {
     const { command, timeoutMs, onFailure } = this.#settings;
-    const [program, ...options] = command;
-    const running = execa(program, options, {
-      stdin: "ignore",
-      buffer: false,
-      reject: false,
-      // A process group of its own, so that a script is killed together with what it has started.
-      detached: true,
-      extendEnv: false,
+    const { stdout, stderr, exitCode, problem } = await runCommand(command, {
       env: { PATH: SEARCH_PATH, LANG: "C.UTF-8", ...this.#environment },
       cwd: "/",
+      timeoutMs,
+      signal: this.#stop.signal,
+      outputLimitBytes: OUTPUT_LIMIT_BYTES,
+      // A script is killed together with what it has started.
+      hasOwnGroup: true,
     });
-    this.#kill = () => killGroup(running.pid);
-    const output = collect(running.stdout);
-    const errors = collect(running.stderr);
-    let deadline: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      deadline = setTimeout(resolve, timeoutMs, undefined);
-    });
-    // What it has started may have left the group, and hold on to its output: that isn't waited for.
-    const result = await Promise.race([running, late]);
-    clearTimeout(deadline);
-    if (result === undefined) killGroup(running.pid);
-    this.#kill = undefined;
-    const said = firstLine(result?.exitCode === 0 ? output() : errors() || output());
-    if (result === undefined)
-      return { state: onFailure, reason: `it was killed after ${timeoutMs / 1000} s without an end` };
-    if (result.exitCode === 0) return { state: "pass", reason: said || "it exits with 0" };
-    if (result.exitCode !== undefined) return { state: onFailure, reason: said || `it exits with ${result.exitCode}` };
-    return {
-      state: onFailure,
-      reason: result.signal ? `it was ended by ${result.signal}` : firstLine(result.shortMessage ?? ""),
-    };
-  }
-}
-
-function collect(stream: Readable): () => string {
-  let text = "";
-  stream.on("data", (chunk: Buffer) => {
-    if (text.length < OUTPUT_LIMIT) text += chunk.toString("utf8").slice(0, OUTPUT_LIMIT - text.length);
-  });
-  return () => text;
-}
-
-function killGroup(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, "SIGKILL");
-  } catch {
-    // It has ended meanwhile.
+    if (problem === undefined) return { state: "pass", reason: firstLine(stdout) || "it exits with 0" };
+    const said = exitCode === undefined ? "" : firstLine(stderr || stdout);
+    return { state: onFailure, reason: said || firstLine(problem) };
   }
 }
 

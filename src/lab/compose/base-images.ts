@@ -4,7 +4,7 @@
  */
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { execa } from "execa";
+import { type Command, mustRun, runCommand } from "../../adapters/kernel/command.ts";
 import { LabError } from "../lab-error.ts";
 import type { Docker } from "./docker.ts";
 
@@ -47,7 +47,7 @@ async function makeDebian(tag: string, folder: string, { docker, signal }: Circu
   // In namespaces of its own: what it mounts goes with it, also when it is interrupted.
   const words = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "debootstrap", "--variant=minbase"];
   const mirror = await debianMirror();
-  await must("unshare", [...words, "bookworm", root, ...(mirror === undefined ? [] : [mirror])], signal);
+  await must(["unshare", ...words, "bookworm", root, ...(mirror === undefined ? [] : [mirror])], signal);
   for (const path of ["var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man"]) {
     rmSync(join(root, path), { recursive: true, force: true });
   }
@@ -58,7 +58,7 @@ async function makeDebian(tag: string, folder: string, { docker, signal }: Circu
     "force-unsafe-io\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\n",
   );
   const archive = join(folder, "root.tar");
-  await must("tar", ["--create", "--numeric-owner", "--directory", root, "--file", archive, "."], signal);
+  await must(["tar", "--create", "--numeric-owner", "--directory", root, "--file", archive, "."], signal);
   await docker.do(["import", "--change", 'CMD ["bash"]', archive, tag], { signal });
 }
 
@@ -83,16 +83,16 @@ async function makeNode(tag: string, folder: string, { docker, signal }: Circums
 
 /** Where this machine has its Debian packages from. */
 async function debianMirror(): Promise<string | undefined> {
-  const { stdout } = await execa("apt-get", ["indextargets", "--format", "$(REPO_URI)", "Codename: bookworm"], {
-    reject: false,
+  const { stdout } = await runCommand(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Codename: bookworm"], {
+    env: process.env,
   });
-  return stdout?.split("\n").find((line) => /^https?:/.test(line));
+  return stdout.split("\n").find((line) => /^https?:/.test(line));
 }
 
 /** npm, and how it reaches its packages from here. */
 async function npmOfThisMachine() {
-  const { stdout: program } = await must("sh", ["-c", "command -v npm"]);
-  const setting = async (name: string) => (await must("npm", ["config", "get", name])).stdout.trim();
+  const program = await must(["sh", "-c", "command -v npm"]);
+  const setting = async (name: string) => (await must(["npm", "config", "get", name])).trim();
   return {
     directory: dirname(dirname(realpathSync(program.trim()))),
     registry: await setting("registry"),
@@ -100,10 +100,11 @@ async function npmOfThisMachine() {
   };
 }
 
-async function must(file: string, args: readonly string[], signal?: AbortSignal): Promise<{ stdout: string }> {
-  const options = signal === undefined ? {} : { cancelSignal: signal };
-  const { failed, stdout, stderr, shortMessage } = await execa(file, [...args], { ...options, reject: false });
-  signal?.throwIfAborted();
-  if (failed) throw new LabError(`${shortMessage}\n${`${stdout}\n${stderr}`.trim().split("\n").slice(-15).join("\n")}`);
-  return { stdout };
+async function must(command: Command, signal?: AbortSignal): Promise<string> {
+  try {
+    return await mustRun(command, { env: process.env, signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new LabError((error as Error).message);
+  }
 }

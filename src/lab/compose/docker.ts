@@ -1,4 +1,4 @@
-import { execa } from "execa";
+import { runCommand } from "../../adapters/kernel/command.ts";
 import { LabError } from "../lab-error.ts";
 import type { RunOptions, RunResult } from "../namespaces/namespace.ts";
 
@@ -35,17 +35,10 @@ export class Docker {
   }
 
   async #run(file: string, args: readonly string[], options: DockerRunOptions): Promise<RunResult> {
-    const { env = {}, input = "", timeoutMs, signal, cwd } = options;
-    const { stdout, stderr, exitCode } = await execa(file, [...args], {
-      env: { ...this.environment, ...env },
-      input,
-      reject: false,
-      ...(cwd === undefined ? {} : { cwd }),
-      ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
-      ...(signal === undefined ? {} : { cancelSignal: signal }),
-    });
-    signal?.throwIfAborted();
-    return { stdout, stderr, exitCode };
+    const env = { ...process.env, ...this.environment, ...options.env };
+    const result = await runCommand([file, ...args], { ...options, env });
+    options.signal?.throwIfAborted();
+    return result;
   }
 }
 
@@ -59,8 +52,8 @@ let found: Promise<readonly [string, ...string[]]> | undefined;
 
 /** The words that docker-compose is started by. */
 export function composeCommand(): Promise<readonly [string, ...string[]]> {
-  found ??= execa("docker", ["compose", "version"], { reject: false }).then(({ exitCode }) =>
-    exitCode === 0 ? ["docker", "compose"] : ["docker-compose"],
+  found ??= runCommand(["docker", "compose", "version"], { env: process.env }).then(({ problem }) =>
+    problem === undefined ? ["docker", "compose"] : ["docker-compose"],
   );
   return found;
 }

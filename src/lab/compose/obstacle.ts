@@ -1,5 +1,5 @@
-import { execa } from "execa";
-import { labObstacle } from "../obstacle.ts";
+import { runCommand } from "../../adapters/kernel/command.ts";
+import { isInstalled, labObstacle } from "../obstacle.ts";
 import { composeCommand, Docker } from "./docker.ts";
 
 const NEEDED = [
@@ -22,14 +22,10 @@ export async function composeObstacle(engine: "auto" | "own" | "system"): Promis
 
 /** An engine of our own needs control groups, and images in layers. */
 async function engineObstacle(): Promise<string | undefined> {
-  const attempt = await execa("unshare", ["--mount", "--pid", "--fork", "--mount-proc", "true"], { reject: false });
-  if (attempt.failed) return `this machine lets nobody make process namespaces: ${attempt.stderr}`;
-  const groups = await execa("sh", ["-c", "grep -q cgroup /proc/self/mounts"], { reject: false });
-  return groups.failed ? "no control groups are mounted, which containers need" : undefined;
-}
-
-async function isInstalled(command: string): Promise<boolean> {
-  return !(await execa("sh", ["-c", 'command -v "$0"', command], { reject: false })).failed;
+  const { problem, stderr } = await runCommand(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"]);
+  if (problem !== undefined) return `this machine lets nobody make process namespaces: ${stderr || problem}`;
+  const groups = await runCommand(["grep", "-q", "cgroup", "/proc/self/mounts"]);
+  return groups.problem === undefined ? undefined : "no control groups are mounted, which containers need";
 }
 
 function notInstalled(packages: readonly string[]): string {

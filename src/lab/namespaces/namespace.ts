@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { execa } from "execa";
+import { mustRun, runCommand } from "../../adapters/kernel/command.ts";
 import { waitFor } from "../wait.ts";
 
 /** A process inside a namespace. */
@@ -12,12 +12,12 @@ export interface LabProcess {
 
 /** Runs a script of `ip` commands, on the host or in a namespace; all of them or an error that names the line. */
 export async function ipBatch(commands: readonly string[], namespace?: string): Promise<void> {
-  await execa("ip", [...inNamespace(namespace), "-batch", "-"], { input: `${commands.join("\n")}\n` });
+  await mustRun(["ip", ...inNamespace(namespace), "-batch", "-"], { input: `${commands.join("\n")}\n` });
 }
 
 /** What an `ip -json` command answers. */
 export async function ipJson<T>(args: readonly string[], namespace?: string): Promise<T[]> {
-  const { stdout } = await execa("ip", [...inNamespace(namespace), "-json", ...args]);
+  const stdout = await mustRun(["ip", ...inNamespace(namespace), "-json", ...args]);
   return stdout === "" ? [] : JSON.parse(stdout);
 }
 
@@ -56,16 +56,7 @@ export async function runIn(
   command: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const [file, ...args] = enter(namespace, command);
-  const { env = process.env, input = "", timeoutMs } = options;
-  const { stdout, stderr, exitCode } = await execa(file, args, {
-    env,
-    extendEnv: false,
-    input,
-    reject: false,
-    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
-  });
-  return { stdout, stderr, exitCode };
+  return await runCommand(enter(namespace, command), { env: process.env, ...options });
 }
 
 /** Runs a command that must succeed. @throws an error with what it said */
@@ -107,8 +98,8 @@ export function becomeIn(namespace: string, command: readonly string[], env: Nod
 
 /** The processes inside a namespace, parents before children; none where there is no such namespace. */
 export async function processesIn(namespace: string): Promise<LabProcess[]> {
-  const { stdout, failed } = await execa("ip", ["netns", "pids", namespace], { reject: false });
-  if (failed) return [];
+  const { stdout, problem } = await runCommand(["ip", "netns", "pids", namespace]);
+  if (problem !== undefined) return [];
   return stdout
     .split("\n")
     .filter((line) => line !== "")
@@ -156,7 +147,7 @@ export async function removeNamespace(namespace: string): Promise<void> {
     },
     { deadlineMs: 10_000, what: `the processes in ${namespace} to end`, intervalMs: 20 },
   );
-  await execa("ip", ["netns", "delete", namespace]);
+  await mustRun(["ip", "netns", "delete", namespace]);
 }
 
 /** Sends a signal; a process that has ended meanwhile is fine. */

@@ -1,6 +1,6 @@
 import { chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { execa } from "execa";
+import { mustRun } from "../../adapters/kernel/command.ts";
 import type { LabPlace, NodePlace } from "../place.ts";
 import { frrFiles, type RoutingProtocol } from "../plan/frr-files.ts";
 import type { Topology, TopologyNode } from "../plan/topology.ts";
@@ -83,7 +83,6 @@ export function gatewaysOf(routes: readonly KernelRoute[]): string[] {
 }
 
 async function frrUser(): Promise<{ uid: number; gid: number }> {
-  const { stdout } = await execa("getent", ["passwd", "frr"]);
-  const [, , uid, gid] = stdout.split(":");
+  const [, , uid, gid] = (await mustRun(["getent", "passwd", "frr"])).split(":");
   return { uid: Number(uid), gid: Number(gid) };
 }

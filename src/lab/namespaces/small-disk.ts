@@ -1,17 +1,17 @@
 import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { execa } from "execa";
+import { mustRun } from "../../adapters/kernel/command.ts";
 
 /** Gives a directory a disk of its own, so that it can be filled without harm to the machine. */
 export async function mountSmallDisk(directory: string, megabytes: number): Promise<void> {
   mkdirSync(directory, { recursive: true });
-  await execa("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=0700`, "anyhome-lab", directory]);
+  await mustRun(["mount", "-t", "tmpfs", "-o", `size=${megabytes}m,mode=0700`, "anyhome-lab", directory]);
 }
 
 /** Takes off every disk that was given to a directory below this one. */
 export async function unmountBelow(directory: string): Promise<void> {
   for (const mountPoint of mountPoints()) {
-    if (mountPoint.startsWith(`${directory}/`)) await execa("umount", ["--lazy", mountPoint]);
+    if (mountPoint.startsWith(`${directory}/`)) await mustRun(["umount", "--lazy", mountPoint]);
   }
 }
 

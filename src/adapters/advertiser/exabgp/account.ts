@@ -1,5 +1,8 @@
 import { userInfo } from "node:os";
-import { execa } from "execa";
+import { runCommand } from "../../kernel/command.ts";
+
+/** Accounts may come from a directory server that doesn't answer. */
+const LOOKUP_TIMEOUT_MS = 10_000;
 
 /** Whom ExaBGP runs as. */
 export interface Account {
@@ -20,7 +23,7 @@ export async function findAccount(user: string | undefined): Promise<Account> {
   if (name === own.username) return { name, uid: own.uid, gid: own.gid, foreign: false };
   const ids = await Promise.all(
     ["-u", "-g"].map(async (which) =>
-      Number((await execa("id", [which, "--", name], { reject: false })).stdout || NaN),
+      Number((await runCommand(["id", which, "--", name], { timeoutMs: LOOKUP_TIMEOUT_MS })).stdout || NaN),
     ),
   );
   const [uid = Number.NaN, gid = Number.NaN] = ids;
@@ -32,7 +35,7 @@ export async function findAccount(user: string | undefined): Promise<Account> {
 export async function findGroup(group: string | undefined): Promise<number> {
   if (group === undefined) return userInfo().gid;
   if (/^\d{1,10}$/.test(group)) return Number(group);
-  const { stdout = "" } = await execa("getent", ["group", "--", group], { reject: false });
+  const { stdout } = await runCommand(["getent", "group", "--", group], { timeoutMs: LOOKUP_TIMEOUT_MS });
   const gid = Number(stdout.split(":")[2] || NaN);
   if (Number.isNaN(gid)) throw new Error(`there is no group ${group} for ExaBGP to be in`);
   return gid;

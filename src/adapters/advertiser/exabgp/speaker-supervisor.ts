@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { execa } from "execa";
+import { type Command, commandEnvironment, runCommand } from "../../kernel/command.ts";
 import type { SpeakerState } from "../advertiser.ts";
 import { type Account, confinement, findAccount } from "./account.ts";
 import { isKnownVersion, printable } from "./api-dialect.ts";
@@ -157,8 +157,8 @@ export class SpeakerSupervisor implements Speaker {
 
   async #findCommands(account: Account, directory: RuntimeDirectory): Promise<ExabgpCommands> {
     const program = this.#options.exabgpPath ?? "exabgp";
-    const { failed } = await tryOut([...confinement(account), program, VERSION_OPTION]);
-    return exabgpCommands(program, directory.files, !failed);
+    const { problem } = await tryOut([...confinement(account), program, VERSION_OPTION]);
+    return exabgpCommands(program, directory.files, problem === undefined);
   }
 
   async #release(): Promise<void> {
@@ -178,7 +178,7 @@ export class SpeakerSupervisor implements Speaker {
       directory.write(directory.files.config, exabgpConfig(this.#options.bgp, helperCommand(this.#options, run)));
       const started = new SpeakerProcess(
         [...confinement(account), ...commands.run],
-        { ...environment(), ...commands.variables },
+        { ...commandEnvironment(), ...commands.variables },
         (line) => this.#options.log.event("speaker-output", { line: printable(line) }),
       );
       this.#process = started;
@@ -204,29 +204,19 @@ export class SpeakerSupervisor implements Speaker {
   }
 }
 
-type Command = readonly [string, ...string[]];
-
 /** Runs a command to its end; what it printed is in the error if it fails. */
 async function attempt(command: Command, problem: string, variables: Readonly<Record<string, string>> = {}) {
   const result = await tryOut(command, variables);
-  if (!result.failed) return;
-  const said = result.all.trim().split("\n").slice(-3).map(printable).join("; ");
-  throw new Error(`${problem}: ${said || result.shortMessage}`);
+  if (result.problem === undefined) return;
+  const said = `${result.stdout}\n${result.stderr}`.trim().split("\n").slice(-3).map(printable).join("; ");
+  throw new Error(`${problem}: ${said || result.problem}`);
 }
 
-function tryOut([file, ...args]: Command, variables: Readonly<Record<string, string>> = {}) {
-  return execa(file, args, {
-    env: { ...environment(), ...variables },
-    extendEnv: false,
+function tryOut(command: Command, variables: Readonly<Record<string, string>> = {}) {
+  return runCommand(command, {
+    // Nothing of ours may change how ExaBGP behaves.
+    env: { ...commandEnvironment(), ...variables },
     cwd: "/",
-    stdin: "ignore",
-    all: true,
-    reject: false,
-    timeout: CHECK_TIMEOUT_MS,
+    timeoutMs: CHECK_TIMEOUT_MS,
   });
-}
-
-/** Nothing of ours may change how ExaBGP behaves. Debian keeps it in /usr/sbin, which not every path has. */
-function environment(): Record<string, string> {
-  return { PATH: `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/sbin:/sbin`, LANG: "C.UTF-8" };
 }
