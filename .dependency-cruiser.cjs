@@ -62,6 +62,20 @@ module.exports = {
       },
     },
     {
+      name: "forwarding-follows-from-rows",
+      severity: "error",
+      comment: "Where packets go follows from what was registered, not from who serves it or how it got here.",
+      from: { path: "^src/core/forwarding/" },
+      to: { path: "^src/", pathNot: "^src/core/(forwarding|bindings|wire)/" },
+    },
+    {
+      name: "data-plane-knows-entries-alone",
+      severity: "error",
+      comment: "It takes packets where the core says, and knows neither registrations nor members.",
+      from: { path: "^src/adapters/dataplane/" },
+      to: { path: "^src/core/", pathNot: "^src/core/(forwarding|wire)/" },
+    },
+    {
       name: "only-composition-composes",
       severity: "error",
       comment: "Adapters are wired together by the daemon and used by the command line; they know neither.",

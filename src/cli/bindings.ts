@@ -5,6 +5,8 @@ import { formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { integerBetween } from "./option-values.ts";
 import { type OutputFormat, outputOption, print, printList } from "./output.ts";
+import { pages } from "./pages.ts";
+import { timeLeft } from "./time-left.ts";
 
 interface Common {
   readonly socket: string;
@@ -67,34 +69,20 @@ function pathOf(mobile: string): string {
   return `/v1/bindings/${encodeURIComponent(mobile)}`;
 }
 
-async function list({ socket, output, ...filter }: Common & Filter): Promise<void> {
+async function list({
+  socket,
+  output,
+  limit = Number.POSITIVE_INFINITY,
+  ...conditions
+}: Common & Filter): Promise<void> {
   const head = ["home address", "nai", "care-of address", "foreign agent", "owner", "roles", "state", "expires in"];
-  await printList(pages(socket, filter), output, tableWriter(head, row));
-}
-
-/** The daemon makes a page in one go, while registrations wait: a few milliseconds' worth. */
-const PAGE_LENGTH = 250;
-
-/** Page by page, as there may be a million bindings. */
-async function* pages(
-  socket: string,
-  { limit = Number.POSITIVE_INFINITY, ...conditions }: Filter,
-): AsyncGenerator<BindingView[]> {
-  let missing = limit;
-  let after: string | null = null;
-  do {
-    const query = new URLSearchParams({ ...conditions, limit: String(Math.min(missing, PAGE_LENGTH)) });
-    if (after !== null) query.set("after", after);
-    const page: { bindings: BindingView[]; next: string | null } = await ask(
-      socket,
-      "GET",
-      `/v1/bindings?${query}`,
-      bindingPage,
-    );
-    yield page.bindings;
-    missing -= page.bindings.length;
-    after = page.next;
-  } while (after !== null && missing > 0);
+  const bindings = pages(
+    limit,
+    (page) =>
+      ask(socket, "GET", `/v1/bindings?${new URLSearchParams([...Object.entries(conditions), ...page])}`, bindingPage),
+    (page) => page.bindings,
+  );
+  await printList(bindings, output, tableWriter(head, row));
 }
 
 function row(binding: BindingView): string[] {
@@ -138,8 +126,4 @@ const INFINITE = 65_535;
 
 function lifetime(seconds: number): string {
   return seconds === INFINITE ? "infinite" : formatSeconds(seconds);
-}
-
-function timeLeft(expiresAt: string | null): string {
-  return expiresAt === null ? "never" : formatSeconds((Date.parse(expiresAt) - Date.now()) / 1000);
 }

@@ -31,6 +31,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "list, show and delete mobility bindings",
     load: async () => (await import("./bindings.ts")).bindingsCommand(),
   },
+  forwarding: {
+    summary: "where packets of mobiles go, and which are dropped",
+    load: async () => (await import("./forwarding.ts")).forwardingCommand(),
+  },
   peers: {
     summary: "the members of the cluster as this one sees them",
     load: async () => (await import("./peers.ts")).peersCommand(),

@@ -43,6 +43,7 @@ export interface Config {
   readonly mobileAssociations: readonly MobileAssociation[];
   readonly foreignAgentAssociations: readonly ForeignAgentAssociation[];
   readonly advertiser: AdvertiserConfig;
+  readonly dataPlane: DataPlaneConfig;
   readonly bfd: BfdTimers;
   readonly health: HealthConfig;
   readonly log: { readonly level: LogLevel };
@@ -144,6 +145,16 @@ export type AdvertiserConfig =
       readonly vtyPath: string;
       /** The kernel withdraws after this long without a sign of life from the daemon. */
       readonly leaseSeconds: number;
+    };
+
+export type DataPlaneConfig =
+  | { readonly type: "none" }
+  | {
+      readonly type: "bpf";
+      /** Name of the interface that the virtual network is routed to. */
+      readonly device: string;
+      /** Names of the interfaces by which tunnels come and go. */
+      readonly uplinks: readonly string[] | "auto";
     };
 
 export interface HealthConfig {

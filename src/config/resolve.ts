@@ -56,6 +56,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     mobileAssociations: associations.mobiles,
     foreignAgentAssociations: associations.foreignAgents,
     advertiser: resolveAdvertiser(sections, paths),
+    dataPlane: sections["data-plane"],
     bfd: {
       transmitIntervalMs: sections.bfd["transmit-interval"],
       receiveIntervalMs: sections.bfd["receive-interval"],

@@ -314,6 +314,34 @@ const bfd = section({
     .describe("A daemon whose main loop stands still for this long ends its sessions."),
 });
 
+const dataPlane = z.discriminatedUnion(
+  "type",
+  [
+    section({
+      type: z.literal("none").describe("This home agent forwards no packets of mobiles; something else has to."),
+    }),
+    section({
+      type: z
+        .literal("bpf")
+        .describe("Programs in the Linux kernel do. Needs Linux 5.10 or newer, CAP_NET_ADMIN and CAP_BPF."),
+      device: field
+        .text("the name of an interface, of 15 letters, digits, dots and underscores at most", 15, /^[A-Za-z0-9._]+$/)
+        .default("anyhome0")
+        .describe("The interface that the daemon makes, and routes the virtual network to."),
+      uplinks: z
+        .union([
+          z.literal("auto"),
+          list(field.text("the name of an interface", 15, /^[^\s/]+$/)).min(1, { error: "at least one interface" }),
+        ])
+        .default("auto")
+        .describe(
+          "The Ethernet interfaces by which tunnels come and go, as a list. `auto`: all that have an IPv4 address.",
+        ),
+    }),
+  ],
+  { error: "a section with a type: none or bpf" },
+);
+
 const log = section({
   level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least level of the lines logged."),
 });
@@ -364,6 +392,7 @@ export const configFile = section({
       "Another file with `mobiles` and `foreign-agents` in addition. JSON loads fastest, for 100,000 and more.",
     ),
   advertiser: advertiser.prefault({ type: "none" }).describe("How the virtual network is announced."),
+  "data-plane": dataPlane.prefault({ type: "none" }).describe("What forwards the packets of mobiles."),
   bfd: bfd.prefault({}).describe("Timers of BFD, for the members that have `bfd`."),
   health: health.prefault({}).describe("When this home agent is announced, and how."),
   log: log.prefault({}).describe("What is logged, on stdout as JSON lines."),

@@ -22,6 +22,7 @@ export interface AlarmSources {
   readonly isLastAnnouncer: boolean;
   readonly storeFailure: string | undefined;
   readonly registrationSocketFailure: string | undefined;
+  readonly dataPlaneFailure: string | undefined;
   /** Peers that are alive and have no stream with this member, and why. */
   readonly missingStreams: ReadonlyMap<string, string>;
   readonly maximumClockSkewMs: number;
@@ -63,6 +64,7 @@ function findings({
   bfdNeighbors,
   storeFailure,
   registrationSocketFailure,
+  dataPlaneFailure,
   configurationProblem,
   logFailure,
   missingStreams,
@@ -79,6 +81,9 @@ function findings({
   if (storeFailure !== undefined) found.push(["store", `the store can't write: ${storeFailure}`]);
   if (registrationSocketFailure !== undefined) {
     found.push(["registrations", `registrations can't be received: ${registrationSocketFailure}`]);
+  }
+  if (dataPlaneFailure !== undefined) {
+    found.push(["data-plane", `packets of mobiles can't be forwarded: ${dataPlaneFailure}`]);
   }
   if (configurationProblem !== undefined)
     found.push(["configuration", `the configuration file was not taken over: ${configurationProblem}`]);

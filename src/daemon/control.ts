@@ -1,4 +1,5 @@
 /** The control API's view of the running daemon. */
+
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import { announcersOf, isAccepted, type RoutingView } from "../adapters/advertiser/routing-view.ts";
 import {
@@ -6,11 +7,14 @@ import {
   ControlError,
   type ControlService,
   type MobileName,
+  type PageQuery,
 } from "../adapters/api/control-service.ts";
 import type {
   BindingPage,
   BindingView,
   CountersView,
+  ForwardingCountersView,
+  ForwardingPage,
   PeerView,
   ReadinessView,
   ReloadView,
@@ -18,6 +22,7 @@ import type {
   StatusView,
 } from "../adapters/api/schema.ts";
 import type { BfdNeighborStatus } from "../adapters/bfd/speaker.ts";
+import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
 import type { LinkPath } from "../adapters/net/mac-relay.ts";
 import type { Store } from "../adapters/store/store.ts";
 import type { Rung } from "../core/health/ladder.ts";
@@ -30,6 +35,7 @@ import { bootCountOf } from "../core/protocol/acquaintance.ts";
 import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
+import { ForwardingViews } from "./forwarding-views.ts";
 import { Listings } from "./listings.ts";
 import type { LiveConfig } from "./live-config.ts";
 
@@ -49,6 +55,8 @@ export interface ControlSources {
   readonly rung: () => Rung;
   readonly checks: () => readonly CheckStatus[];
   readonly advertiser: () => AdvertiserStatus;
+  /** `undefined` where something else forwards. */
+  readonly dataPlane: DataPlane | undefined;
   readonly bfdNeighbors: () => readonly BfdNeighborStatus[];
   readonly alarms: () => StatusView["alarms"];
   readonly takeovers: () => StatusView["takeovers"];
@@ -64,9 +72,11 @@ type Rows = Iterator<() => BindingView | undefined>;
 export class DaemonControl implements ControlService {
   readonly #sources: ControlSources;
   readonly #listings = new Listings<Rows>();
+  readonly #forwarding: ForwardingViews;
 
   constructor(sources: ControlSources) {
     this.#sources = sources;
+    this.#forwarding = new ForwardingViews(sources.dataPlane, () => sources.agent.forwardingEntries);
   }
 
   status(): StatusView {
@@ -237,6 +247,14 @@ export class DaemonControl implements ControlService {
 
   counters(): CountersView {
     return this.#sources.counters();
+  }
+
+  forwarding(query: PageQuery): ForwardingPage {
+    return this.#forwarding.page(query);
+  }
+
+  forwardingCounters(): ForwardingCountersView {
+    return this.#forwarding.counters();
   }
 
   readiness(): ReadinessView {

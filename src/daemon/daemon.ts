@@ -12,6 +12,7 @@
  *    ┌────▼───────────────────┴──┐               └─────▲──────┘
  *    │ Store (two workers)       ├─▶ HealthWatch ──────┘ announce, withdraw
  *    └───────────────────────────┘
+ *    The Driver also tells the DataPlane where packets of mobiles go; the kernel forwards them.
  *
  *    The control API (unix socket) reads all of them for the CLI.
  */
@@ -40,6 +41,7 @@ import { homeAgentSettings } from "./home-agent-settings.ts";
 import { LiveConfig } from "./live-config.ts";
 import { configuredAnnouncers, makeAdvertiser } from "./make-advertiser.ts";
 import { makeBfd } from "./make-bfd.ts";
+import { makeDataPlane } from "./make-data-plane.ts";
 import { linkPeers, makeLinkRelay } from "./make-link-relay.ts";
 import { observeInto } from "./observer.ts";
 import { Sockets } from "./sockets.ts";
@@ -144,6 +146,8 @@ async function startOn(
     health.reassess();
   });
   const bfd = makeBfd(config, log, counters);
+  const dataPlane = makeDataPlane(config, agent, log, () => health.reassess());
+  driver.dataPlane = dataPlane;
   const health = new HealthWatch({
     configuration,
     agent,
@@ -153,6 +157,7 @@ async function startOn(
     sockets,
     advertiser,
     bfd,
+    dataPlane,
     log,
   });
   configuration.apply = (changed) => {
@@ -179,6 +184,7 @@ async function startOn(
     rung: () => health.rung,
     checks: () => health.checks,
     advertiser: () => advertiser.status(),
+    dataPlane,
     bfdNeighbors: () => bfd?.neighbors ?? [],
     draining: () => health.draining,
     drain: (wanted) => health.drain(wanted),
@@ -197,6 +203,7 @@ async function startOn(
     await bfd?.stop();
     await new Promise((resolve) => setTimeout(resolve, LAST_REQUESTS_MS));
     driver.stop();
+    dataPlane?.stop();
     await sockets.close();
     driver.linkRelay?.close();
     await store.close();
@@ -206,6 +213,7 @@ async function startOn(
   try {
     api = await serveControlApi(control, { socketPath: config.controlSocket, log });
     driver.linkRelay = await makeLinkRelay(config, agent, counters, log);
+    await dataPlane?.start();
     await sockets.open();
     health.listening();
     bfd?.start();

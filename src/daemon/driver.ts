@@ -1,7 +1,7 @@
 /**
  * Drives the sans-IO core: turns datagrams, timers and news from the store into inputs, and carries its outputs out.
  */
-
+import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
 import type { LinkRelay } from "../adapters/net/mac-relay.ts";
 import type { StreamChannels } from "../adapters/net/stream-channel.ts";
 import type { UdpSocket } from "../adapters/net/udp-socket.ts";
@@ -32,6 +32,8 @@ export class Driver {
   streams: StreamChannels | undefined;
   /** Only where some member is to be relayed to by its MAC address. */
   linkRelay: LinkRelay | undefined;
+  /** Where this home agent forwards. */
+  dataPlane: DataPlane | undefined;
   readonly #options: DriverOptions;
   #inputs: Input[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -97,6 +99,9 @@ export class Driver {
           break;
         case "end-stream":
           this.streams?.end(output.to, output.reason);
+          break;
+        case "forward":
+          this.dataPlane?.forward(output.entries);
           break;
         case "append":
           this.#options.append(output.changes);

@@ -13,6 +13,7 @@ import type { BfdSpeaker } from "../adapters/bfd/speaker.ts";
 import { EventLoopMonitor } from "../adapters/checks/event-loop-monitor.ts";
 import { ExecCheck } from "../adapters/checks/exec-check.ts";
 import { SELF_CHECKS, SelfChecks } from "../adapters/checks/self-checks.ts";
+import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
 import type { Store } from "../adapters/store/store.ts";
 import type { ClosableEventLog } from "../adapters/telemetry/log.ts";
 import { FIRST_RUNG, Ladder, type Rung } from "../core/health/ladder.ts";
@@ -42,6 +43,7 @@ export interface HealthSources {
   readonly sockets: Sockets;
   readonly advertiser: Advertiser;
   readonly bfd: BfdSpeaker | undefined;
+  readonly dataPlane: DataPlane | undefined;
   readonly log: ClosableEventLog;
 }
 
@@ -126,7 +128,7 @@ export class HealthWatch {
   }
 
   #updateAlarms(): void {
-    const { agent, configuration, advertiser, bfd, storeWatch, sockets, log } = this.#sources;
+    const { agent, configuration, advertiser, bfd, storeWatch, sockets, dataPlane, log } = this.#sources;
     this.#alarms.update(
       {
         peers: agent.peers,
@@ -136,6 +138,7 @@ export class HealthWatch {
         isLastAnnouncer: this.#isAlone,
         storeFailure: storeWatch.failure,
         registrationSocketFailure: sockets.registrationFailure,
+        dataPlaneFailure: dataPlane?.failure,
         missingStreams: this.#missingStreams(),
         maximumClockSkewMs: configuration.current.timers.maximumClockSkewMs,
         twins: agent.twins(currentTime()),
@@ -186,7 +189,7 @@ export class HealthWatch {
   }
 
   #assess(oldestQueuedMs: number): Standing {
-    const { configuration, agent, storeWatch, sockets } = this.#sources;
+    const { configuration, agent, storeWatch, sockets, dataPlane } = this.#sources;
     const standing = assess({
       unheardPeers: [...agent.peers].filter(({ state }) => state === "unknown").map(({ id }) => id),
       listenedMs: performance.now() - this.#listeningSinceMs,
@@ -196,6 +199,7 @@ export class HealthWatch {
       storeFailure: storeWatch.failure,
       oldestQueuedMs,
       registrationSocketFailure: sockets.registrationFailure,
+      dataPlaneFailure: dataPlane?.failure,
       checks: this.checks,
       peersHearingAnother: agent.hearingAnother,
       stopping: this.#stopping,

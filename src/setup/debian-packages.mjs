@@ -5,10 +5,10 @@ import { lastLines, run } from "./run.mjs";
 const LAB_PACKAGES = ["exabgp", "frr", "iproute2", "procps", "util-linux"];
 
 /**
- * What tests look at the wire with, besides; another router, which reads what the pages tell operators to configure; and what
- * shifts clocks.
+ * What tests look at the wire with, besides; another router, which reads what the pages tell operators to configure; what
+ * shifts clocks; and what compiles the data plane's programs.
  */
-const TEST_PACKAGES = ["bird2", "libfaketime", "python3-scapy", "tshark"];
+const TEST_PACKAGES = ["bird2", "clang", "iputils-ping", "libbpf-dev", "libfaketime", "python3-scapy", "tshark"];
 
 /** What the lab in containers runs, and where no image registry is reached, makes images with. */
 const CONTAINER_PACKAGES = ["debootstrap", "docker-compose", "docker.io"];

@@ -3,6 +3,7 @@
 
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ensureBpfPrograms } from "./bpf-programs.mjs";
 import { ensureDebianPackages } from "./debian-packages.mjs";
 import { ensureNpmPackages, majorOf, OLDEST_NODE } from "./npm-packages.mjs";
 
@@ -31,6 +32,8 @@ async function setUp() {
   } else if (process.getuid?.() !== 0) {
     say("not root: what needs network namespaces will be left out");
   }
+  const missingPrograms = purpose === "test" ? await ensureBpfPrograms() : undefined;
+  if (missingPrograms) say(missingPrograms);
 }
 
 try {

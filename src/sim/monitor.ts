@@ -48,6 +48,7 @@ export class Monitor {
       if (node.state !== "running") continue;
       this.#checkQueues(node);
       this.#checkRows(node);
+      this.#checkForwarding(node);
     }
     this.#checkAddresses();
     for (const mobile of this.#mobiles.mobiles) this.#checkServed(mobile);
@@ -103,6 +104,22 @@ export class Monitor {
       if (row.ownership.owner === node.id && !node.isSlow) this.#checkLifetime(node, row);
     }
     this.#signed.set(node.id + name, seen);
+  }
+
+  /** Packets go where the rows say, to all of those mobiles and to no others. */
+  #checkForwarding({ id, agent, tunnels }: SimulatedNode): void {
+    const live = [...agent.bindings].filter((row) => !isTombstone(row));
+    for (const { homeAddress, mobile, registration } of live) {
+      const careOf = registration.careOfAddresses.map(({ careOfAddress, expiresAtMs }) => [careOfAddress, expiresAtMs]);
+      const forwarded = tunnels.get(homeAddress)?.map(({ careOfAddress, expiresAtMs }) => [careOfAddress, expiresAtMs]);
+      if (String(forwarded) !== String(careOf))
+        this.#violated(`${id} forwards the packets of ${mobile} otherwise than its row says`);
+    }
+    const addresses = new Set(live.map(({ homeAddress }) => homeAddress));
+    for (const homeAddress of tunnels.keys()) {
+      if (!addresses.has(homeAddress))
+        this.#violated(`${id} forwards packets of ${homeAddress}, whose binding is gone`);
+    }
   }
 
   #checkLifetime(node: SimulatedNode, row: Binding): void {

@@ -2,6 +2,7 @@
 
 import { decodeBindingRow } from "../core/bindings/binding-row.ts";
 import { decodeLocationRow } from "../core/bindings/location-row.ts";
+import type { ForwardingEntry, Tunnel } from "../core/forwarding/forwarding-entry.ts";
 import { Ladder } from "../core/health/ladder.ts";
 import { assess } from "../core/health/readiness.ts";
 import { HomeAgent, type HomeAgentSettings } from "../core/home-agent/home-agent.ts";
@@ -9,6 +10,7 @@ import type { Input, Output } from "../core/home-agent/io.ts";
 import type { MobileKey } from "../core/names.ts";
 import type { Now } from "../core/now.ts";
 import type { Observer } from "../core/observer.ts";
+import type { Ipv4Address } from "../core/wire/ipv4.ts";
 import { SimulatedDisk } from "./disk.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";
@@ -45,6 +47,8 @@ export class SimulatedNode {
   readonly id: string;
   readonly disk: SimulatedDisk;
   agent: HomeAgent;
+  /** What its data plane was told. */
+  readonly tunnels = new Map<Ipv4Address, readonly Tunnel[]>();
   /** As kept on disk: a wipe sets it back. */
   bootCount = 0;
   /** Tells what was set up for an earlier life of the process. */
@@ -121,6 +125,9 @@ export class SimulatedNode {
       if (name.startsWith("location ")) this.agent.restoreLocation(decodeLocationRow(row));
       else this.agent.restoreBinding(decodeBindingRow(row));
     }
+    this.tunnels.clear();
+    this.agent.startForwarding();
+    this.#forward(this.agent.forwardingEntries);
     this.state = "running";
     this.ready = false;
     this.#hasCaughtUp = false;
@@ -227,9 +234,17 @@ export class SimulatedNode {
     this.#environment.handles(this, input);
     for (const output of this.agent.handle(input, this.now)) {
       if (output.type === "append") this.disk.append(output.changes);
+      else if (output.type === "forward") this.#forward(output.entries);
       else this.#environment.perform(this, output);
     }
     this.#schedule();
+  }
+
+  #forward(entries: Iterable<ForwardingEntry>): void {
+    for (const { homeAddress, tunnels } of entries) {
+      if (tunnels.length > 0) this.tunnels.set(homeAddress, tunnels);
+      else this.tunnels.delete(homeAddress);
+    }
   }
 
   #schedule(): void {
@@ -258,6 +273,7 @@ export class SimulatedNode {
       oldestQueuedMs: 0,
       storeFailure: this.disk.works ? undefined : "disk full",
       registrationSocketFailure: undefined,
+      dataPlaneFailure: undefined,
       checks: [],
       peersHearingAnother: [],
       stopping: false,

@@ -5,7 +5,17 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { StatusView } from "../../src/adapters/api/schema.ts";
-import { alice, counters, FakeService, peers, pending, routes, status } from "../adapters/api/fake-service.ts";
+import {
+  alice,
+  counters,
+  FakeService,
+  forwarding,
+  forwardingCounters,
+  peers,
+  pending,
+  routes,
+  status,
+} from "../adapters/api/fake-service.ts";
 import { anyhome, anyhomeIntoClosedPipe } from "./anyhome.ts";
 import { fakeDaemon } from "./fake-daemon.ts";
 
@@ -15,6 +25,8 @@ describe.concurrent("JSON and YAML, the contract with scripts", () => {
     ["peers", peers],
     ["routes", routes],
     ["counters", counters],
+    ["forwarding list", [forwarding]],
+    ["forwarding counters", forwardingCounters],
     ["bindings list", [alice, pending]],
     ["bindings show alice@example.com", alice],
     ["bindings delete 10.79.0.1", alice],
@@ -245,6 +257,26 @@ describe.concurrent("tables, for people", () => {
       bfd: [],
     });
     expect((await daemon.run("routes")).stdout).toMatch(/^10\.64\.0\.0\/12.* to be routed here by other means$/m);
+  });
+
+  test("forwarding list", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await daemon.run("forwarding", "list");
+    expect(stdout).toMatch(
+      /^10\.79\.0\.1 +203\.0\.113\.9 +ip-in-ip +no +3 packets, 252 octets +2 packets, 168 octets +never$/m,
+    );
+    expect(stdout).toMatch(/^ +203\.0\.113\.10 +gre +yes +\d+d/m);
+  });
+
+  test("forwarding counters", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await daemon.run("forwarding", "counters");
+    expect(stdout).toMatch(/^Uplinks: +eth0, eth1$/m);
+    expect(stdout).toMatch(/^source-unregistered +4$/m);
+    daemon.service.forwardingCounters = () => ({ ...forwardingCounters, failure: "EPERM" });
+    expect((await daemon.run("forwarding", "counters")).stdout).toMatch(/^Working: +no: EPERM$/m);
+    daemon.service.forwardingCounters = () => ({ type: "none", failure: null, uplinks: [], drops: {} });
+    expect((await daemon.run("forwarding", "counters")).stdout).toMatch(/forwards no packets/);
   });
 
   test("counters", async () => {

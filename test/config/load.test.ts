@@ -87,6 +87,7 @@ test("what is not said has its default", () => {
     ],
     foreignAgentAssociations: [],
     advertiser: { type: "none" },
+    dataPlane: { type: "none" },
     bfd: { transmitIntervalMs: 300, receiveIntervalMs: 300, detectMultiplier: 3, heartbeatTimeoutMs: 800 },
     health: {
       ladder: {

@@ -37,6 +37,7 @@ const peer: PeerStatus = {
 const quiet: AlarmSources = {
   peers: [peer],
   advertiser,
+  dataPlaneFailure: undefined,
   bfdNeighbors: [{ address: "10.1.0.1", state: "up", sinceMs: 0, transmitIntervalMs: 300 }],
   checks: [{ name: "free-disk", state: "pass", sinceMs: 0, reason: "2.0 GiB are free", isAwaited: false }],
   isLastAnnouncer: false,
@@ -75,6 +76,7 @@ describe("alarms", () => {
     ["members ha2", { peers: [{ ...peer, hasOtherMembers: true }] }],
     ["stream ha2", { missingStreams: new Map([["ha2", "TCP port 4340 of 10.1.0.12 refuses connections"]]) }],
     ["twins ha2", { twins: [{ member: "ha2", believed: "10.1.0.12:4340", refused: "10.1.0.22:4340" }] }],
+    ["data-plane", { dataPlaneFailure: "EPERM" }],
     ["speaker", { advertiser: { ...advertiser, speaker: "failed", lastError: "exit 1" } }],
     [
       "neighbor 10.1.0.1",

@@ -344,6 +344,30 @@ const MUTATIONS: readonly Mutation[] = [
     faults: ["kill"],
     finds: /a recorded frame changed/,
   },
+  {
+    name: "packets go where a mobile has registered last",
+    edits: [
+      {
+        file: "core/forwarding/forwarding-changes.ts",
+        from: "before?.registration.careOfAddresses === after?.registration.careOfAddresses;",
+        to: "before?.registration.careOfAddresses.length === after?.registration.careOfAddresses.length;",
+      },
+    ],
+    faults: [],
+    finds: /otherwise than its row says/,
+  },
+  {
+    name: "nothing is forwarded to a mobile whose binding has ended",
+    edits: [
+      {
+        file: "core/forwarding/forwarding-changes.ts",
+        from: "if (isSame) return;",
+        to: "if (isSame || !after?.registration.careOfAddresses.length) return;",
+      },
+    ],
+    faults: [],
+    finds: /whose binding is gone/,
+  },
 ];
 
 /** Runs until something is found; each mutation shows within far fewer. */

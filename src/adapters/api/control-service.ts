@@ -4,6 +4,8 @@ import type {
   BindingPage,
   BindingView,
   CountersView,
+  ForwardingCountersView,
+  ForwardingPage,
   PeerView,
   ReadinessView,
   ReloadView,
@@ -30,6 +32,9 @@ export interface ControlService {
   peers(): PeerView[];
   routes(): RoutesView;
   counters(): CountersView;
+  /** One page, as of `bindings`. */
+  forwarding(query: PageQuery): ForwardingPage;
+  forwardingCounters(): ForwardingCountersView;
   readiness(): ReadinessView;
 }
 
@@ -38,15 +43,19 @@ export type MobileName =
   | { readonly by: "home-address"; readonly homeAddress: Ipv4Address }
   | { readonly by: "nai"; readonly nai: string };
 
+/** Which part of a listing. */
+export interface PageQuery {
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
 /** Which bindings to list; all conditions apply. */
-export interface BindingQuery {
+export interface BindingQuery extends PageQuery {
   readonly mobile?: MobileName;
   readonly owner?: string;
   readonly role?: "owner" | "ingress" | "backup";
   readonly state?: "temporary" | "permanent";
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly after?: string;
 }
 
 /** Codes of the API's error answers, and their HTTP status. */

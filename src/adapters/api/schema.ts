@@ -240,14 +240,45 @@ export const readinessView = z.object({ ready: z.boolean(), reasons: z.array(z.s
 
 export const errorView = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
+const traffic = z.object({ packets: count, octets: count });
+
+export const forwardingView = z.object({
+  homeAddress: address,
+  /** Oldest first; several with simultaneous bindings. */
+  tunnels: z.array(
+    z.object({
+      careOfAddress: address,
+      encapsulation: z.enum(["ip-in-ip", "gre", "minimal"]),
+      /** What the mobile sends may come back through it (RFC 3024). */
+      reverse: z.boolean(),
+      /** `null` if never. */
+      expiresAt: time.nullable(),
+    }),
+  ),
+  /** Through this home agent, since its data plane works. */
+  toMobile: traffic,
+  fromMobile: traffic,
+});
+
+export const forwardingPage = z.object({
+  entries: z.array(forwardingView),
+  /** As of `bindingPage`. */
+  next: z.string().nullable(),
+});
+
+export const forwardingCountersView = z.object({
+  type: z.enum(["bpf", "none"]),
+  /** Why packets can't be forwarded; `null` while they can, and with type `none`. */
+  failure: z.string().nullable(),
+  /** The interfaces by which tunnels come and go. */
+  uplinks: z.array(z.string()),
+  /** Packets dropped since it works, by reason. */
+  drops: z.record(z.string(), count),
+});
+
 const PAGE_LIMIT = 1000;
 
-export const bindingQuery = z.strictObject({
-  /** Home address or NAI. */
-  mobile: z.string().min(1).max(255).optional(),
-  owner: z.string().min(1).max(255).optional(),
-  role: role.optional(),
-  state: bindingState.optional(),
+export const pageQuery = z.strictObject({
   limit: z
     .string()
     .regex(/^[1-9]\d{0,3}$/, `a whole number from 1 to ${PAGE_LIMIT}`)
@@ -258,6 +289,14 @@ export const bindingQuery = z.strictObject({
   after: z.string().min(1).max(1024).optional(),
 });
 
+export const bindingQuery = pageQuery.extend({
+  /** Home address or NAI. */
+  mobile: z.string().min(1).max(255).optional(),
+  owner: z.string().min(1).max(255).optional(),
+  role: role.optional(),
+  state: bindingState.optional(),
+});
+
 export type BindingView = z.infer<typeof bindingView>;
 export type BindingPage = z.infer<typeof bindingPage>;
 export type StatusView = z.infer<typeof statusView>;
@@ -265,4 +304,7 @@ export type PeerView = z.infer<typeof peerView>;
 export type RoutesView = z.infer<typeof routesView>;
 export type CountersView = z.infer<typeof countersView>;
 export type ReadinessView = z.infer<typeof readinessView>;
+export type ForwardingView = z.infer<typeof forwardingView>;
+export type ForwardingPage = z.infer<typeof forwardingPage>;
+export type ForwardingCountersView = z.infer<typeof forwardingCountersView>;
 export type ReloadView = z.infer<typeof reloadView>;

@@ -17,6 +17,9 @@ import {
   bindingQuery,
   bindingView,
   countersView,
+  forwardingCountersView,
+  forwardingPage,
+  pageQuery,
   peersView,
   readinessView,
   reloadQuery,
@@ -103,6 +106,14 @@ function addRoutes(app: FastifyInstance, service: ControlService, log: EventLog)
         ...(state !== undefined && { state }),
         ...(after !== undefined && { after }),
       }),
+  );
+  app.get<{ Querystring: z.output<typeof pageQuery> }>(
+    "/v1/forwarding",
+    { schema: { querystring: pageQuery, response: { 200: forwardingPage } } },
+    ({ query: { limit, after } }) => service.forwarding({ limit, ...(after !== undefined && { after }) }),
+  );
+  app.get("/v1/forwarding/counters", { schema: { response: { 200: forwardingCountersView } } }, () =>
+    service.forwardingCounters(),
   );
   const oneBinding = { schema: { response: { 200: bindingView } } };
   app.get<{ Params: { mobile: string } }>("/v1/bindings/:mobile", oneBinding, ({ params: { mobile } }) =>

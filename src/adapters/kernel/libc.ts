@@ -3,6 +3,7 @@
  * relays by MAC address nor announces by OSPF runs without it, also on a platform for which there is no binary of it. So does
  * BFD, less protected.
  */
+import { closeSync } from "node:fs";
 import { getSystemErrorName } from "node:util";
 
 export interface Libc {
@@ -18,9 +19,11 @@ export interface Libc {
   /** `argument` is what the request makes a pointer to. */
   ioctl(descriptor: number, request: number, argument: Uint8Array): void;
   interfaceIndex(name: string): number;
+  interfaceMtu(name: string): number;
   /** These differ from platform to platform. */
   readonly SOCK_DGRAM: number;
   readonly TUNSETIFF: number;
+  readonly TUNSETPERSIST: number;
 }
 
 export class SystemCallError extends Error {
@@ -35,8 +38,19 @@ export class SystemCallError extends Error {
   }
 }
 
+const AF_INET = 2;
 const SO_ATTACH_FILTER = 26;
+const SIOCGIFMTU = 0x8921;
+const IFREQ_LENGTH = 40;
+export const INTERFACE_NAME_LENGTH = 16;
 const SOCK_FILTER_LENGTH = 8;
+
+/** `struct ifreq` of an interface, with zeros behind its name. */
+export function interfaceRequest(name: string): Uint8Array<ArrayBuffer> {
+  const request = new Uint8Array(IFREQ_LENGTH);
+  request.set(new TextEncoder().encode(name).subarray(0, INTERFACE_NAME_LENGTH - 1));
+  return request;
+}
 
 /** Rejects where there is no FFI for this platform. */
 export async function loadLibc(): Promise<Libc> {
@@ -54,8 +68,10 @@ export async function loadLibc(): Promise<Libc> {
   const nameToIndex = library.func("unsigned int if_nametoindex(const char *name)");
   const isMips = ["mips", "mipsel"].includes(process.arch);
   const SOL_SOCKET = isMips ? 0xffff : 1;
+  /** Direction and size of the argument; the direction has other bits on some. */
+  const write = isMips || process.arch === "ppc64" ? 0x8004_0000 : 0x4004_0000;
   const failed = (call: string) => new SystemCallError(call, koffi.errno());
-  return {
+  const libc: Libc = {
     socket(domain, type, protocol) {
       const descriptor = socket(domain, type, protocol) as number;
       if (descriptor < 0) throw failed("socket");
@@ -85,8 +101,20 @@ export async function loadLibc(): Promise<Libc> {
       if (index === 0) throw failed("if_nametoindex");
       return index;
     },
+    interfaceMtu(name) {
+      const descriptor = libc.socket(AF_INET, libc.SOCK_DGRAM, 0);
+      try {
+        const request = interfaceRequest(name);
+        libc.ioctl(descriptor, SIOCGIFMTU, request);
+        return new Int32Array(request.buffer, INTERFACE_NAME_LENGTH, 1)[0] ?? 0;
+      } finally {
+        closeSync(descriptor);
+      }
+    },
     SOCK_DGRAM: isMips ? 1 : 2,
-    // _IOW('T', 202, int): the direction has other bits on some.
-    TUNSETIFF: isMips || process.arch === "ppc64" ? 0x8004_54ca : 0x4004_54ca,
+    // _IOW('T', 202, int) and _IOW('T', 203, int)
+    TUNSETIFF: write + 0x54ca,
+    TUNSETPERSIST: write + 0x54cb,
   };
+  return libc;
 }

@@ -1,24 +1,39 @@
-/**
- * Messages of rtnetlink(7), of which we need three: an interface up, an address with a lifetime, and that address gone. All
- * numbers are in the byte order of the host.
- */
+/** The few messages of rtnetlink(7) that we need. All numbers are in the byte order of the host. */
 import { endianness } from "node:os";
 import type { Ipv4Prefix } from "../../core/wire/ipv4.ts";
 
 /** Of <linux/netlink.h> and <linux/rtnetlink.h>. */
 const NLMSG_ERROR = 2;
 const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
+const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
 const NLM_F_REPLACE = 0x100;
+const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 const AF_INET = 2;
 const IFF_UP = 1;
+const IFLA_MTU = 4;
+const IFLA_AF_SPEC = 26;
+const IFLA_INET_CONF = 1;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_CACHEINFO = 6;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_PRIORITY = 6;
+const RTA_METRICS = 8;
+const RTAX_MTU = 2;
+const RT_TABLE_MAIN = 254;
+const RTPROT_STATIC = 4;
+const RT_SCOPE_UNIVERSE = 0;
+const RT_SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
+const RTN_BLACKHOLE = 6;
 
 const HEADER_LENGTH = 16;
 const LITTLE_ENDIAN = endianness() === "LE";
@@ -27,6 +42,75 @@ const LITTLE_ENDIAN = endianness() === "LE";
 export function linkUp(interfaceIndex: number): Uint8Array {
   const message = new Message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK);
   return message.u8(0).u8(0).u16(0).u32(interfaceIndex).u32(IFF_UP).u32(IFF_UP).finish();
+}
+
+export function setMtu(interfaceIndex: number, mtu: number): Uint8Array {
+  const message = new Message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK);
+  message.u8(0).u8(0).u16(0).u32(interfaceIndex).u32(0).u32(0);
+  return message.u32Attribute(IFLA_MTU, mtu).finish();
+}
+
+export function deleteLink(interfaceIndex: number): Uint8Array {
+  const message = new Message(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK);
+  return message.u8(0).u8(0).u16(0).u32(interfaceIndex).u32(0).u32(0).finish();
+}
+
+/** Settings of an interface by their numbers in <linux/ip.h>; their names are those below /proc/sys/net/ipv4/conf. */
+export const InterfaceSetting = { forwarding: 1, rp_filter: 8, arp_announce: 18, ignore_routes_with_linkdown: 29 };
+
+/** As sysctl does, and also where /proc/sys can't be written, as in containers. */
+export function configureInterface(
+  interfaceIndex: number,
+  settings: Partial<Record<keyof typeof InterfaceSetting, number>>,
+): Uint8Array {
+  const message = new Message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK);
+  message.u8(0).u8(0).u16(0).u32(interfaceIndex).u32(0).u32(0);
+  message.nest(IFLA_AF_SPEC, () =>
+    message.nest(AF_INET, () =>
+      message.nest(IFLA_INET_CONF, () => {
+        for (const [name, value] of Object.entries(settings)) {
+          message.u32Attribute(InterfaceSetting[name as keyof typeof InterfaceSetting], value);
+        }
+      }),
+    ),
+  );
+  return message.finish();
+}
+
+/**
+ * Routes a network to an interface; packets beyond the MTU are fragmented, or answered with "too big". Refused with `EEXIST` where
+ * there is a route of the network, unless it replaces that.
+ */
+export function routeToInterface(
+  interfaceIndex: number,
+  network: Ipv4Prefix,
+  mtu: number,
+  { replaces }: { readonly replaces: boolean },
+): Uint8Array {
+  const mode = replaces ? NLM_F_REPLACE : NLM_F_EXCL;
+  const message = new Message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | mode);
+  writeRoute(message, network, RT_SCOPE_LINK, RTN_UNICAST);
+  message.u32Attribute(RTA_OIF, interfaceIndex);
+  return message.nest(RTA_METRICS, () => message.u32Attribute(RTAX_MTU, mtu)).finish();
+}
+
+/** Drops what is for a network, unless there is a route of a lower metric. Refused with `EEXIST` where it is there. */
+export function blackhole(network: Ipv4Prefix, metric: number): Uint8Array {
+  const message = new Message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+  writeRoute(message, network, RT_SCOPE_UNIVERSE, RTN_BLACKHOLE);
+  return message.u32Attribute(RTA_PRIORITY, metric).finish();
+}
+
+export function dropBlackhole(network: Ipv4Prefix, metric: number): Uint8Array {
+  const message = new Message(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK);
+  writeRoute(message, network, RT_SCOPE_UNIVERSE, RTN_BLACKHOLE);
+  return message.u32Attribute(RTA_PRIORITY, metric).finish();
+}
+
+/** struct rtmsg, and the destination. */
+function writeRoute(message: Message, { address, length }: Ipv4Prefix, scope: number, type: number): void {
+  message.u8(AF_INET).u8(length).u8(0).u8(0).u8(RT_TABLE_MAIN).u8(RTPROT_STATIC).u8(scope).u8(type).u32(0);
+  message.u16(8).u16(RTA_DST).networkOrderU32(address);
 }
 
 /**
@@ -91,6 +175,19 @@ class Message {
   networkOrderU32(value: number): this {
     this.#view.setUint32(this.#length, value);
     this.#length += 4;
+    return this;
+  }
+
+  u32Attribute(type: number, value: number): this {
+    return this.u16(8).u16(type).u32(value);
+  }
+
+  /** An attribute of attributes, each of which ends on a boundary of four octets. */
+  nest(type: number, write: () => void): this {
+    const start = this.#length;
+    this.u16(0).u16(type);
+    write();
+    this.#view.setUint16(start, this.#length - start, LITTLE_ENDIAN);
     return this;
   }
 

@@ -67,6 +67,17 @@ export const events = {
     explanation:
       "This home agent moved from health `from` to `to` because of `reasons`. A ready one is announced normally, a draining or degraded one with low preference, a guarding one with the lowest, as nobody else is known to be announced; while starting or down it isn't announced.",
   },
+  "data-plane-working": {
+    level: "info",
+    message: "packets of mobiles are forwarded",
+    explanation: "The data plane is set up, on these interfaces (`uplinks`).",
+  },
+  "data-plane-failed": {
+    level: "error",
+    message: "packets of mobiles can't be forwarded",
+    explanation:
+      "The data plane can't be set up, or has lost what it needs (`reason`). The home agent is down, and not announced, until it works; that is tried once a second. [data-plane.md](data-plane.md#when-it-does-not-work) says what reasons mean.",
+  },
   "check-failed": {
     level: "warn",
     message: "health check failed",

@@ -14,6 +14,8 @@ export interface Condition {
   readonly oldestQueuedMs: number;
   /** Why registrations can't be received; `undefined` once the socket is bound. */
   readonly registrationSocketFailure: string | undefined;
+  /** Why packets of mobiles can't be forwarded; `undefined` while they can, or where that is somebody else's task. */
+  readonly dataPlaneFailure: string | undefined;
   /** Peers that hear another daemon of our name, which was started later. */
   readonly peersHearingAnother: readonly string[];
   readonly checks: readonly CheckStatus[];
@@ -71,6 +73,9 @@ function failuresOf(condition: Condition): string[] {
   }
   if (condition.registrationSocketFailure !== undefined) {
     failures.push(`registrations can't be received: ${condition.registrationSocketFailure}`);
+  }
+  if (condition.dataPlaneFailure !== undefined) {
+    failures.push(`packets of mobiles can't be forwarded: ${condition.dataPlaneFailure}`);
   }
   if (condition.peersHearingAnother.length > 0) {
     const who = condition.peersHearingAnother.join(", ");

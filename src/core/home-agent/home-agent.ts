@@ -23,8 +23,11 @@ import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import { LocationTable } from "../bindings/location-table.ts";
+import { isTombstone } from "../bindings/mobility-bindings.ts";
 import { revised } from "../bindings/revision.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
+import { ForwardingChanges } from "../forwarding/forwarding-changes.ts";
+import { type ForwardingEntry, forwardingEntry } from "../forwarding/forwarding-entry.ts";
 import { Heartbeats } from "../members/heartbeats.ts";
 import { LoadMeter } from "../members/load-meter.ts";
 import { Membership, type PeerStatus } from "../members/membership.ts";
@@ -113,6 +116,8 @@ export class HomeAgent {
   readonly #registrations = new LoadMeter();
   readonly #heartbeats: Heartbeats;
   readonly #replication: Replication;
+  /** Absent where nobody forwards. */
+  #forwarding: ForwardingChanges | undefined;
   /** Of the first input, monotonic ms. */
   #startedAtMs: number | undefined;
   #outputs: Output[] = [];
@@ -197,6 +202,13 @@ export class HomeAgent {
 
   restoreLocation(location: Location): void {
     this.#locations.restore(location);
+  }
+
+  /** From here on, outputs say what changes in `forwardingEntries`. */
+  startForwarding(): void {
+    const forwarding = new ForwardingChanges();
+    this.#table.listen((before, after) => forwarding.rowChanged(before, after));
+    this.#forwarding = forwarding;
   }
 
   /** One input, and what comes of it. */
@@ -358,6 +370,11 @@ export class HomeAgent {
 
   get locations(): Iterable<Location> {
     return this.#locations.values();
+  }
+
+  /** How the packets of all mobiles that this member owns or backs up reach them. */
+  get forwardingEntries(): Iterable<ForwardingEntry> {
+    return forwardingEntries(this.#table.values());
   }
 
   get temporaryBindings(): Iterable<TemporaryBinding> {
@@ -543,8 +560,14 @@ export class HomeAgent {
   #takeOutputs(): Output[] {
     const outputs = this.#outputs;
     this.#outputs = [];
-    return outputs;
+    const entries = this.#forwarding?.take((homeAddress) => this.#table.findByHomeAddress(homeAddress)) ?? [];
+    // Before any reply: when a mobile hears that it is registered, its packets find it.
+    return entries.length === 0 ? outputs : [{ type: "forward", entries }, ...outputs];
   }
+}
+
+function* forwardingEntries(rows: Iterable<Binding>): Generator<ForwardingEntry> {
+  for (const row of rows) if (!isTombstone(row)) yield forwardingEntry(row);
 }
 
 function peersOf({ members, self }: HomeAgentSettings): MemberId[] {

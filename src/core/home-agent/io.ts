@@ -1,6 +1,7 @@
 /** What goes into and what comes out of the sans-IO core (core/home-agent/home-agent.ts). */
 
 import type { LoggedChange } from "../bindings/row-change.ts";
+import type { ForwardingEntry } from "../forwarding/forwarding-entry.ts";
 import type { MemberId } from "../names.ts";
 import type { HealthState } from "../protocol/datagrams.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
@@ -58,6 +59,8 @@ export type Output =
   | { readonly type: "stream"; readonly to: MemberId; readonly message: StreamMessage }
   /** The stream to another member is to end: what it says must not be taken in. */
   | { readonly type: "end-stream"; readonly to: MemberId; readonly reason: "clock-skew" }
+  /** Packets of these mobiles go another way from now on. */
+  | { readonly type: "forward"; readonly entries: readonly ForwardingEntry[] }
   /** Row changes to be written, in order. */
   | { readonly type: "append"; readonly changes: readonly LoggedChange[] };
 

@@ -3,8 +3,17 @@ import {
   ControlError,
   type ControlService,
   type MobileName,
+  type PageQuery,
 } from "../../../src/adapters/api/control-service.ts";
-import type { BindingView, PeerView, ReloadView, RoutesView, StatusView } from "../../../src/adapters/api/schema.ts";
+import type {
+  BindingView,
+  ForwardingCountersView,
+  ForwardingView,
+  PeerView,
+  ReloadView,
+  RoutesView,
+  StatusView,
+} from "../../../src/adapters/api/schema.ts";
 import { formatIpv4, type Ipv4Address, ipv4 } from "../../../src/core/wire/ipv4.ts";
 
 export const status: StatusView = {
@@ -152,6 +161,23 @@ export const counters = {
   "frames-rejected": {},
 };
 
+export const forwarding: ForwardingView = {
+  homeAddress: "10.79.0.1",
+  tunnels: [
+    { careOfAddress: "203.0.113.9", encapsulation: "ip-in-ip", reverse: false, expiresAt: null },
+    { careOfAddress: "203.0.113.10", encapsulation: "gre", reverse: true, expiresAt: "2099-01-02T03:04:05.000Z" },
+  ],
+  toMobile: { packets: 3, octets: 252 },
+  fromMobile: { packets: 2, octets: 168 },
+};
+
+export const forwardingCounters: ForwardingCountersView = {
+  type: "bpf",
+  failure: null,
+  uplinks: ["eth0", "eth1"],
+  drops: { "source-unregistered": 4, congestion: 0 },
+};
+
 export const alice: BindingView = {
   mobile: "nai:alice@example.com",
   homeAddress: "10.79.0.1",
@@ -228,6 +254,11 @@ export class FakeService implements ControlService {
     return { ...reloaded, checked: checkOnly };
   };
   counters = (): ReturnType<ControlService["counters"]> => counters;
+  forwarding = ({ limit }: PageQuery): ReturnType<ControlService["forwarding"]> => ({
+    entries: [forwarding].slice(0, limit),
+    next: null,
+  });
+  forwardingCounters = (): ForwardingCountersView => forwardingCounters;
   readiness = (): ReturnType<ControlService["readiness"]> => ({ ready: true, reasons: [] });
 
   bindings = (query: BindingQuery): ReturnType<ControlService["bindings"]> => {

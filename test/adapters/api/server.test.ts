@@ -8,7 +8,17 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ControlError } from "../../../src/adapters/api/control-service.ts";
 import { type ControlApi, serveControlApi } from "../../../src/adapters/api/server.ts";
 import type { EventFields } from "../../../src/adapters/telemetry/log.ts";
-import { alice, counters, FakeService, peers, pending, routes, status } from "./fake-service.ts";
+import {
+  alice,
+  counters,
+  FakeService,
+  forwarding,
+  forwardingCounters,
+  peers,
+  pending,
+  routes,
+  status,
+} from "./fake-service.ts";
 
 let directory: string;
 let socketPath: string;
@@ -64,6 +74,8 @@ describe("answers", () => {
     expect(await get("/v1/peers")).toEqual({ status: 200, body: peers });
     expect(await get("/v1/routes")).toEqual({ status: 200, body: routes });
     expect(await get("/v1/counters")).toEqual({ status: 200, body: counters });
+    expect(await get("/v1/forwarding?limit=5")).toEqual({ status: 200, body: { entries: [forwarding], next: null } });
+    expect(await get("/v1/forwarding/counters")).toEqual({ status: 200, body: forwardingCounters });
     expect(await get("/v1/bindings")).toEqual({ status: 200, body: { bindings: [alice, pending], next: null } });
   });
 

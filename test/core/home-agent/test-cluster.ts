@@ -94,6 +94,7 @@ export class TestCluster {
   /** Pairs of members with a stream between them, as "FROM TO" for either direction. */
   readonly #streams = new Set<string>();
   readonly #separated = new Set<string>();
+  readonly #observers = new Map<string, (output: Output) => void>();
   readonly #inFlight: { to: string; input: Input; stream?: string }[] = [];
   readonly #ids: string[];
   #starts = 0;
@@ -108,6 +109,11 @@ export class TestCluster {
     for (const id of this.#ids)
       this.input(id, { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(400);
+  }
+
+  /** Shows a test what a member's core puts out. */
+  observe(id: string, observer: (output: Output) => void): void {
+    this.#observers.set(id, observer);
   }
 
   /** A member that only it knows of, besides those it is told of. */
@@ -403,6 +409,7 @@ export class TestCluster {
   #perform(id: string, outputs: readonly Output[]): void {
     const node = this.#node(id);
     for (const output of outputs) {
+      this.#observers.get(id)?.(output);
       switch (output.type) {
         case "reply": {
           const decoded = decodeRegistrationReply(output.payload);

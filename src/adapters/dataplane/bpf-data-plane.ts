@@ -1,0 +1,192 @@
+/**
+ * Forwarding by programs in the kernel (tunnels.bpf.c). They go on when this process is killed or hangs, for as long as routes
+ * may take to go; whoever starts next fills maps of its own, and puts its programs in their place in one step.
+ */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
+import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
+import { bootTimeMs } from "../kernel/boot-clock.ts";
+import { type Libc, loadLibc } from "../kernel/libc.ts";
+import { configureInterface } from "../kernel/netlink.ts";
+import { NetlinkSocket } from "../kernel/netlink-socket.ts";
+import type { DataPlane } from "./data-plane.ts";
+import { DROP_REASONS, type DropReason } from "./drop-reasons.ts";
+import { type BpfObject, type Hook, type Libbpf, loadLibbpf } from "./libbpf.ts";
+import { TunnelDevice } from "./tunnel-device.ts";
+import { type Traffic, TunnelMaps } from "./tunnel-maps.ts";
+import { findUplinks, type Uplink } from "./uplinks.ts";
+
+/** How often it is looked whether everything is in its place. */
+const TENDING_INTERVAL_MS = 1000;
+/** Longer than routers take to notice that a daemon is gone, by BGP's usual hold times too. */
+const FORWARDING_OUTLIVES_DAEMON_MS = 30_000;
+const PROGRAMS = fileURLToPath(new URL("./tunnels.bpf.o", import.meta.url));
+
+export interface BpfDataPlaneOptions {
+  readonly device: string;
+  readonly uplinks: readonly string[] | "auto";
+  readonly virtualAddress: Ipv4Address;
+  /** Those that home addresses are in. */
+  readonly networks: readonly Ipv4Prefix[];
+  /** All entries there are. */
+  readonly entries: () => Iterable<ForwardingEntry>;
+  /** Whether it works has changed. */
+  readonly changed: () => void;
+}
+
+interface System {
+  readonly libc: Libc;
+  readonly libbpf: Libbpf;
+  readonly netlink: NetlinkSocket;
+}
+
+interface Place {
+  readonly interfaceIndex: number;
+  readonly hook: Hook;
+}
+
+/** What has to be there for packets to flow. */
+interface Works {
+  readonly object: BpfObject;
+  readonly maps: TunnelMaps;
+  readonly device: TunnelDevice;
+  /** Where programs of `object` are. */
+  readonly attached: Map<string, Place>;
+  uplinks: readonly Uplink[];
+}
+
+export class BpfDataPlane implements DataPlane {
+  failure: string | undefined = "not set up yet";
+  readonly #options: BpfDataPlaneOptions;
+  #system: System | undefined;
+  #works: Works | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: BpfDataPlaneOptions) {
+    this.#options = options;
+  }
+
+  get uplinks(): readonly string[] {
+    return this.#works?.uplinks.map(({ name }) => name) ?? [];
+  }
+
+  async start(): Promise<void> {
+    try {
+      const libc = await loadLibc();
+      this.#system = { libc, libbpf: await loadLibbpf(), netlink: new NetlinkSocket(libc) };
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#tend();
+  }
+
+  forward(entries: readonly ForwardingEntry[]): void {
+    try {
+      this.#works?.maps.put(entries, readClocks());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  drops(): Record<DropReason, number> {
+    return this.#works?.maps.drops() ?? NO_DROPS;
+  }
+
+  trafficOf(homeAddress: Ipv4Address): Traffic {
+    return this.#works?.maps.trafficOf(homeAddress) ?? NO_TRAFFIC;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    const works = this.#works;
+    this.#works = undefined;
+    for (const { interfaceIndex, hook } of works?.attached.values() ?? []) {
+      this.#system?.libbpf.detach(interfaceIndex, hook);
+    }
+    works?.object.close();
+    works?.device.remove();
+    this.#system?.netlink.close();
+  }
+
+  /** Now and from time to time: interfaces come and go, and whoever administers the host may remove what is ours. */
+  #tend(): void {
+    try {
+      this.#keepWorking();
+      if (this.failure !== undefined) {
+        this.failure = undefined;
+        this.#options.changed();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#timer = setTimeout(() => this.#tend(), TENDING_INTERVAL_MS);
+  }
+
+  #fail(error: unknown): void {
+    this.#works?.object.close();
+    this.#works?.device.leave();
+    this.#works = undefined;
+    const { message } = error as Error;
+    if (this.failure === message) return;
+    this.failure = message;
+    this.#options.changed();
+  }
+
+  #keepWorking(): void {
+    if (this.#system === undefined) return;
+    const { libc, netlink } = this.#system;
+    const uplinks = findUplinks(libc, this.#options.uplinks);
+    if (uplinks.length === 0) throw new Error(`there is no uplink (${String(this.#options.uplinks)})`);
+    this.#works ??= this.#setUp(this.#system);
+    const { maps, device } = this.#works;
+    maps.attendUntil(bootTimeMs() + FORWARDING_OUTLIVES_DAEMON_MS);
+    if (libc.interfaceIndex(this.#options.device) !== device.index) throw new Error("the tunnel device was replaced");
+    this.#attach(this.#works, "encapsulate", { interfaceIndex: device.index, hook: "egress" });
+    for (const { index } of uplinks) {
+      const isNew = this.#attach(this.#works, "decapsulate", { interfaceIndex: index, hook: "ingress" });
+      // Packets of mobiles are not for this host. Its virtual address is on no link: who asks neighbors by it gets no answer.
+      if (isNew) netlink.request(configureInterface(index, { forwarding: 1, arp_announce: 2 }));
+    }
+    device.keepRouted(Math.min(...uplinks.map(({ mtu }) => mtu)));
+    this.#works.uplinks = uplinks;
+  }
+
+  #setUp({ libc, libbpf, netlink }: System): Works {
+    const { device: name, networks, virtualAddress, entries } = this.#options;
+    if (!existsSync(PROGRAMS)) throw new Error(`${PROGRAMS} is missing: the programs for the kernel are not compiled`);
+    const object = libbpf.load(PROGRAMS);
+    try {
+      const device = new TunnelDevice(libc, netlink, name, networks);
+      const maps = new TunnelMaps(object);
+      maps.configure(virtualAddress, device.index);
+      maps.put(entries(), readClocks());
+      return { object, maps, device, attached: new Map(), uplinks: [] };
+    } catch (error) {
+      object.close();
+      throw error;
+    }
+  }
+
+  /** Whether it had to be. The program of the daemon before this one is replaced, as it has maps of its own. */
+  #attach({ object, attached }: Works, program: string, place: Place): boolean {
+    const { interfaceIndex, hook } = place;
+    const name = `${interfaceIndex} ${hook}`;
+    if (this.#system === undefined) return false;
+    if (attached.has(name) && this.#system.libbpf.isAttached(interfaceIndex, hook)) return false;
+    this.#system.libbpf.attach(object.program(program), interfaceIndex, hook);
+    attached.set(name, place);
+    return true;
+  }
+}
+
+const NO_TRAFFIC: Traffic = { packetsToMobile: 0, octetsToMobile: 0, packetsFromMobile: 0, octetsFromMobile: 0 };
+const NO_DROPS = Object.fromEntries(Object.keys(DROP_REASONS).map((reason) => [reason, 0])) as Record<
+  DropReason,
+  number
+>;
+
+function readClocks() {
+  return { wallMs: Date.now(), bootMs: bootTimeMs() };
+}

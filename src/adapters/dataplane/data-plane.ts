@@ -1,0 +1,20 @@
+/** What carries the packets of mobiles, as the daemon sees it. */
+import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
+import type { Ipv4Address } from "../../core/wire/ipv4.ts";
+import type { DropReason } from "./drop-reasons.ts";
+import type { Traffic } from "./tunnel-maps.ts";
+
+export interface DataPlane {
+  /** Why packets can't be forwarded; `undefined` while they can. */
+  readonly failure: string | undefined;
+  /** Names of the interfaces by which tunnels come and go. */
+  readonly uplinks: readonly string[];
+  /** Sets up what can be set up now, and goes on trying. */
+  start(): Promise<void>;
+  forward(entries: readonly ForwardingEntry[]): void;
+  /** Since it works; zero each while it doesn't. */
+  drops(): Record<DropReason, number>;
+  trafficOf(homeAddress: Ipv4Address): Traffic;
+  /** Leaves nothing behind. */
+  stop(): void;
+}

@@ -1,0 +1,61 @@
+/** Forwarding as operators see it: where packets of mobiles go, how many did, and how many went nowhere. */
+
+import { ControlError, type PageQuery } from "../adapters/api/control-service.ts";
+import type { ForwardingCountersView, ForwardingPage, ForwardingView } from "../adapters/api/schema.ts";
+import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
+import type { ForwardingEntry } from "../core/forwarding/forwarding-entry.ts";
+import { formatIpv4 } from "../core/wire/ipv4.ts";
+import { Listings } from "./listings.ts";
+
+export class ForwardingViews {
+  readonly #dataPlane: DataPlane | undefined;
+  readonly #entries: () => Iterable<ForwardingEntry>;
+  readonly #listings = new Listings<Iterator<ForwardingEntry>>();
+
+  constructor(dataPlane: DataPlane | undefined, entries: () => Iterable<ForwardingEntry>) {
+    this.#dataPlane = dataPlane;
+    this.#entries = entries;
+  }
+
+  page({ limit, after }: PageQuery): ForwardingPage {
+    const dataPlane = this.#dataPlane;
+    if (dataPlane === undefined) return { entries: [], next: null };
+    const rows = after === undefined ? this.#entries()[Symbol.iterator]() : this.#listings.take(after);
+    if (rows === undefined) {
+      throw new ControlError("stale-cursor", `the listing ${JSON.stringify(after)} can't be continued: begin anew`);
+    }
+    const entries: ForwardingView[] = [];
+    while (entries.length < limit) {
+      const next = rows.next();
+      if (next.done) return { entries, next: null };
+      entries.push(viewOf(next.value, dataPlane));
+    }
+    return { entries, next: this.#listings.keep(rows) };
+  }
+
+  counters(): ForwardingCountersView {
+    const dataPlane = this.#dataPlane;
+    if (dataPlane === undefined) return { type: "none", failure: null, uplinks: [], drops: {} };
+    return {
+      type: "bpf",
+      failure: dataPlane.failure ?? null,
+      uplinks: [...dataPlane.uplinks],
+      drops: dataPlane.drops(),
+    };
+  }
+}
+
+function viewOf({ homeAddress, tunnels }: ForwardingEntry, dataPlane: DataPlane): ForwardingView {
+  const traffic = dataPlane.trafficOf(homeAddress);
+  return {
+    homeAddress: formatIpv4(homeAddress),
+    tunnels: tunnels.map(({ careOfAddress, encapsulation, isReverse, expiresAtMs }) => ({
+      careOfAddress: formatIpv4(careOfAddress),
+      encapsulation,
+      reverse: isReverse,
+      expiresAt: expiresAtMs === Number.POSITIVE_INFINITY ? null : new Date(expiresAtMs).toISOString(),
+    })),
+    toMobile: { packets: traffic.packetsToMobile, octets: traffic.octetsToMobile },
+    fromMobile: { packets: traffic.packetsFromMobile, octets: traffic.octetsFromMobile },
+  };
+}

@@ -1,0 +1,143 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { execa } from "execa";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { BpfDataPlane } from "../../../src/adapters/dataplane/bpf-data-plane.ts";
+import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
+import { formatIpv4 } from "../../../src/core/wire/ipv4.ts";
+import { waitFor } from "../../../src/lab/wait.ts";
+import { CARE_OF, ENTRY, optionsOf } from "./data-plane-options.ts";
+import { addUplink, enterOwnNamespace, ip, tc } from "./own-namespace.ts";
+import { programObstacle } from "./program-rig.ts";
+
+const obstacle = await programObstacle();
+const isSkipped = obstacle !== undefined && process.env.CI === undefined;
+if (isSkipped) process.stderr.write(`\nSKIPPED: the data plane can't be set up, because ${obstacle}\n\n`);
+
+const MOBILE = formatIpv4(ENTRY.homeAddress);
+
+describe.skipIf(isSkipped)("the data plane", () => {
+  const planes: BpfDataPlane[] = [];
+  let failures: (string | undefined)[] = [];
+
+  beforeAll(() => {
+    if (obstacle !== undefined) throw new Error(obstacle);
+    enterOwnNamespace();
+  });
+
+  afterEach(() => {
+    for (const plane of planes.splice(0)) plane.stop();
+    failures = [];
+  });
+
+  async function start({ entries = [ENTRY] as readonly ForwardingEntry[] } = {}): Promise<BpfDataPlane> {
+    const changed = () => failures.push(plane.failure);
+    const plane = new BpfDataPlane({ ...optionsOf(() => entries), changed });
+    planes.push(plane);
+    await plane.start();
+    return plane;
+  }
+
+  async function send(): Promise<void> {
+    const socket = createSocket("udp4");
+    await new Promise((resolve) => socket.send("to a mobile", 9, MOBILE, resolve));
+    socket.close();
+  }
+
+  /** Frames that have left by the uplink. */
+  function framesSent(): number {
+    const [link] = JSON.parse(ip("-statistics -json link show dev far")) as [{ stats64: { rx: { packets: number } } }];
+    return link.stats64.rx.packets;
+  }
+
+  /** The kernel sends one packet to the mobile; whether that was encapsulated. */
+  async function reaches(plane: BpfDataPlane): Promise<boolean> {
+    const before = plane.trafficOf(ENTRY.homeAddress).packetsToMobile;
+    await send();
+    return plane.trafficOf(ENTRY.homeAddress).packetsToMobile === before + 1;
+  }
+
+  const filters = (device: string, hook: "ingress" | "egress") => tc(`filter show dev ${device} ${hook}`);
+  const untilWorking = (plane: BpfDataPlane) =>
+    waitFor(async () => plane.failure === undefined && (await reaches(plane)), {
+      deadlineMs: 20_000,
+      what: "packets to be forwarded again",
+    });
+
+  test("says what it lacks, goes on trying, and works when that has come", async () => {
+    const plane = await start();
+    expect(plane.failure).toMatch(/there is no uplink/);
+    addUplink();
+    await untilWorking(plane);
+    expect(plane.uplinks).toEqual(["uplink"]);
+    expect(failures).toEqual([expect.stringMatching(/no uplink/), undefined]);
+  });
+
+  test("routes the network to its device, with room for a tunnel header, and to nowhere if that vanishes", async () => {
+    await start();
+    expect(ip("route show 10.64.0.0/12").trim().split(/ *\n/)).toEqual([
+      expect.stringMatching(/^10\.64\.0\.0\/12 dev anyhome0 .*mtu 1468/),
+      expect.stringMatching(/^blackhole 10\.64\.0\.0\/12 .*metric 4294967280/),
+    ]);
+  });
+
+  test("makes its device again when somebody has deleted it", async () => {
+    const plane = await start();
+    ip("link delete anyhome0");
+    expect(() => ip("route get 10.64.1.1")).toThrow("Invalid argument");
+    await untilWorking(plane);
+  });
+
+  test("attaches again what somebody has removed", async () => {
+    const plane = await start();
+    tc("filter delete dev uplink ingress");
+    tc("filter delete dev anyhome0 egress");
+    await waitFor(
+      () =>
+        filters("uplink", "ingress").includes("decapsulate") && filters("anyhome0", "egress").includes("encapsulate"),
+      { deadlineMs: 20_000, what: "both programs to be back" },
+    );
+    expect(await reaches(plane)).toBe(true);
+  });
+
+  test("goes on when its daemon is killed, and is taken over by the next one, which has counted nothing yet", async () => {
+    ip(`neighbor replace ${CARE_OF} lladdr 02:00:00:00:00:09 dev uplink`);
+    const child = execa(process.execPath, [new URL("data-plane-child.ts", import.meta.url).pathname], {
+      reject: false,
+    });
+    const [said] = await once(child.stdout, "data");
+    expect(String(said)).toBe("working\n");
+    child.kill("SIGKILL");
+    await child;
+    const before = framesSent();
+    await send();
+    await waitFor(() => framesSent() > before, {
+      deadlineMs: 10_000,
+      what: "a packet to be forwarded by nobody's programs",
+    });
+    const next = await start();
+    expect(next.failure).toBeUndefined();
+    expect(next.trafficOf(ENTRY.homeAddress).packetsToMobile).toBe(0);
+    expect(await reaches(next)).toBe(true);
+    expect(filters("anyhome0", "egress").match(/direct-action/g)).toHaveLength(1);
+  });
+
+  test("leaves nothing behind when it is stopped", async () => {
+    const plane = await start();
+    planes.splice(0);
+    plane.stop();
+    expect(ip("route show 10.64.0.0/12")).toBe("");
+    expect(ip("link show")).not.toContain("anyhome0");
+    expect(filters("uplink", "ingress")).toBe("");
+  });
+
+  test("follows changes of entries", async () => {
+    const plane = await start({ entries: [] });
+    expect(await reaches(plane)).toBe(false);
+    plane.forward([ENTRY]);
+    expect(await reaches(plane)).toBe(true);
+    plane.forward([{ ...ENTRY, tunnels: [] }]);
+    expect(plane.trafficOf(ENTRY.homeAddress).packetsToMobile).toBe(0);
+    expect(plane.drops()["destination-unregistered"]).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,29 @@
+import type { BpfDataPlaneOptions } from "../../../src/adapters/dataplane/bpf-data-plane.ts";
+import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
+import { ipv4 } from "../../../src/core/wire/ipv4.ts";
+import { NETWORK, VIRTUAL_ADDRESS } from "./program-rig.ts";
+
+export const CARE_OF = "192.0.2.9";
+
+export const ENTRY: ForwardingEntry = {
+  homeAddress: ipv4("10.64.1.1"),
+  tunnels: [
+    {
+      careOfAddress: ipv4(CARE_OF),
+      encapsulation: "ip-in-ip",
+      isReverse: true,
+      expiresAtMs: Number.POSITIVE_INFINITY,
+    },
+  ],
+};
+
+export function optionsOf(entries: BpfDataPlaneOptions["entries"]): BpfDataPlaneOptions {
+  return {
+    device: "anyhome0",
+    uplinks: "auto",
+    virtualAddress: ipv4(VIRTUAL_ADDRESS),
+    networks: [NETWORK],
+    entries,
+    changed: () => undefined,
+  };
+}
