@@ -42,6 +42,8 @@ export type CoreEvent =
   | "member-suspect"
   | "member-skewed"
   | "member-twice"
+  | "member-unable"
+  | "member-stores"
   | "members-differ"
   | "takeover-started"
   | "takeover-finished"

@@ -89,11 +89,14 @@ function findings({
     found.push(["configuration", `the configuration file was not taken over: ${configurationProblem}`]);
   if (logFailure !== undefined)
     found.push(["log", `the log can't be written, and what doesn't fit into memory is lost: ${logFailure}`]);
-  for (const { id, state, isUnproven, clockSkewMs, hasOtherMembers } of peers) {
+  for (const { id, state, canStore, isUnproven, clockSkewMs, hasOtherMembers } of peers) {
     if (state === "dead") found.push([`member ${id}`, `${id} is dead: ${whyDead(isUnproven)}`]);
     if (state === "one-way") found.push([`member ${id}`, `${id} is heard, but doesn't hear this member`]);
     if (state !== "unknown" && Math.abs(clockSkewMs) > CLOCK_SKEW_BOUND_MS) {
       found.push([`clock ${id}`, clockProblem(id, state, clockSkewMs, maximumClockSkewMs)]);
+    }
+    if (state === "alive" && !canStore) {
+      found.push([`store ${id}`, `${id} can't store: its disk fails or hangs, and others serve what it owned`]);
     }
     if (hasOtherMembers) {
       found.push([`members ${id}`, `${id} has other members, weights or pools in its configuration than this member`]);

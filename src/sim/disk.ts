@@ -18,6 +18,10 @@ export class SimulatedDisk {
   works = true;
   /** Added to each commit. */
   extraMs = 0;
+  #hangs = false;
+  /** The commit that would have come to an end, if the disk did not hang. */
+  #stuck: (() => void) | undefined;
+  #commitBeganMs = 0;
   readonly #options: DiskOptions;
   readonly #rows = new Map<string, string>();
   #written: LoggedChange[] = [];
@@ -38,6 +42,27 @@ export class SimulatedDisk {
     return this.#written.length;
   }
 
+  get hangs(): boolean {
+    return this.#hangs;
+  }
+
+  /** Of the commit that is under way. */
+  get commitMs(): number {
+    return this.#committing > 0 ? this.#options.queue.nowMs - this.#commitBeganMs : 0;
+  }
+
+  /** No commit comes to an end until it is released: an fsync that doesn't return. */
+  hang(): void {
+    this.#hangs = true;
+  }
+
+  release(): void {
+    this.#hangs = false;
+    const finish = this.#stuck;
+    this.#stuck = undefined;
+    finish?.();
+  }
+
   append(changes: readonly LoggedChange[]): void {
     if (!this.works) throw new Error("appended while the store has failed");
     const { lies, queue, durable } = this.#options;
@@ -53,6 +78,8 @@ export class SimulatedDisk {
     this.#committing = 0;
     this.#powerOn++;
     this.works = true;
+    this.#hangs = false;
+    this.#stuck = undefined;
   }
 
   wipe(): void {
@@ -82,16 +109,22 @@ export class SimulatedDisk {
     const { queue, random, lies, durable } = this.#options;
     const powerOn = this.#powerOn;
     this.#committing = this.#written.length;
+    this.#commitBeganMs = queue.nowMs;
     const delayMs = this.extraMs + (random.chance(0.02) ? random.between(20, 200) : random.between(0.3, 4));
-    queue.after(lies ? 1000 : delayMs, () => {
+    const finish = () => {
       if (this.#powerOn !== powerOn) return;
+      if (this.#hangs) {
+        this.#stuck = finish;
+        return;
+      }
       const committed = this.#written.splice(0, this.#committing);
       this.#committing = 0;
       this.#store(committed);
       const last = committed.at(-1);
       if (last !== undefined) durable(last.position);
       this.#commit();
-    });
+    };
+    queue.after(lies ? 1000 : delayMs, finish);
   }
 
   #store(changes: readonly LoggedChange[]): void {

@@ -26,6 +26,8 @@ export const FAULT_KINDS = [
   "disk-full",
   /** A write fails, and nobody knows whether it took place. */
   "disk-error",
+  /** No write comes to an end. */
+  "disk-hang",
   "slow-disk",
   /** All members lose power at once. */
   "power-cycle",
@@ -54,6 +56,9 @@ export const planSchema = z.array(
   }),
 );
 
+/** A fault of these kinds lasts so many times as long: what is to be done about it takes a while, and a while is to be seen after. */
+const LASTING: Partial<Record<FaultKind, number>> = { leave: 2, "disk-full": 2, "disk-error": 2, "disk-hang": 2 };
+
 /** Time that the cluster gets between two faults: the promise is about any single failure. */
 const RECOVERY_MS = 6000;
 
@@ -80,8 +85,7 @@ export function planFaults(
 /** Takes the members that it strikes out of `spared`. */
 function drawFault(random: Random, kinds: readonly FaultKind[], spared: number[], atMs: number): Fault {
   const kind = random.pick(kinds);
-  // Long enough to find out what is left undone, as nothing is asked while members disagree, and a while after.
-  const lastsMs = random.between(300, 5000) * (kind === "leave" ? 2 : 1);
+  const lastsMs = random.between(300, 5000) * (LASTING[kind] ?? 1);
   const take = (count: number) =>
     Array.from({ length: count }, () => spared.splice(random.integer(spared.length), 1)[0] ?? 0);
   if (kind === "power-cycle" || kind === "storm") return { kind, atMs, lastsMs, members: [] };
@@ -144,14 +148,17 @@ function begin(world: World, { kind, members }: Fault): () => void {
     case "path":
       return cut(world, struck.slice(0, 1), struck.slice(1), true);
     case "storm":
-      world.storms++;
-      return () => {
-        world.storms--;
-      };
+      world.storm();
+      return () => world.calm();
     case "disk-full":
     case "disk-error":
       return each(struck, (node) => {
         node.breakDisk(kind === "disk-full" ? "full" : "error");
+        return () => node.mendDisk();
+      });
+    case "disk-hang":
+      return each(struck, (node) => {
+        node.hangDisk();
         return () => node.mendDisk();
       });
     case "slow-disk":

@@ -47,7 +47,8 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
 
   const { reply, atMs } = last.accepted;
   const endsMs = atMs + reply.lifetimeSeconds * 1000;
-  const mustLive = reply.lifetimeSeconds > 0 && endsMs > world.queue.nowMs + 2000;
+  // A lifetime begins with the decision, and the answer to a retransmission may be late.
+  const mustLive = reply.lifetimeSeconds > 0 && last.sentMs + reply.lifetimeSeconds * 1000 > world.queue.nowMs + 2000;
   const newest = copies[0]?.row;
   if (mustLive && !(lostDisks && isDegraded(last))) {
     if (newest === undefined)

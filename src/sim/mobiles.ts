@@ -31,6 +31,8 @@ export interface Attempt {
   readonly payload: Uint8Array;
   readonly source: Endpoint;
   sentMs: number;
+  /** The last of its datagrams. */
+  lastSentMs: number;
   /** It was under way in a partition, or before all copies were equal: it may have been accepted twice. */
   isUncertain: boolean;
   datagrams: number;
@@ -163,6 +165,7 @@ export class Mobiles {
       payload: encode(mobile, requestedSeconds, careOfAddress, identification),
       source: { address: ipv4(`192.0.2.${agent + 1}`), port: 434 },
       sentMs: queue.nowMs,
+      lastSentMs: queue.nowMs,
       isUncertain: false,
       datagrams: 0,
       replies: 0,
@@ -180,6 +183,7 @@ export class Mobiles {
     attempt.isUncertain ||= !this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS);
     this.#pending.set(pendingKey(attempt.source, attempt.identification), { mobile, attempt });
     attempt.datagrams++;
+    attempt.lastSentMs = queue.nowMs;
     const ingress = random.pick(announced);
     attempt.ingress = ingress.id;
     this.#world.datagram(ingress, attempt.payload, attempt.source);

@@ -24,6 +24,12 @@ const CLOCK_SLACK_MS = 2000;
 const DETECTION_MS = 2000;
 /** The same, then a second for those who did not hear all of it, and the time to look again. */
 const TAKEOVER_MS = 3500;
+/** Within this time a disk that hangs is found to hang, everybody knows, and what waited for it has been handed over. */
+const HANDOVER_MS = 2500;
+/** Within this time an answer is there. */
+const ANSWER_MS = 1000;
+/** More than the network loses in a row. */
+const SURELY_RECEIVED = 4;
 
 export class Monitor {
   readonly violations: string[] = [];
@@ -52,6 +58,7 @@ export class Monitor {
     }
     this.#checkAddresses();
     for (const mobile of this.#mobiles.mobiles) this.#checkServed(mobile);
+    this.#checkDeadDisks();
     this.#world.queue.after(INTERVAL_MS, () => this.#look());
   }
 
@@ -171,6 +178,29 @@ export class Monitor {
         this.#violated(`${name} lives on at ${node.id} after its deregistration at ${atMs.toFixed(0)} ms`);
       if (reply.lifetimeSeconds > 0 && atMs + reply.lifetimeSeconds * 1000 + CLOCK_SLACK_MS < nowMs)
         this.#violated(`${name} outlives its lifetime at ${node.id}`);
+    }
+  }
+
+  /** A disk that takes nothing keeps no mobile from being served for long, as long as other members are well. */
+  #checkDeadDisks(): void {
+    const { nowMs } = this.#world.queue;
+    const dead = this.#world.nodes.filter(({ diskDeadSinceMs }) => diskDeadSinceMs !== undefined);
+    const well = this.#world.nodes.filter((node) => !dead.includes(node));
+    const sinceMs = Math.max(...dead.map(({ diskDeadSinceMs = nowMs }) => diskDeadSinceMs)) + HANDOVER_MS;
+    const isCalm =
+      this.#world.wasWholeSince(sinceMs - CONVERGENCE_MS) &&
+      this.#world.wasFairSince(sinceMs) &&
+      dead.every(({ state, isSlow, wellSinceMs }) => state === "running" && !isSlow && wellSinceMs < sinceMs) &&
+      well.every((node) => node.hasBeenServingFor(nowMs - sinceMs + CONVERGENCE_MS) && node.disk.extraMs === 0);
+    if (dead.length === 0 || well.length === 0 || sinceMs > nowMs || !isCalm) return;
+    const who = dead.map(({ id }) => id).join();
+    for (const mobile of this.#mobiles.mobiles) {
+      const unanswered = this.#mobiles
+        .unknownAfter(mobile)
+        .filter(({ sentMs, lastSentMs }) => sentMs > sinceMs && lastSentMs < nowMs - ANSWER_MS);
+      const datagrams = unanswered.reduce((sum, attempt) => sum + attempt.datagrams, 0);
+      if (datagrams < SURELY_RECEIVED) continue;
+      this.#violated(`${mobile.name} is not served, while only ${who} can't store`);
     }
   }
 

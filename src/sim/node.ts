@@ -58,6 +58,8 @@ export class SimulatedNode {
   clockOffsetMs = 0;
   ready = false;
   diskFailures = 0;
+  /** Since when its disk has taken nothing; `undefined`: it does. */
+  diskDeadSinceMs: number | undefined;
   /** When it was last killed. */
   downSinceMs = 0;
   /** When it last began to run as it should. */
@@ -143,6 +145,7 @@ export class SimulatedNode {
     this.ready = false;
     this.downSinceMs = this.#environment.queue.nowMs;
     this.disk.losePower();
+    this.diskDeadSinceMs = undefined;
     this.#held = [];
     this.#serviceMs = 0;
     this.#serving++;
@@ -198,10 +201,19 @@ export class SimulatedNode {
   breakDisk(cause: "full" | "error"): void {
     if (this.state === "down" || !this.disk.works) return;
     this.diskFailures++;
+    this.diskDeadSinceMs ??= this.#environment.queue.nowMs;
     this.input({ type: "store-failed", firstPosition: this.disk.fail(cause), reason: cause });
   }
 
+  hangDisk(): void {
+    if (this.state === "down" || !this.disk.works) return;
+    this.diskDeadSinceMs ??= this.#environment.queue.nowMs;
+    this.disk.hang();
+  }
+
   mendDisk(): void {
+    this.disk.release();
+    this.diskDeadSinceMs = undefined;
     if (this.disk.works) return;
     this.disk.works = true;
     this.input({ type: "store-recovered" });
@@ -270,7 +282,7 @@ export class SimulatedNode {
       catchingUpWith: this.#hasCaughtUp ? [] : this.agent.catchingUpWith,
       listenedMs: queue.nowMs - this.#startedAtMs,
       peerTimeoutMs: PEER_TIMEOUT_MS,
-      oldestQueuedMs: 0,
+      oldestQueuedMs: this.disk.commitMs,
       storeFailure: this.disk.works ? undefined : "disk full",
       registrationSocketFailure: undefined,
       dataPlaneFailure: undefined,

@@ -93,7 +93,8 @@ export class World {
   onFrameArrived: (to: SimulatedNode, frame: Uint8Array) => void = () => undefined;
   /** Members that die when they have relayed a request (sim/orphans.ts). */
   readonly doomed = new Set<SimulatedNode>();
-  storms = 0;
+  #storms = 0;
+  #calmSinceMs = Number.NEGATIVE_INFINITY;
   /** When a disk was last emptied. */
   wipedAtMs = Number.NEGATIVE_INFINITY;
   readonly #options: WorldOptions;
@@ -301,7 +302,21 @@ export class World {
   }
 
   get #weather(): Weather {
-    return this.storms > 0 ? STORM : FAIR;
+    return this.#storms > 0 ? STORM : FAIR;
+  }
+
+  storm(): void {
+    this.#storms++;
+  }
+
+  calm(): void {
+    this.#storms--;
+    this.#calmSinceMs = this.queue.nowMs;
+  }
+
+  /** The network between members has been as good as it gets since then. */
+  wasFairSince(ms: number): boolean {
+    return this.#storms === 0 && this.#calmSinceMs < ms;
   }
 
   #relayed(node: SimulatedNode, frame: Uint8Array): void {

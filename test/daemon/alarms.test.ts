@@ -31,6 +31,7 @@ const peer: PeerStatus = {
   clockSkewMs: 3,
   lastHeardMs: 0,
   takesLinkRelay: false,
+  canStore: true,
   silent: [],
 };
 
@@ -73,6 +74,7 @@ describe("alarms", () => {
     ["member ha2", { peers: [{ ...peer, state: "one-way" }] }],
     ["clock ha2", { peers: [{ ...peer, clockSkewMs: -1500 }] }],
     ["clock ha2", { peers: [{ ...peer, state: "skewed", clockSkewMs: 31_000 }] }],
+    ["store ha2", { peers: [{ ...peer, canStore: false }] }],
     ["members ha2", { peers: [{ ...peer, hasOtherMembers: true }] }],
     ["stream ha2", { missingStreams: new Map([["ha2", "TCP port 4340 of 10.1.0.12 refuses connections"]]) }],
     ["twins ha2", { twins: [{ member: "ha2", believed: "10.1.0.12:4340", refused: "10.1.0.22:4340" }] }],

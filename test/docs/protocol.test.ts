@@ -58,6 +58,7 @@ test("the frame to test with is what a member sends", () => {
     membersDigest: 0x12345678,
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
     takesLinkRelay: false,
+    canStore: true,
     silent: [],
   };
   ha1.open(ha2.seal("ha1", heartbeat) ?? new Uint8Array());

@@ -59,6 +59,7 @@ const clusterMessages: readonly Message[] = [
     membersDigest: 3,
     load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
     takesLinkRelay: true,
+    canStore: true,
     silent: ["ha3"],
   },
   {

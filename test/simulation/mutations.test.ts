@@ -368,6 +368,59 @@ const MUTATIONS: readonly Mutation[] = [
     faults: [],
     finds: /whose binding is gone/,
   },
+  {
+    name: "a member whose disk has failed is alive, and not able",
+    edits: [
+      { file: "core/bindings/journal.ts", from: "return this.#writable && !this.#hangs;", to: "return !this.#hangs;" },
+    ],
+    faults: ["disk-full", "disk-error"],
+    options: { durationMs: 24_000 },
+    finds: /is not served, while only/,
+  },
+  {
+    name: "a disk that hangs is found out by how long a write takes",
+    edits: [
+      {
+        file: "core/bindings/journal.ts",
+        from: "return this.#writable && !this.#hangs;",
+        to: "return this.#writable;",
+      },
+    ],
+    faults: ["disk-hang"],
+    options: { durationMs: 24_000 },
+    finds: /is not served, while only/,
+  },
+  {
+    name: "what is asked for at a member that can't store is handed over, and waits for who takes it",
+    edits: [
+      {
+        file: "core/home-agent/routes.ts",
+        from: "if (membership.isAble(self)) return undefined;",
+        to: "return undefined;",
+      },
+      {
+        file: "core/replication/mover.ts",
+        from: "return this.draining || !this.#options.membership.canStoreHere;",
+        to: "return this.draining;",
+      },
+    ],
+    faults: ["disk-full", "disk-error", "disk-hang"],
+    options: { durationMs: 24_000 },
+    finds: /is not served, while only/,
+  },
+  {
+    name: "a former owner that lags hears of its successor",
+    edits: [
+      {
+        file: "core/replication/replicator.ts",
+        from: "if (number === Number.POSITIVE_INFINITY && receiver === former?.owner)",
+        to: "if (number === -1)",
+      },
+    ],
+    faults: ["disk-hang"],
+    options: { durationMs: 24_000 },
+    finds: /by an older registration/,
+  },
 ];
 
 /** Runs until something is found; each mutation shows within far fewer. */

@@ -196,6 +196,17 @@ export const events = {
     explanation:
       "The clock of `member` differs from ours by `skewMs`, more than `timers.maximum-clock-skew`. Lifetimes and timestamps would mean different things here and there, so it is left out: nothing is relayed to it, it is no backup, gets no mobiles, and has no stream. It comes back by itself once the clocks agree: see to time synchronization (NTP) on both hosts.",
   },
+  "member-unable": {
+    level: "warn",
+    message: "member can't store",
+    explanation:
+      "`member` is alive, but its disk fails or hangs: it gets no new mobiles, is no backup for what is registered from now on, and gives away what it owns. See its log for `store-failed`, and to its disk.",
+  },
+  "member-stores": {
+    level: "info",
+    message: "member can store again",
+    explanation: "The disk of `member`, of which `member-unable` told, takes what is written.",
+  },
   "member-twice": {
     level: "error",
     message: "two daemons say they are the same member",
@@ -303,7 +314,7 @@ export const events = {
     level: "error",
     message: "store can't write",
     explanation:
-      "Writing failed with `reason` (disk full, I/O error): nothing is acknowledged any more, requests are answered 130, and the home agent is not ready until a write works.",
+      "Writing failed with `reason` (disk full, I/O error): nothing is acknowledged any more, what this home agent owns is handed over to members that can store (requests are answered 130 where there are none), and it is not ready until a write works.",
   },
   "store-recovered": {
     level: "info",

@@ -1,4 +1,8 @@
+import type { Now } from "../now.ts";
 import type { LoggedChange, StoreChange } from "./row-change.ts";
+
+/** A write that takes longer isn't waited for: as long as is waited for a backup (replication/peer-progress.ts), and half of a relay timeout. */
+const COMMIT_TIMEOUT_MS = 1000;
 
 /** Hands row changes to the store under consecutive positions, and knows which of them are on disk. */
 export class Journal {
@@ -6,6 +10,9 @@ export class Journal {
   #position = 0;
   #durable = 0;
   #writable = true;
+  /** A position that the disk doesn't have yet, and since when it has been waited for; monotonic ms. */
+  #awaited: { readonly position: number; readonly sinceMs: number } | undefined;
+  #hangs = false;
 
   constructor(write: (changes: readonly LoggedChange[]) => void) {
     this.#write = write;
@@ -14,6 +21,11 @@ export class Journal {
   /** False from a store failure to its recovery. */
   get writable(): boolean {
     return this.#writable;
+  }
+
+  /** False while the store has failed, and also while its disk hangs: nothing can be promised here. */
+  get canStore(): boolean {
+    return this.#writable && !this.#hangs;
   }
 
   /** Of the last change; not yet on disk unless `isDurable` says so. */
@@ -37,11 +49,23 @@ export class Journal {
     this.#durable = Math.max(this.#durable, position);
   }
 
+  passTime({ monotonicMs }: Now): void {
+    if (this.#awaited !== undefined && this.isDurable(this.#awaited.position)) this.#awaited = undefined;
+    if (!this.isDurable(this.#position)) this.#awaited ??= { position: this.#position, sinceMs: monotonicMs };
+    this.#hangs = this.#awaited !== undefined && monotonicMs - this.#awaited.sinceMs > COMMIT_TIMEOUT_MS;
+  }
+
+  /** This process did not run, and neither did what writes for it: the disk gets its time anew. */
+  stalled(): void {
+    this.#awaited = undefined;
+  }
+
   failed(): void {
     this.#writable = false;
   }
 
   recovered(): void {
     this.#writable = true;
+    this.#awaited = undefined;
   }
 }

@@ -249,6 +249,7 @@ export class HomeAgent {
         break;
       case "store-failed":
         this.#journal.failed();
+        this.#heartbeats.setCanStore(false);
         this.#owner.storeFailed(input.firstPosition, now);
         break;
       case "store-recovered":
@@ -266,6 +267,7 @@ export class HomeAgent {
         this.#membership.routed(input.announcers);
         break;
       case "stalled":
+        this.#journal.stalled();
         this.#membership.stalled(now.monotonicMs);
         this.#owner.stalled();
         this.#ingress.stalled();
@@ -278,6 +280,8 @@ export class HomeAgent {
 
   /** Whatever follows from the inputs taken, and from the time. The outputs are to be carried out in their order. */
   settle(now: Now): Output[] {
+    this.#journal.passTime(now);
+    if (this.#heartbeats.setCanStore(this.#journal.canStore) && !this.#journal.canStore) this.#owner.storeHangs(now);
     for (const { id, state } of this.#heartbeats.passTime(now)) {
       this.#frames.silent(id);
       this.#replication.peerChanged(id, state, now);

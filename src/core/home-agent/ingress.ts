@@ -133,8 +133,9 @@ export class Ingress {
     else if ("formerOwner" in route) this.#defer(route, arrival.source, (later) => this.#forward(arrival, later));
     else if (route.owner !== this.#settings.self) this.#relay(arrival, route, now);
     else {
+      const { self: ingress, hopLimit } = this.#settings;
       const { generation } = route;
-      this.#owner.serve({ ...arrival, ingress: this.#settings.self, requestId: undefined, generation }, now);
+      this.#owner.serve({ ...arrival, ingress, requestId: undefined, hopLimit, generation }, now);
     }
   }
 
@@ -152,7 +153,11 @@ export class Ingress {
     else if ("formerOwner" in route) this.#defer(route, source, (later) => this.relayed(sender, message, later, true));
     else if (route.owner === this.#settings.self) {
       const { generation } = route;
-      this.#owner.serve({ request: decoded.message, source, destination, ingress, requestId, generation }, now);
+      const { hopLimit } = message;
+      this.#owner.serve(
+        { request: decoded.message, source, destination, ingress, requestId, hopLimit, generation },
+        now,
+      );
     } else if (message.hopLimit <= 1) this.#refuseRelay(message, "hop-limit");
     else {
       this.#observer.countBy("requests-relayed", route.owner);
@@ -192,30 +197,25 @@ export class Ingress {
     });
   }
 
-  /** A request that this member could not answer before somebody else had become the owner goes to that one. */
+  /** A request that this member could not answer: somebody else has become the owner, or is to, as the store has failed here. */
   passOn(served: ServedRequest, now: Now): void {
-    const { request, source, destination, ingress, requestId } = served;
+    const { request, source, destination, ingress, requestId, hopLimit, generation } = served;
     if (requestId === undefined) {
       this.#forward(served, now);
       return;
     }
-    const known = this.#finder.known(identityOf(request));
-    if (known === undefined || known.owner === this.#settings.self) {
-      this.#owner.serve(served, now);
-      return;
-    }
-    this.#observer.countBy("requests-relayed", known.owner);
-    this.#send(known.owner, {
+    const { self } = this.#settings;
+    const message: RelayRequest = {
       type: "relay-request",
       requestId,
       ingress,
-      // How often it was relayed isn't known here: this is the last time.
-      hopLimit: 1,
-      minimumGeneration: known.generation,
+      hopLimit,
+      minimumGeneration: generation,
       source,
       destination,
       request: request.bytes,
-    });
+    };
+    this.relayed(self, message, now, true);
   }
 
   /** The owner's answer to a request that came by another member goes back there. */

@@ -22,7 +22,6 @@ import { identityOf, mobileKeyOf } from "../registration/identity.ts";
 import type { Safety } from "../replication/safety.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
-import { ReplyCode } from "../wire/reply-code.ts";
 
 /** A request on its owner, with what is known of its way there. */
 export interface ServedRequest {
@@ -33,6 +32,8 @@ export interface ServedRequest {
   readonly ingress: MemberId;
   /** The ingress's handle; absent when this member is the ingress. */
   readonly requestId: number | undefined;
+  /** How often it may still be relayed, this member's own relaying included. */
+  readonly hopLimit: number;
   /** For a binding that isn't there yet, or must supersede another owner's. */
   readonly generation: number;
 }
@@ -144,7 +145,7 @@ export class Owner {
     this.#observer.count("requests-served");
     const current = this.#current(served.request, now);
     const context = this.#context(served, current, now);
-    this.#carryOut(served, this.#engine.decide(served.request, context), current, now);
+    this.#carryOut(served, this.#engine.decide(served.request, context), context, now);
   }
 
   /** Something has become safe: on our disk, or on a backup's. */
@@ -171,17 +172,23 @@ export class Owner {
     this.#uncommitted = [];
   }
 
-  /** Undoes, last one first, whatever did not reach the disk; those who asked get 130 (RFC 5944 3.4, "insufficient resources"). */
+  /**
+   * Undoes, last one first, whatever did not reach the disk. What was asked goes to somebody who can store; if there is nobody,
+   * it is denied here, with 130 (RFC 5944 3.4, "insufficient resources").
+   */
   storeFailed(firstPosition: number, now: Now): void {
     const lost = this.#uncommitted.filter(({ position }) => position >= firstPosition);
     this.#uncommitted = this.#uncommitted.filter(({ position }) => position < firstPosition);
     for (const { changes } of lost.toReversed()) {
       for (const { before, after } of changes.toReversed()) this.#table.undo(after.mobile, before);
     }
-    for (const { served } of lost) {
-      const current = this.#current(served.request, now);
-      const reply = this.#engine.deny(served.request, this.#context(served, current, now), ReplyCode.Resources);
-      this.#answer(served, { reply, accepted: false, binding: current }, now);
+    for (const { served } of lost) this.#passOn(served, now);
+  }
+
+  /** The disk has begun to hang: those who wait for it get their answers from whoever takes their bindings over. */
+  storeHangs(now: Now): void {
+    for (const { answer } of this.#uncommitted) {
+      if (answer.binding !== undefined) this.#safety.handOver(answer.binding.mobile, now);
     }
   }
 
@@ -236,7 +243,7 @@ export class Owner {
     return owner !== undefined && owner !== this.#self;
   }
 
-  #carryOut(served: ServedRequest, decision: Decision, current: Binding | undefined, now: Now): void {
+  #carryOut(served: ServedRequest, decision: Decision, { current, ownership }: RegistrationContext, now: Now): void {
     switch (decision.outcome) {
       case "discard":
         this.#observer.countBy("datagrams-dropped", decision.reason);
@@ -253,11 +260,29 @@ export class Owner {
         this.#answer(served, { reply: decision.reply, accepted: false, binding: current }, now);
         return;
       case "duplicate":
-        this.#answerOnceSafe(served, { reply: decision.reply, accepted: true, binding: current }, [], now);
+        this.#repeat(served, decision.reply, current, ownership, now);
         return;
       case "accepted":
         this.#accept(served, decision, current, now);
     }
+  }
+
+  /** Of a binding whose owner can't serve it, this member is the owner from now on, as if it had accepted it anew. */
+  #repeat(
+    served: ServedRequest,
+    reply: Uint8Array,
+    current: Binding | undefined,
+    ownership: Ownership,
+    now: Now,
+  ): void {
+    const changes: RowChange[] = [];
+    let binding = current;
+    if (current !== undefined && current.ownership.owner !== this.#self) {
+      binding = { ...current, ownership };
+      changes.push({ before: current, after: binding });
+      this.put(binding);
+    }
+    this.#answerOnceSafe(served, { reply, accepted: true, binding }, changes, now);
   }
 
   #accept(

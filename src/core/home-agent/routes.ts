@@ -11,7 +11,7 @@ import type { RelayRequest } from "../protocol/datagrams.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
 import type { Replication } from "../replication/replication.ts";
 
-/** A mobile whose owner is dead, and whose next one isn't certain yet. */
+/** A mobile whose owner is dead or can't store, and whose next one isn't certain yet. */
 export interface Orphan {
   readonly mobile: MobileKey;
   readonly formerOwner: MemberId;
@@ -56,7 +56,8 @@ export class OwnerFinder {
     if (!this.#options.replication.isConfirmed(now)) return "unconfirmed";
     const known = this.known(identity);
     if (known !== undefined) {
-      if (known.owner === self || this.#options.membership.isAlive(known.owner)) return known;
+      if (known.owner === self) return this.handedOver(identity, now) ?? known;
+      if (this.#options.membership.isAlive(known.owner)) return known;
       const heir = this.#heir(identity, known, now);
       if (heir !== undefined) return heir;
     }
@@ -69,9 +70,7 @@ export class OwnerFinder {
    * their mobiles are. `undefined` if that is this member.
    */
   #home(identity: MobileIdentity): MemberId | undefined {
-    const home = this.#ranking(identity).find(
-      (id) => id === this.#options.self || this.#options.membership.isAlive(id),
-    );
+    const home = this.#ranking(identity).find((id) => this.#options.membership.isAlive(id));
     return home === this.#options.self ? undefined : home;
   }
 
@@ -100,13 +99,28 @@ export class OwnerFinder {
       const owner = message.hopLimit > 1 ? this.#placeNew(identity, now) : self;
       return { owner, generation: owner === self ? Math.max(minimumGeneration, 1) : minimumGeneration };
     }
-    if (known.owner === self) return { owner: self, generation: Math.max(minimumGeneration, known.generation) };
+    if (known.owner === self) {
+      const generation = Math.max(minimumGeneration, known.generation);
+      return this.handedOver(identity, now) ?? { owner: self, generation };
+    }
     if (!this.#options.membership.isAlive(known.owner)) {
       const heir = this.#heir(identity, known, now);
       if (heir !== undefined && (!("owner" in heir) || !stale.includes(heir.owner))) return heir;
     } else if (!stale.includes(known.owner) && known.generation >= minimumGeneration) return known;
     // Where what we know names somebody who can't serve, our binding supersedes theirs.
     return { owner: self, generation: Math.max(minimumGeneration, known.generation + 1) };
+  }
+
+  /**
+   * A mobile of ours while this member can't store: alive isn't able. Who holds a copy and is able gets the binding, as it is
+   * here, and the request once it has claimed it. `undefined`: it can be served here, or nowhere better.
+   */
+  handedOver(identity: MobileIdentity, now: Now): Orphan | undefined {
+    const { self, table, membership, replication } = this.#options;
+    if (membership.isAble(self)) return undefined;
+    const row = table.find(identity);
+    if (row?.ownership.owner !== self || !replication.handOver(row.mobile, now)) return undefined;
+    return { mobile: row.mobile, formerOwner: self };
   }
 
   /** By the row itself, as owner or backup, or by what was learned of it. */

@@ -7,7 +7,7 @@ import { type HealthState, type Heartbeat, isFit, type Load, type Message } from
 import type { Membership, PeerStatus } from "./membership.ts";
 import type { Candidate, PlacementMember } from "./placement.ts";
 
-/** Who is given mobiles: those of the first kind that there is. */
+/** Who is given mobiles: of those who can store, all of the first kind that there is. */
 const TAKERS: readonly HealthState[] = ["ready", "degraded", "guarding"];
 
 export class Heartbeats {
@@ -66,6 +66,14 @@ export class Heartbeats {
     this.#nextMs = Number.NEGATIVE_INFINITY;
   }
 
+  /** Answers whether that has changed; a change is told at once, too. */
+  setCanStore(canStore: boolean): boolean {
+    if (canStore === this.#membership.canStoreHere) return false;
+    this.#membership.canStoreHere = canStore;
+    this.#nextMs = Number.NEGATIVE_INFINITY;
+    return true;
+  }
+
   /**
    * Members that an unfit one may leave routing to: fit, announced, and still so after they have heard that this member is unfit.
    * The last member that becomes unfit has none: all others were unfit before they heard of it. So they never all leave,
@@ -83,7 +91,7 @@ export class Heartbeats {
       .map(({ id }) => id);
   }
 
-  /** Answers the peer's state if it has changed, and whether its daemon has started anew since it was heard. */
+  /** Answers the peer's state if that or its ability has changed, and whether its daemon has started anew since it was heard. */
   received(
     sender: MemberId,
     incarnation: Incarnation,
@@ -97,7 +105,7 @@ export class Heartbeats {
     // A start that is heard for the first time waits to be named, or what we say doesn't show it that we hear it.
     if (before !== undefined && before.incarnation !== incarnation) this.#nextMs = Number.NEGATIVE_INFINITY;
     return {
-      state: before?.state === after?.state ? undefined : after?.state,
+      state: before?.state === after?.state && before?.canStore === after?.canStore ? undefined : after?.state,
       restarted: before !== undefined && hasRestarted(before, incarnation),
     };
   }
@@ -128,20 +136,30 @@ export class Heartbeats {
         membersDigest: this.#membership.membersDigest,
         load,
         takesLinkRelay: this.takesLinkRelay,
+        canStore: this.#membership.canStoreHere,
         silent: this.#membership.silent,
       });
     }
   }
 
-  /** Every member that can be relayed to, this one included. The healthiest of them accept new mobiles. */
+  /** Every member that can be relayed to, this one included. The healthiest of the able ones accept new mobiles. */
   candidates(now: Now): ReadonlyMap<MemberId, Candidate> {
     const reachable = [...this.#membership.values()].filter(({ state }) => state === "alive");
-    const all = [{ id: this.#self, health: this.#health, load: this.#load(now) }, ...reachable];
-    const best = TAKERS.find((kind) => all.some(({ health }) => health === kind));
+    const { canStoreHere: canStore } = this.#membership;
+    const all = [{ id: this.#self, health: this.#health, canStore, load: this.#load(now) }, ...reachable];
+    const able = all.filter((member) => member.canStore);
+    const considered = new Set(able.length > 0 ? able : all);
+    const best = TAKERS.find((kind) => [...considered].some(({ health }) => health === kind));
     return new Map(
-      all.map(({ id, health, load: { ownedBindings } }) => [
-        id,
-        { id, weight: this.#weights.get(id) ?? 0, acceptsNewMobiles: health === best, ownedBindings },
+      all.map((member) => [
+        member.id,
+        {
+          id: member.id,
+          weight: this.#weights.get(member.id) ?? 0,
+          acceptsNewMobiles: considered.has(member) && member.health === best,
+          canStore: member.canStore,
+          ownedBindings: member.load.ownedBindings,
+        },
       ]),
     );
   }
@@ -156,6 +174,8 @@ export class Heartbeats {
       this.#observer.countBy("members-differing", member);
       this.#observer.event("members-differ", { member });
     }
+    if (before.canStore && !after.canStore) this.#observer.event("member-unable", { member });
+    if (!before.canStore && after.canStore) this.#observer.event("member-stores", { member });
     if (before.state === after.state) return;
     if (after.state === "suspect") this.#observer.event("member-suspect", { member });
     if (after.state === "alive") this.#observer.event("member-alive", { member });

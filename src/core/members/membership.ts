@@ -19,6 +19,8 @@ export interface PeerStatus {
   /** Our unfit count, as it knows it. */
   readonly heardUnfitCount: number;
   readonly load: Load;
+  /** Its disk takes what is written, or did lately: it can own mobiles, and back others up. */
+  readonly canStore: boolean;
   /** `NO_INCARNATION` before it was first heard. */
   readonly incarnation: Incarnation;
   /** Since it was last heard, something has come in its name that doesn't show that it hears this start of ours. */
@@ -51,6 +53,8 @@ const JUDGEMENT_PAUSE_MS = 1000;
 const NO_LOAD: Load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
 
 export class Membership {
+  /** Whether this member itself can store. */
+  canStoreHere = true;
   readonly #peers = new Map<MemberId, PeerStatus>();
   readonly #self: MemberId;
   #peerTimeoutMs = 0;
@@ -117,6 +121,7 @@ export class Membership {
         unfitCount: 0,
         heardUnfitCount: 0,
         load: NO_LOAD,
+        canStore: true,
         incarnation: NO_INCARNATION,
         isUnproven: false,
         hearsLaterStart: false,
@@ -151,6 +156,7 @@ export class Membership {
       unfitCount: heartbeat.unfitCount,
       heardUnfitCount: heartbeat.heardUnfitCount,
       load: heartbeat.load,
+      canStore: heartbeat.canStore,
       incarnation,
       isUnproven: false,
       hearsLaterStart: false,
@@ -252,9 +258,16 @@ export class Membership {
     return this.#peers.values();
   }
 
-  /** It can be relayed to: both directions work. */
+  /** It can be relayed to, as both directions work; or it is this member. */
   isAlive(id: MemberId): boolean {
-    return this.#peers.get(id)?.state === "alive";
+    return id === this.#self || this.#peers.get(id)?.state === "alive";
+  }
+
+  /** It is alive, and able as well: what it would have to promise as an owner or a backup it can write down. */
+  isAble(id: MemberId): boolean {
+    if (id === this.#self) return this.canStoreHere;
+    const peer = this.#peers.get(id);
+    return peer !== undefined && peer.state === "alive" && peer.canStore;
   }
 
   /** Members that hear somebody else who says that it is this member, and was started later. */

@@ -18,6 +18,8 @@ export interface Candidate {
   readonly id: MemberId;
   readonly weight: number;
   readonly acceptsNewMobiles: boolean;
+  /** What it would have to promise it can write down. */
+  readonly canStore: boolean;
   readonly ownedBindings: number;
 }
 

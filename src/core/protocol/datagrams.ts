@@ -11,7 +11,7 @@
  *   |                Sent At (epoch milliseconds)                   |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |    Health     |A|G|L|Reserved |    Event Loop Delay (ms)      |
+ *   |    Health     |A|G|L|D| Resv. |    Event Loop Delay (ms)      |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                        Owned Bindings                         |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -80,6 +80,7 @@ export type HealthState = (typeof HEALTH_STATES)[number];
 const FLAG_ANNOUNCED = 0x80;
 const FLAG_GUARDING = 0x40;
 const FLAG_LINK_RELAY = 0x20;
+const FLAG_CAN_STORE = 0x10;
 
 /** It serves well enough for others to leave routing to it. */
 export function isFit(health: HealthState): boolean {
@@ -111,6 +112,8 @@ export interface Heartbeat {
   readonly load: Load;
   /** L: the sender takes relay frames that are addressed to its MAC address and the virtual IP address. */
   readonly takesLinkRelay: boolean;
+  /** D: the sender's disk takes what is written. Alive is not able: without a disk it can promise nothing. */
+  readonly canStore: boolean;
   /** Members that the sender does not hear: one is dead only when everybody alive says so. */
   readonly silent: readonly MemberId[];
 }
@@ -229,6 +232,7 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
     announced: (flags & FLAG_ANNOUNCED) !== 0,
     load,
     takesLinkRelay: (flags & FLAG_LINK_RELAY) !== 0,
+    canStore: (flags & FLAG_CAN_STORE) !== 0,
     silent,
     unfitCount: hasCounts ? reader.u32() : 0,
     heardUnfitCount: hasCounts ? reader.u32() : 0,
@@ -263,11 +267,12 @@ function readSized(reader: ByteReader): Uint8Array {
   return rest.subarray(0, length);
 }
 
-function flagsOf({ announced, health, takesLinkRelay }: Heartbeat): number {
+function flagsOf({ announced, health, takesLinkRelay, canStore }: Heartbeat): number {
   return (
     (announced ? FLAG_ANNOUNCED : 0) |
     (health === "guarding" ? FLAG_GUARDING : 0) |
-    (takesLinkRelay ? FLAG_LINK_RELAY : 0)
+    (takesLinkRelay ? FLAG_LINK_RELAY : 0) |
+    (canStore ? FLAG_CAN_STORE : 0)
   );
 }
 

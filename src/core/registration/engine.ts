@@ -72,12 +72,6 @@ export class RegistrationEngine {
     return discard(opened.verdict);
   }
 
-  /** A signed denial for a request that was accepted but could not be stored; `undefined` if it is not authentic. */
-  deny(request: RegistrationRequest, context: RegistrationContext, code: number): Uint8Array | undefined {
-    const opened = this.#open(request, context);
-    return opened.verdict === "authentic" ? this.#denial(opened.exchange, code) : undefined;
-  }
-
   /** To be told of every change of a row, whatever its cause, in the order of the changes. */
   rowChanged(before: Binding | undefined, after: Binding | undefined): void {
     this.#homeAddresses.rowChanged(before, after);

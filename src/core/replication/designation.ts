@@ -1,5 +1,6 @@
 /** Who backs a binding up, and who takes it over. Pure: the same on every member that sees the same members. */
 
+import type { Membership } from "../members/membership.ts";
 import type { Candidate } from "../members/placement.ts";
 import type { MemberId } from "../names.ts";
 
@@ -27,9 +28,15 @@ export function designateBackups(
   return [...candidates].slice(0, copies);
 }
 
-/** The backup that decides about a dead owner's binding: all members that hold it name the same one. */
-export function decider(backups: readonly MemberId[], isAlive: (member: MemberId) => boolean): MemberId | undefined {
-  return backups.find(isAlive);
+/**
+ * The backup that decides about a dead owner's binding: all members that hold it name the same one. One that can't store
+ * decides only where nobody else can: it could promise nothing of what it takes.
+ */
+export function decider(
+  backups: readonly MemberId[],
+  members: Pick<Membership, "isAlive" | "isAble">,
+): MemberId | undefined {
+  return backups.find((member) => members.isAble(member)) ?? backups.find((member) => members.isAlive(member));
 }
 
 /** The least loaded, by weight, of the backups that can take the binding (mission M12); `loads` counts what they own. */

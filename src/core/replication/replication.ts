@@ -74,7 +74,7 @@ export class Replication implements Safety {
     const digests = new Digests(options.self);
     options.table.listen((before, after) => digests.rowChanged(before, after));
     this.#whereabouts = new Whereabouts(options);
-    this.#mover = new Mover(options);
+    this.#mover = new Mover({ ...options, isReachable: (member) => this.#replicator.linkState(member) !== "down" });
     this.#replicator = new Replicator({
       ...options,
       digests,
@@ -123,7 +123,7 @@ export class Replication implements Safety {
 
   designate({ mobile }: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[] {
     const { self, peers, placement, membership, settings } = this.#options;
-    const isAlive = (member: MemberId) => membership.isAlive(member);
+    const isAble = (member: MemberId) => membership.isAble(member);
     // Who is only silent for the moment, as all are after a power cut, stays a backup: each change is a row for all of them.
     const isNotDead = (member: MemberId) => !OUT.has(membership.get(member)?.state ?? "dead");
     const areEnough =
@@ -132,14 +132,15 @@ export class Replication implements Safety {
     // What all but always is the outcome, without a look at the ranking.
     if (areEnough && present.every(isNotDead)) return present;
     const ranking = placement.rank(mobile);
-    const patient = designateBackups(self, present, ranking, { toStay: isNotDead, toJoin: isAlive }, settings);
-    const strict = designateBackups(self, present, ranking, { toStay: isAlive, toJoin: isAlive }, settings);
+    const patient = designateBackups(self, present, ranking, { toStay: isNotDead, toJoin: isAble }, settings);
+    const strict = designateBackups(self, present, ranking, { toStay: isAble, toJoin: isAble }, settings);
     const isTooPatient = this.available(patient) < settings.acknowledgements;
     return isTooPatient && this.available(strict) > this.available(patient) ? strict : patient;
   }
 
   available(backups: readonly MemberId[]): number {
-    return backups.filter((backup) => this.#replicator.isAvailable(backup)).length;
+    const { membership } = this.#options;
+    return backups.filter((backup) => membership.isAble(backup) && this.#replicator.isAvailable(backup)).length;
   }
 
   coverage(row: Binding, position: number): number {
@@ -168,13 +169,21 @@ export class Replication implements Safety {
 
   /** Of the members that hold a binding whose owner is not alive, the one that decides about it. */
   decider(backups: readonly MemberId[]): MemberId | undefined {
-    const { self, membership } = this.#options;
-    return decider(backups, (member) => member === self || membership.isAlive(member));
+    return decider(backups, this.#options.membership);
   }
 
-  /** A binding of this dead member may not be served yet: others may hold newer copies, or be about to claim it. */
+  /** A binding of ours is given to somebody who can store, as this member can't; false if there is nobody. */
+  handOver(mobile: MobileKey, now: Now): boolean {
+    return this.#mover.give(mobile, now);
+  }
+
+  /**
+   * A binding of this dead member, or of this one, may not be served yet: others may hold newer copies, or be about to claim
+   * it.
+   */
   isUndecided(orphan: { readonly mobile: MobileKey; readonly formerOwner: MemberId }, now: Now): boolean {
-    return this.#takeover.isUndecided(orphan, now);
+    const isOurs = orphan.formerOwner === this.#options.self;
+    return isOurs ? this.#mover.isGiven(orphan.mobile, now) : this.#takeover.isUndecided(orphan, now);
   }
 
   temporaryMade(copy: TemporaryCopy): void {
@@ -255,6 +264,7 @@ export class Replication implements Safety {
   flush(now: Now): void {
     this.#copies.flush(now);
     this.#replicator.flush(now);
+    this.#mover.flush();
   }
 
   /** Monotonic ms. */

@@ -147,7 +147,12 @@ export class Replicator {
     receivers.delete(this.#options.self);
     if (receivers.size === 0) return;
     const text = encodeBindingRow(row);
-    for (const receiver of receivers) this.#links.get(receiver)?.enqueue(text);
+    for (const receiver of receivers) {
+      const number = this.#links.get(receiver)?.enqueue(text);
+      // Who lags gets no rows; but a former owner that doesn't hear of its successor goes on serving.
+      if (number === Number.POSITIVE_INFINITY && receiver === former?.owner)
+        this.#options.send(receiver, movedTo(locationOf(row)));
+    }
   }
 
   /** A row that somebody else should have, whoever owns it. Answers the number with which it will be acknowledged. */

@@ -1,5 +1,6 @@
 import type { Binding } from "../bindings/binding.ts";
-import type { MemberId } from "../names.ts";
+import type { MemberId, MobileKey } from "../names.ts";
+import type { Now } from "../now.ts";
 
 /** What the owner needs of replication. */
 export interface Safety {
@@ -11,6 +12,8 @@ export interface Safety {
   coverage(row: Binding, position: number): number;
   /** Sends a changed row to its backups, and to those that held it before. */
   ship(row: Binding, before: Binding | undefined): void;
+  /** Gives a binding to somebody who can store, as this member can't; false if there is nobody. */
+  handOver(mobile: MobileKey, now: Now): boolean;
   /** The owner has forgotten the mobile. */
   forgotten(row: Binding): void;
 }

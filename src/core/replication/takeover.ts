@@ -175,7 +175,7 @@ export class Takeover {
     const { table } = this.#options;
     for (const mobile of table.ownedBy(dead)) {
       const row = table.get(mobile);
-      const decides = row && decider(row.ownership.backups, (member) => this.#isAlive(member));
+      const decides = row && decider(row.ownership.backups, this.#options.membership);
       if (row !== undefined && decides === survivor) yield { mobile, ...versionOf(row) };
     }
   }
@@ -240,7 +240,10 @@ export class Takeover {
   #isGiven(mobile: MobileKey, now: Now): boolean {
     const given = this.#given.get(mobile);
     if (given === undefined || given.atMs < now.monotonicMs - CLAIM_TIMEOUT_MS) return false;
-    return this.#isAlive(given.receiver) && this.#options.table.get(mobile)?.ownership.owner === given.formerOwner;
+    return (
+      this.#options.membership.isAlive(given.receiver) &&
+      this.#options.table.get(mobile)?.ownership.owner === given.formerOwner
+    );
   }
 
   /** What was given to somebody who has not claimed it in time is claimed here. */
@@ -260,17 +263,14 @@ export class Takeover {
   }
 
   #decidesOn(mobile: MobileKey): boolean {
-    const { table, self } = this.#options;
+    const { table, self, membership } = this.#options;
     const row = table.get(mobile);
-    return row !== undefined && decider(row.ownership.backups, (member) => this.#isAlive(member)) === self;
-  }
-
-  #isAlive(member: MemberId): boolean {
-    return member === this.#options.self || this.#options.membership.isAlive(member);
+    return row !== undefined && decider(row.ownership.backups, membership) === self;
   }
 
   #survivors(): MemberId[] {
-    return [...this.#options.membership.values()].filter(({ id }) => this.#isAlive(id)).map(({ id }) => id);
+    const { membership } = this.#options;
+    return [...membership.values()].filter(({ id }) => membership.isAlive(id)).map(({ id }) => id);
   }
 
   #haveAllTold(dead: MemberId): boolean {

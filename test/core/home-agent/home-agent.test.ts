@@ -319,6 +319,9 @@ describe("the disk", () => {
   it("of the owner that fails is answered to the foreign agent through the ingress, and the ingress keeps no binding", () => {
     const cluster = new TestCluster(3);
     const homeAddress = cluster.homeAddressRanked("ha2");
+    cluster.breakDisk("ha1");
+    cluster.breakDisk("ha3");
+    cluster.passTime(400);
     cluster.commitAtOnce = false;
     cluster.datagram("ha1", cluster.request({ homeAddress }));
     cluster.breakDisk("ha2");

@@ -83,6 +83,7 @@ describe("two daemons of the same member", () => {
     heardUnfitCount: 0,
     membersDigest: 0,
     takesLinkRelay: false,
+    canStore: true,
     load: { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 },
     silent: [],
   });

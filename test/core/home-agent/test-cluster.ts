@@ -71,6 +71,8 @@ interface Node {
   written: LoggedChange[];
   running: boolean;
   diskWorks: boolean;
+  /** Nothing that is appended comes to an end. */
+  diskHangs: boolean;
   readonly counts: Map<string, number>;
 }
 
@@ -291,8 +293,18 @@ export class TestCluster {
     });
   }
 
+  hangDisk(id: string): void {
+    this.#node(id).diskHangs = true;
+  }
+
   mendDisk(id: string): void {
-    this.#node(id).diskWorks = true;
+    const node = this.#node(id);
+    if (node.diskHangs) {
+      node.diskHangs = false;
+      this.commit(id);
+      return;
+    }
+    node.diskWorks = true;
     this.input(id, { type: "store-recovered" });
   }
 
@@ -385,6 +397,7 @@ export class TestCluster {
       written: [],
       running: true,
       diskWorks: true,
+      diskHangs: false,
       counts: new Map(),
     };
     const made = Object.assign(node, { agent: this.#makeAgent(id, node) });
@@ -441,7 +454,7 @@ export class TestCluster {
           break;
       }
     }
-    if (this.commitAtOnce && node.diskWorks && node.written.length > 0) this.commit(id);
+    if (this.commitAtOnce && node.diskWorks && !node.diskHangs && node.written.length > 0) this.commit(id);
   }
 
   #deliver(): void {

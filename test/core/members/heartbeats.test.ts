@@ -37,6 +37,7 @@ function heard(member: Heartbeats, from: string, said: Partial<Heartbeat>): void
     membersDigest: 1,
     load: NO_LOAD,
     takesLinkRelay: false,
+    canStore: true,
     silent: [],
     ...said,
   };

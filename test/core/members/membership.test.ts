@@ -33,6 +33,7 @@ function hear(
     membersDigest,
     load,
     takesLinkRelay: false,
+    canStore: true,
     silent,
   } as const;
   members.heard(id, 1n, heartbeat, { wallMs: 0, monotonicMs });

@@ -15,7 +15,9 @@ function mobiles(count: number): MobileKey[] {
 }
 
 function candidates(...list: (Partial<Candidate> & { id: string })[]): Map<string, Candidate> {
-  return new Map(list.map((one) => [one.id, { weight: 100, acceptsNewMobiles: true, ownedBindings: 0, ...one }]));
+  return new Map(
+    list.map((one) => [one.id, { weight: 100, acceptsNewMobiles: true, canStore: true, ownedBindings: 0, ...one }]),
+  );
 }
 
 describe("the ranking of members", () => {

@@ -41,6 +41,7 @@ const heartbeat: Heartbeat = {
   membersDigest: 7,
   load: { ownedBindings: 100_000, registrationsPerSecond: 950, eventLoopDelayMs: 12, storeQueue: 3 },
   takesLinkRelay: true,
+  canStore: true,
   silent: ["ha9"],
 };
 
@@ -72,6 +73,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
       storeQueue: u32,
     }),
     takesLinkRelay: fc.boolean(),
+    canStore: fc.boolean(),
     silent: fc.array(member, { maxLength: 3 }),
   }),
   fc.record({
@@ -137,7 +139,7 @@ describe("a cluster frame", () => {
     expect(frame.slice(80, -32)).toBe(
       "000001a0c4506c00" +
         "01" +
-        "a0" +
+        "b0" +
         "000c" +
         "000186a0" +
         "000003b6" +

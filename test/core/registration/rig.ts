@@ -224,13 +224,6 @@ export class Rig {
     };
   }
 
-  /** The signed denial of a request that was accepted. */
-  deny(request: RegistrationRequest, code: number): RegistrationReply | undefined {
-    const context = this.context(request);
-    const reply = this.engine.deny(request, context, code);
-    return reply && readReply(reply, request, context);
-  }
-
   context(
     request: RegistrationRequest,
     from: Pick<Sent, "source" | "port" | "careOf" | "destination"> = {},

@@ -30,9 +30,19 @@ describe("the backups of a binding", () => {
 });
 
 describe("a dead owner's binding", () => {
+  const members = (alive: readonly string[], able: readonly string[]) => ({
+    isAlive: (id: string) => alive.includes(id),
+    isAble: (id: string) => able.includes(id),
+  });
+
   it("is decided about by its first backup that is alive", () => {
-    expect(decider(["ha2", "ha3"], (id) => id === "ha3")).toBe("ha3");
-    expect(decider(["ha2", "ha3"], () => false)).toBeUndefined();
+    expect(decider(["ha2", "ha3"], members(["ha3"], ["ha3"]))).toBe("ha3");
+    expect(decider(["ha2", "ha3"], members([], []))).toBeUndefined();
+  });
+
+  it("is decided about by one that can't store only where no other is alive", () => {
+    expect(decider(["ha2", "ha3"], members(["ha2", "ha3"], ["ha3"]))).toBe("ha3");
+    expect(decider(["ha2", "ha3"], members(["ha2", "ha3"], []))).toBe("ha2");
   });
 
   it("goes to the least loaded backup, by weight (M12)", () => {
