@@ -11,7 +11,7 @@ import { CliError, ExitCode } from "./exit.ts";
 import { addAssociationOptions, associationOf } from "./key-options.ts";
 import {
   integerBetween,
-  parseAddress,
+  parseHostAddress,
   parseLifetime,
   parseRegistrationEndpoint,
   REGISTRATION_PORT,
@@ -42,7 +42,7 @@ function runCommand(): Command {
   const port = integerBetween(1, 65_535);
   const command = new Command("run")
     .description("relay registrations between mobiles and their home agents until interrupted")
-    .option("--care-of-address <address>", "offered to mobiles, and the source of what is relayed", parseAddress)
+    .option("--care-of-address <address>", "offered to mobiles, and the source of what is relayed", parseHostAddress)
     .option("--port <port>", "of the care-of address, to relay from", port, REGISTRATION_PORT)
     .option("--listen <address>", "where mobiles reach it besides, ADDRESS[:PORT]; repeatable", collectEndpoints)
     .option("--home-agent-port <port>", "where home agents receive registrations", port, REGISTRATION_PORT)

@@ -5,7 +5,7 @@ import { RequestFlag } from "../core/wire/registration-message.ts";
 import { localAddressToward } from "../mobile/local-address.ts";
 import type { MobileAssociations } from "../mobile/mobile-messages.ts";
 import { addAssociationOptions, associationOf, requiredAssociation } from "./key-options.ts";
-import { parseAddress, parseFlags, parseRegistrationEndpoint } from "./option-values.ts";
+import { parseAddress, parseFlags, parseHostAddress, parseRegistrationEndpoint } from "./option-values.ts";
 
 export const DEFAULT_LIFETIME_SECONDS = 1800;
 
@@ -32,7 +32,7 @@ export function addRouteOptions(command: Command): Command {
       "the foreign agent's address, else the one this host sends from",
       parseAddress,
     )
-    .option("--local-address <address>", "send from this address of this host", parseAddress);
+    .option("--local-address <address>", "send from this address of this host", parseHostAddress);
   addAssociationOptions(command, {
     prefix: "",
     sharedWith: "the home agent",

@@ -1,6 +1,6 @@
 /** Parsers of option values: what can't be right is an InvalidArgumentError, which commander turns into wrong usage. */
 import { InvalidArgumentError } from "commander";
-import { type Endpoint, type Ipv4Address, parseIpv4 } from "../core/wire/ipv4.ts";
+import { type Endpoint, type Ipv4Address, isHostAddress, parseIpv4 } from "../core/wire/ipv4.ts";
 import { encodeNai } from "../core/wire/nai.ts";
 import { INFINITE_LIFETIME, RequestFlag } from "../core/wire/registration-message.ts";
 
@@ -15,13 +15,20 @@ export function parseAddress(text: string): Ipv4Address {
   return address;
 }
 
+/** Of this host, or of one that is sent to; what mobiles claim may be any address. */
+export function parseHostAddress(text: string): Ipv4Address {
+  const address = parseAddress(text);
+  if (isHostAddress(address)) return address;
+  throw new InvalidArgumentError("Expected the IPv4 address of a host such as 10.64.1.5.");
+}
+
 /** `ADDRESS[:PORT]`; the port is 434 unless given. */
 export function parseRegistrationEndpoint(text: string): Endpoint {
   const [addressText = "", portText = String(REGISTRATION_PORT), ...rest] = text.split(":");
   const address = parseIpv4(addressText);
-  if (address === undefined || rest.length > 0) {
+  if (address === undefined || !isHostAddress(address) || rest.length > 0) {
     throw new InvalidArgumentError(
-      "Expected an IPv4 address, and a port where it is not 434: 10.64.0.1 or 127.0.0.1:4434.",
+      "Expected the IPv4 address of a host, and a port where it is not 434: 10.64.0.1 or 127.0.0.1:4434.",
     );
   }
   return { address, port: integerBetween(1, MAXIMUM_PORT)(portText) };

@@ -4,6 +4,7 @@ import { crossCheck } from "./cross-checks.ts";
 import { type Draft, readDraft } from "./draft.ts";
 import { checkPaths } from "./path-checks.ts";
 import { type ConfigProblem, Problems } from "./problem.ts";
+import { checkRoles } from "./role-checks.ts";
 import type { ConfigFile } from "./schema.ts";
 import { readSecretFile } from "./secrets.ts";
 import type { Source } from "./source.ts";
@@ -45,6 +46,7 @@ export function check(
     problems.error(draft.source, [], "--node, ANYHOME_NODE or the key node must say which member this is");
   }
   crossCheck(draft, node, problems);
+  checkRoles(draft, problems);
   checkPaths(draft, node, problems);
   const secret = readClusterSecret(draft, problems);
   const associations = resolveAssociations(draft.associations, problems);

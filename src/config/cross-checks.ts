@@ -8,8 +8,8 @@ import {
   type Ipv4Prefix,
   type Ipv4Range,
   prefixContains,
-  rangeContains,
 } from "../core/wire/ipv4.ts";
+import { homeNetworks } from "./derived.ts";
 import type { Draft } from "./draft.ts";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
@@ -20,14 +20,11 @@ type Member = ConfigFile["members"][number];
 /** `node`: the member this host is, where that is known. */
 export function crossCheck(draft: Draft, node: string | undefined, problems: Problems): void {
   const { source, sections } = draft;
-  const { members = [], timers, registration, "virtual-network": virtualNetwork } = sections;
+  const { members = [], timers, registration } = sections;
   const error = (path: Path, message: string) => problems.error(source, path, message);
-  const homeNetworks = registration?.["home-networks"] ?? (virtualNetwork ? [virtualNetwork] : undefined);
 
-  checkVirtualAddress(sections, error);
   checkDistinct(members, error);
   checkAnnounced(sections, error);
-  checkPools(sections, homeNetworks, error);
   checkBackups(members, error);
   checkRelayPairs(sections, error);
   if (sections.replication && sections.replication.acks > sections.replication.copies) {
@@ -55,7 +52,7 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
   checkDataPlane(sections, error);
   checkHealth(sections, error);
   warnAboutSilence(draft, problems);
-  warnAboutReach(draft, homeNetworks, problems);
+  warnAboutReach(draft, problems);
 }
 
 type Report = (path: Path, message: string) => void;
@@ -121,16 +118,6 @@ function checkHealth({ health }: Draft["sections"], error: Report): void {
   }
 }
 
-function checkVirtualAddress(sections: Draft["sections"], error: Report): void {
-  const { "virtual-network": network, "virtual-address": address } = sections;
-  if (!network || address === undefined) return;
-  if (!prefixContains(network, address)) {
-    error(["virtual-address"], `must be inside the virtual network ${formatPrefix(network)}`);
-  } else if (network.length < 31 && (address === network.address || address === directedBroadcast(network))) {
-    error(["virtual-address"], `must not be the first or last address of ${formatPrefix(network)}`);
-  }
-}
-
 function checkAnnounced(sections: Draft["sections"], error: Report): void {
   const { announce = [], "virtual-network": network, "virtual-address": address } = sections;
   if (!network || address === undefined) return;
@@ -167,34 +154,6 @@ function checkDistinct(members: readonly Member[], error: Report): void {
       else error(["members", index, key], `members[${earlier}] has the same: ${name}`);
     }
   }
-}
-
-function checkPools(sections: Draft["sections"], homeNetworks: readonly Ipv4Prefix[] | undefined, error: Report): void {
-  const pools = (sections.members ?? []).flatMap(({ pool }, member) =>
-    pool.map((range, index) => ({ range, path: ["members", member, "pool", index] })),
-  );
-  const virtualAddress = sections["virtual-address"];
-  for (const { range, path } of pools) {
-    const inside = (network: Ipv4Prefix) => prefixContains(network, range.first) && prefixContains(network, range.last);
-    if (homeNetworks && !homeNetworks.some(inside)) {
-      error(path, `must be inside a home network: ${homeNetworks.map(formatPrefix).join(", ")}`);
-    }
-    if (virtualAddress !== undefined && rangeContains(range, virtualAddress)) {
-      error(path, `must not have the virtual address ${formatIpv4(virtualAddress)}`);
-    }
-  }
-  const sorted = pools.toSorted((a, b) => a.range.first - b.range.first);
-  let highest = sorted[0];
-  for (const pool of sorted.slice(1)) {
-    if (highest && pool.range.first <= highest.range.last) {
-      error(pool.path, `overlaps ${formatRange(highest.range)} of another pool; two mobiles could get one address`);
-    }
-    if (!highest || pool.range.last > highest.range.last) highest = pool;
-  }
-}
-
-function formatRange(range: Ipv4Range): string {
-  return `${formatIpv4(range.first)}-${formatIpv4(range.last)}`;
 }
 
 /** A file that serves the whole cluster is checked for all members, unless it is known which one this is. */
@@ -237,8 +196,8 @@ function repeated(values: readonly number[]): number[] {
   return values.flatMap((value, place) => (values.indexOf(value) < place ? [place] : []));
 }
 
-function warnAboutReach(draft: Draft, homeNetworks: readonly Ipv4Prefix[] | undefined, problems: Problems): void {
-  const { source, sections, associations } = draft;
+function warnAboutReach({ source, sections, associations }: Draft, problems: Problems): void {
+  const networks = homeNetworks(sections);
   const virtualNetwork = sections["virtual-network"];
   const reached = [virtualNetwork, ...(sections.announce ?? [])].filter((it) => typeof it === "object");
   for (const [index, network] of (sections.registration?.["home-networks"] ?? []).entries()) {
@@ -256,7 +215,7 @@ function warnAboutReach(draft: Draft, homeNetworks: readonly Ipv4Prefix[] | unde
     for (const [index, entry] of lists.mobiles.entries()) {
       const address = entry["home-address"];
       const range = entry.range ?? (address === undefined ? undefined : { first: address, last: address });
-      if (range && homeNetworks && !homeNetworks.some((network) => overlaps(range, network))) {
+      if (range && networks && !networks.some((network) => overlaps(range, network))) {
         problems.warn(source, [...base, "mobiles", index], "no home network has such home addresses");
       }
     }

@@ -1,6 +1,6 @@
 /** What the configuration leaves to be derived: by the start, and by the check too, so that neither finds what the other did not. */
 import { dirname, join } from "node:path";
-import type { Endpoint } from "../core/wire/ipv4.ts";
+import type { Endpoint, Ipv4Prefix } from "../core/wire/ipv4.ts";
 import type { ConfigFile } from "./schema.ts";
 import type { Source } from "./source.ts";
 
@@ -13,6 +13,14 @@ export function listenEndpoint(
   virtualAddress: ConfigFile["virtual-address"],
 ): Endpoint {
   return listen ?? { address: virtualAddress, port: REGISTRATION_PORT };
+}
+
+/** Whose addresses may be home addresses; `undefined` where neither they nor the virtual network are sound. */
+export function homeNetworks(sections: Pick<ConfigFile, "registration" | "virtual-network">): Ipv4Prefix[];
+export function homeNetworks(sections: Partial<ConfigFile>): Ipv4Prefix[] | undefined;
+export function homeNetworks(sections: Partial<ConfigFile>): Ipv4Prefix[] | undefined {
+  const network = sections["virtual-network"];
+  return sections.registration?.["home-networks"] ?? (network && [network]);
 }
 
 /** Absolute paths on the host of a member. */

@@ -9,8 +9,11 @@ import {
   formatEndpoint,
   formatIpv4,
   formatPrefix,
+  isHostAddress,
+  LOOPBACK,
   parseIpv4,
   parsePrefix,
+  prefixContains,
 } from "../core/wire/ipv4.ts";
 import { encodeNai } from "../core/wire/nai.ts";
 
@@ -41,21 +44,44 @@ function textField<T>(form: TextForm<T>) {
 
 const QUAD = "(\\d{1,3}\\.){3}\\d{1,3}";
 
-export const address = () =>
+/** Not 0.0.0.0, multicast or reserved. */
+export const hostAddress = (expected = "the IPv4 address of a host such as 10.1.0.11") =>
   textField<Ipv4Address>({
-    expected: "an IPv4 address such as 10.1.0.11",
+    expected,
     pattern: new RegExp(`^${QUAD}$`),
-    parse: parseIpv4,
+    parse: (text) => {
+      const address = parseIpv4(text);
+      return address !== undefined && isHostAddress(address) ? address : undefined;
+    },
     format: formatIpv4,
   });
 
-export const network = () =>
+/** RFC 4271 4.2: an address of the speaker; RFC 6286 asks only that it isn't 0.0.0.0, but not all routers know that. */
+export const routerId = () => hostAddress("a BGP identifier such as 10.1.0.11, as the address of a host");
+
+const network = (expected: string, isPossible: (network: Ipv4Prefix) => boolean) =>
   textField<Ipv4Prefix>({
-    expected: "an IPv4 network without host bits such as 10.64.0.0/12",
+    expected,
     pattern: new RegExp(`^${QUAD}/\\d{1,2}$`),
-    parse: parsePrefix,
+    parse: (text) => {
+      const network = parsePrefix(text);
+      return network !== undefined && isPossible(network) ? network : undefined;
+    },
     format: formatPrefix,
   });
+
+/** One that may be announced, and has home addresses. */
+export const hostNetwork = () =>
+  network("an IPv4 network of hosts, without host bits, such as 10.64.0.0/12", isHostNetwork);
+
+/** For what comes from somewhere: 0.0.0.0/0 is anywhere. */
+export const sourceNetwork = () => network("an IPv4 network without host bits such as 10.64.0.0/12", () => true);
+
+/** Neither the default route, nor with multicast, reserved, or the loopback interface's addresses beside others. */
+function isHostNetwork(network: Ipv4Prefix): boolean {
+  const isMixed = network.length < LOOPBACK.length && prefixContains(network, LOOPBACK.address);
+  return isHostAddress(network.address) && isHostAddress(directedBroadcast(network)) && !isMixed;
+}
 
 export const addressRange = () =>
   textField<Ipv4Range>({
@@ -77,9 +103,13 @@ function parseRange(text: string): Ipv4Range | undefined {
 /** What of the virtual network is announced; `network` and `address` stand for what the file says elsewhere. */
 export const announced = () =>
   textField<"network" | "address" | Ipv4Prefix>({
-    expected: "network, address, or an IPv4 network without host bits such as 192.0.2.0/24",
+    expected: "network, address, or an IPv4 network of hosts, without host bits, such as 192.0.2.0/24",
     pattern: new RegExp(`^(network|address|${QUAD}/\\d{1,2})$`),
-    parse: (text) => (text === "network" || text === "address" ? text : parsePrefix(text)),
+    parse: (text) => {
+      if (text === "network" || text === "address") return text;
+      const network = parsePrefix(text);
+      return network !== undefined && isHostNetwork(network) ? network : undefined;
+    },
     format: (value) => (typeof value === "string" ? value : formatPrefix(value)),
   });
 
@@ -109,11 +139,11 @@ export const largeCommunity = () =>
 
 function parseNumbers(text: string, count: number, maximum: number): number[] | undefined {
   const words = text.split(":");
-  const numbers = words.map((word) => (/^\d{1,10}$/.test(word) ? Number(word) : NaN));
+  const numbers = words.map((word) => (/^(0|[1-9]\d{0,9})$/.test(word) ? Number(word) : NaN));
   return words.length === count && numbers.every((number) => number <= maximum) ? numbers : undefined;
 }
 
-const SIZE = /^(\d+)(B|KiB|MiB|GiB)$/;
+const SIZE = /^(0|[1-9]\d*)(B|KiB|MiB|GiB)$/;
 const unitBytes = { GiB: 2 ** 30, MiB: 2 ** 20, KiB: 2 ** 10, B: 1 } as const;
 
 /** In bytes. */
@@ -135,16 +165,16 @@ export const size = () =>
 
 export const endpoint = () =>
   textField<Endpoint>({
-    expected: "an IPv4 address and a port such as 127.0.0.1:4434",
+    expected: "the IPv4 address of a host and a port, such as 127.0.0.1:4434",
     pattern: new RegExp(`^${QUAD}:\\d{1,5}$`),
     parse: parseEndpoint,
     format: formatEndpoint,
   });
 
 function parseEndpoint(text: string): Endpoint | undefined {
-  const [, addressText = "", portText = ""] = /^([\d.]+):(\d{1,5})$/.exec(text) ?? [];
+  const [, addressText = "", portText = ""] = /^([\d.]+):([1-9]\d{0,4})$/.exec(text) ?? [];
   const [address, port] = [parseIpv4(addressText), Number(portText)];
-  return address === undefined || port < 1 || port > 65535 ? undefined : { address, port };
+  return address === undefined || !isHostAddress(address) || port > 65535 ? undefined : { address, port };
 }
 
 export const nai = () =>
@@ -166,7 +196,7 @@ export const realm = () =>
 const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 type Unit = keyof typeof unitMs;
 
-const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const DURATION = /^((?:0|[1-9]\d*)(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 function parseDurationMs(text: string): number | undefined {
   const [, amount, unit] = DURATION.exec(text) ?? [];
@@ -244,7 +274,18 @@ export const flag = () => z.boolean({ error: "true or false" }).meta({ title: "t
 
 export const path = () => text("a file path", 4096);
 
+/** AS_TRANS (RFC 6793), and the last ones of 16 and of 32 bits (RFC 7300); 0 is reserved as well (RFC 7607). */
+const RESERVED_SYSTEMS: readonly number[] = [23_456, 65_535, 4_294_967_295];
+
 /** An ASN of 16 or 32 bits. */
-export const autonomousSystem = () => integer(1, 4_294_967_295);
+export const autonomousSystem = () => {
+  const error = "the number of an autonomous system, from 1 to 4294967294, but neither 23456 nor 65535";
+  return z
+    .int({ error })
+    .meta({ title: error })
+    .min(1, { error })
+    .max(4_294_967_294, { error })
+    .refine((system) => !RESERVED_SYSTEMS.includes(system), { error });
+};
 
 export const port = () => integer(1, 65_535);

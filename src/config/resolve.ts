@@ -1,7 +1,7 @@
 import { INFINITE_LIFETIME } from "../core/wire/registration-message.ts";
 import type { Checked } from "./check.ts";
 import type { AdvertiserConfig, BgpConfig, Config, Member, RelayAddressing } from "./config.ts";
-import { listenEndpoint, type MemberPaths, memberPaths } from "./derived.ts";
+import { homeNetworks, listenEndpoint, type MemberPaths, memberPaths } from "./derived.ts";
 import { resolveHealth } from "./resolve-health.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -40,7 +40,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
     replication: resolveReplication(sections),
     registration: {
       virtualAddress: sections["virtual-address"],
-      homeNetworks: registration["home-networks"] ?? [sections["virtual-network"]],
+      homeNetworks: homeNetworks(sections),
       maximumLifetimeSeconds: lifetimeMs === Number.POSITIVE_INFINITY ? INFINITE_LIFETIME : lifetimeMs / 1000,
       maximumSimultaneousBindings: registration["maximum-simultaneous-bindings"],
       minimalEncapsulation: registration.encapsulation.includes("minimal"),

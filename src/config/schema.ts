@@ -13,7 +13,7 @@ const memberId = () => field.text("a member id such as ha1", 64, NAME);
 const MAXIMUM_COMMUNITIES = 32;
 
 const neighbor = section({
-  address: field.address().describe("Address of the router."),
+  address: field.hostAddress().describe("Address of the router."),
   as: field.autonomousSystem().describe("Its autonomous system."),
   communities: list(field.community())
     .max(MAXIMUM_COMMUNITIES, { error: `at most ${MAXIMUM_COMMUNITIES} communities` })
@@ -35,23 +35,29 @@ const neighbor = section({
 
 const bgp = section({
   as: field.autonomousSystem().describe("Autonomous system of this member; one per member tells announcers apart."),
-  "router-id": field.address().describe("BGP identifier, unique in the network."),
-  "local-address": field.address().optional().describe("Source of the BGP sessions. Default: the member's `address`."),
+  "router-id": field.routerId().describe("BGP identifier, unique in the network."),
+  "local-address": field
+    .hostAddress()
+    .optional()
+    .describe("Source of the BGP sessions. Default: the member's `address`."),
   neighbors: list(neighbor).min(1, { error: "at least one neighbor" }).describe("The routers to announce to."),
 }).describe("How this member announces the virtual network. Needed with advertiser type `exabgp`.");
 
 const memberBfd = section({
-  neighbors: list(field.address())
+  neighbors: list(field.hostAddress())
     .min(1, { error: "at least one neighbor" })
     .describe("Addresses of the routers, on a subnet of this member; each must be set up for BFD with this member."),
-  "local-address": field.address().optional().describe("Source of the BFD sessions. Default: the member's `address`."),
+  "local-address": field
+    .hostAddress()
+    .optional()
+    .describe("Source of the BFD sessions. Default: the member's `address`."),
 }).describe(
   "With which routers this member speaks BFD (RFC 5881), whatever announces its routes. Needs UDP port 3784 for itself.",
 );
 
 const member = section({
   id: memberId().describe("Name of the member, unique in the cluster."),
-  address: field.address().describe("Its own address, on which members reach each other; not the virtual address."),
+  address: field.hostAddress().describe("Its own address, on which members reach each other; not the virtual address."),
   port: field
     .port()
     .default(4340)
@@ -109,7 +115,7 @@ const mobileAssociation = section({
     .describe(
       "The mobile with this NAI. One of `nai`, `home-address`, `range`, `realm`; the most specific match wins.",
     ),
-  "home-address": field.address().optional().describe("The mobile with this home address."),
+  "home-address": field.hostAddress().optional().describe("The mobile with this home address."),
   range: field.addressRange().optional().describe("All mobiles with home addresses in this range."),
   realm: field.realm().optional().describe("All mobiles whose NAI has this realm."),
   ...association,
@@ -122,10 +128,10 @@ const mobileAssociation = section({
 
 const foreignAgentAssociation = section({
   network: field
-    .network()
+    .sourceNetwork()
     .optional()
     .describe("Foreign agents with addresses in this network. One of `network`, `address`."),
-  address: field.address().optional().describe("The foreign agent with this address."),
+  address: field.hostAddress().optional().describe("The foreign agent with this address."),
   ...association,
 });
 
@@ -221,10 +227,10 @@ const registration = section({
     .enum(["refused", "allowed", "required"])
     .default("allowed")
     .describe("`refused` answers T with 137, `required` its absence with 138 (RFC 3024)."),
-  "home-networks": list(field.network())
+  "home-networks": list(field.hostNetwork())
     .optional()
     .describe("Networks whose addresses may be home addresses; others are answered 129. Default: the virtual network."),
-  "prohibited-care-of-networks": list(field.network())
+  "prohibited-care-of-networks": list(field.sourceNetwork())
     .prefault([])
     .describe("Care-of addresses and foreign agents in these networks are answered 129."),
   "authentication-failure-replies-per-second": field
@@ -358,8 +364,8 @@ export const configFile = section({
   node: memberId()
     .optional()
     .describe("Which member this host is. The option `--node` and the variable ANYHOME_NODE come first."),
-  "virtual-network": field.network().describe("What every ready home agent announces."),
-  "virtual-address": field.address().describe("The home agent address that mobiles know; in the virtual network."),
+  "virtual-network": field.hostNetwork().describe("What every ready home agent announces."),
+  "virtual-address": field.hostAddress().describe("The home agent address that mobiles know; in the virtual network."),
   announce: list(field.announced())
     .min(1, { error: "at least one of network, address, or a prefix" })
     .prefault(["network"])

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { check, type Overrides } from "./check.ts";
+import { homeNetworks } from "./derived.ts";
 import { ConfigError, Problems } from "./problem.ts";
 import { configFile } from "./schema.ts";
 
@@ -19,7 +20,7 @@ export function effectiveConfig(file: string, overrides: Overrides = {}): z.inpu
     ...(node !== undefined && { node }),
     registration: {
       ...sections.registration,
-      "home-networks": sections.registration["home-networks"] ?? [sections["virtual-network"]],
+      "home-networks": homeNetworks(sections),
     },
   });
   const associations = encoded["security-associations"];

@@ -151,6 +151,8 @@ describe("wrong usage is refused with an explanation", () => {
     ],
     ["no key", ["register", "--home-agent", "127.0.0.4", "--home-address", "10.64.1.5"], "a key is needed"],
     ["a bad address", ["register", "--home-address", "10.64.1.555"], "Expected an IPv4 address"],
+    ["an address of nobody", ["register", "--home-agent", "0.0.0.0"], "Expected the IPv4 address of a host"],
+    ["an address of many", ["register", "--local-address", "224.0.0.11"], "Expected the IPv4 address of a host"],
     ["a bad endpoint", ["register", "--home-agent", "10.64.0.1:0"], "Expected a whole number from 1 to 65535"],
     ["a bad NAI", ["register", "--nai", "no spaces"], "Expected a network access identifier"],
     ["bad flags", ["register", "--flags", "Z"], "Expected letters among SBDMGT"],

@@ -25,12 +25,12 @@ describe("form", () => {
     [
       "10.64.0.1\n",
       "10.64.0.256\n",
-      '4:18: error: virtual-address: expected an IPv4 address such as 10.1.0.11, found "10.64.0.256"',
+      '4:18: error: virtual-address: expected the IPv4 address of a host such as 10.1.0.11, found "10.64.0.256"',
     ],
     [
       "10.64.0.0/12",
       "10.64.0.1/12",
-      '3:18: error: virtual-network: expected an IPv4 network without host bits such as 10.64.0.0/12, found "10.64.0.1/12"',
+      '3:18: error: virtual-network: expected an IPv4 network of hosts, without host bits, such as 10.64.0.0/12, found "10.64.0.1/12"',
     ],
     [
       "10.64.1.0-10",
@@ -51,7 +51,7 @@ describe("form", () => {
     [
       "    address: 10.1.0.12\n",
       "",
-      "8:5: error: members[1].address: is missing; expected an IPv4 address such as 10.1.0.11",
+      "8:5: error: members[1].address: is missing; expected the IPv4 address of a host such as 10.1.0.11",
     ],
     [
       "id: ha2\n    address: 10.1.0.12",
@@ -138,7 +138,7 @@ describe("misspelt keys", () => {
 
   test("inside lists", () => {
     expect(problemsAfter(["    address: 10.1.0.12", "    adress: 10.1.0.12"])).toEqual([
-      "anyhome.yaml:8:5: error: members[1].address: is missing; expected an IPv4 address such as 10.1.0.11",
+      "anyhome.yaml:8:5: error: members[1].address: is missing; expected the IPv4 address of a host such as 10.1.0.11",
       'anyhome.yaml:9:5: error: members[1].adress: unknown key; did you mean "address"?',
     ]);
   });
@@ -363,7 +363,7 @@ describe("how parts fit together", () => {
     ],
     [
       "announce: [all]",
-      '13:12: error: announce[0]: expected network, address, or an IPv4 network without host bits such as 192.0.2.0/24, found "all"',
+      '13:12: error: announce[0]: expected network, address, or an IPv4 network of hosts, without host bits, such as 192.0.2.0/24, found "all"',
     ],
     ["announce: [network, 10.64.0.0/12]", "13:21: error: announce[1]: is announced already: 10.64.0.0/12"],
     [

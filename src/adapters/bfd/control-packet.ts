@@ -14,6 +14,9 @@
  *     +---------------------------------------------------------------+
  */
 
+/** Where they are sent to, RFC 5881 4. */
+export const BFD_CONTROL_PORT = 3784;
+
 /** By their numbers in the packet. */
 const SESSION_STATES = ["admin-down", "down", "init", "up"] as const;
 export type SessionState = (typeof SESSION_STATES)[number];

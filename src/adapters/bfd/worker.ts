@@ -8,13 +8,11 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Endpoint, Ipv4Address } from "../../core/wire/ipv4.ts";
 import { OneHopSocket } from "../kernel/one-hop-socket.ts";
 import { UdpSocket } from "../net/udp-socket.ts";
-import { Diagnostic, encodeControlPacket } from "./control-packet.ts";
+import { BFD_CONTROL_PORT, Diagnostic, encodeControlPacket } from "./control-packet.ts";
 import { BEATS_PER_TIMEOUT, beatsOf, HeartbeatWatch } from "./heartbeat.ts";
 import { BfdSessions, type DropReason, type NeighborOutput } from "./sessions.ts";
 import type { BfdOrder, BfdReport, BfdWorkerData } from "./worker-messages.ts";
 
-/** RFC 5881 4. */
-const CONTROL_PORT = 3784;
 const FIRST_SOURCE_PORT = 49_152;
 const SOURCE_PORTS = 16_384;
 /** RFC 5881 5: a packet that was forwarded on its way has less. */
@@ -38,7 +36,7 @@ function report(message: BfdReport): void {
 function carryOut(outputs: readonly NeighborOutput[]): void {
   for (const { neighbor, output } of outputs) {
     if (output.type !== "send") continue;
-    senders.get(neighbor)?.send(encodeControlPacket(output.packet), { address: neighbor, port: CONTROL_PORT });
+    senders.get(neighbor)?.send(encodeControlPacket(output.packet), { address: neighbor, port: BFD_CONTROL_PORT });
   }
   for (const [neighbor, status] of sessions.statuses) {
     const text = JSON.stringify(status);
@@ -94,7 +92,7 @@ async function bindSender(): Promise<UdpSocket> {
  * isn't protected from that is better than none.
  */
 async function bindReceiver(): Promise<UdpSocket> {
-  const local = { address: localAddress, port: CONTROL_PORT };
+  const local = { address: localAddress, port: BFD_CONTROL_PORT };
   let socket: OneHopSocket;
   try {
     socket = await OneHopSocket.open();

@@ -3,7 +3,9 @@ import {
   directedBroadcast,
   type Ipv4Address,
   type Ipv4Prefix,
+  isHostAddress,
   LIMITED_BROADCAST,
+  LOOPBACK,
   prefixContains,
   UNSPECIFIED,
 } from "../wire/ipv4.ts";
@@ -13,10 +15,6 @@ import type { RegistrationPolicy } from "./policy.ts";
 import { requestedHomeAgents, signedNais, unknownCriticalVendor } from "./request-extensions.ts";
 
 type Refusal = DenialReason | undefined;
-
-const LOOPBACK: Ipv4Prefix = { address: 0x7f000000 as Ipv4Address, length: 8 };
-/** Multicast, reserved, and 255.255.255.255. */
-const NOT_UNICAST: Ipv4Prefix = { address: 0xe0000000 as Ipv4Address, length: 3 };
 
 export function refuseExtensions(request: RegistrationRequest): Refusal {
   switch (unknownCriticalVendor(request)) {
@@ -40,7 +38,7 @@ export function refuseHomeAgent(
   const isForUs = request.homeAgent === policy.virtualAddress || (isAnyHomeAgent && signedNais(request).length > 0);
   const destination = context.destination.address;
   const wasBroadcast =
-    prefixContains(NOT_UNICAST, destination) ||
+    !isHostAddress(destination) ||
     policy.homeNetworks.some((network) => network.length < 31 && destination === directedBroadcast(network));
   if (!isForUs || wasBroadcast) return "unknown-home-agent-address";
   // RFC 4433 5.3: "must match the destination IP of the Request. If it does not match, the Requested HA MUST reject".
@@ -57,11 +55,10 @@ export function refuseCareOfAddress(
 ): Refusal {
   const { careOfAddress } = request;
   const canEndTunnel =
-    careOfAddress !== UNSPECIFIED &&
+    isHostAddress(careOfAddress) &&
     careOfAddress !== homeAddress &&
     careOfAddress !== policy.virtualAddress &&
-    !prefixContains(LOOPBACK, careOfAddress) &&
-    !prefixContains(NOT_UNICAST, careOfAddress);
+    !prefixContains(LOOPBACK, careOfAddress);
   if (!canEndTunnel) return "care-of-address-invalid";
   const isIn = (networks: readonly Ipv4Prefix[], address: Ipv4Address) =>
     networks.some((network) => prefixContains(network, address));

@@ -29,6 +29,13 @@ export const UNSPECIFIED = 0 as Ipv4Address;
 /** 255.255.255.255. */
 export const LIMITED_BROADCAST = 0xffffffff as Ipv4Address;
 
+/** RFC 1122 3.2.1.3 g. */
+export const LOOPBACK: Ipv4Prefix = { address: 0x7f000000 as Ipv4Address, length: 8 };
+
+/** Below are "this network", RFC 1122 3.2.1.3; from the other one on multicast, reserved, and 255.255.255.255. */
+const FIRST_HOST_ADDRESS = 0x01000000;
+const FIRST_MULTICAST_ADDRESS = 0xe0000000;
+
 const DOT = ".".charCodeAt(0);
 const DIGIT_ZERO = "0".charCodeAt(0);
 
@@ -82,6 +89,11 @@ export function prefixContains(prefix: Ipv4Prefix, address: Ipv4Address): boolea
 /** The subnet-directed broadcast address of a network. */
 export function directedBroadcast(prefix: Ipv4Prefix): Ipv4Address {
   return ((prefix.address | ~netmask(prefix.length)) >>> 0) as Ipv4Address;
+}
+
+/** It can be the address of a host, on the loopback interface too. */
+export function isHostAddress(address: Ipv4Address): boolean {
+  return address >= FIRST_HOST_ADDRESS && address < FIRST_MULTICAST_ADDRESS;
 }
 
 export function rangeContains(range: Ipv4Range, address: Ipv4Address): boolean {

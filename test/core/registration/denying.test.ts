@@ -74,9 +74,16 @@ describe("the care-of address (134, 129)", () => {
   play([
     {
       rule: "a care-of address that cannot end a tunnel is answered 134",
-      steps: ["0.0.0.0", "127.0.0.1", "224.0.0.11", "240.0.0.1", "255.255.255.255", HOME_AGENT, "10.64.1.1"].map(
-        (careOf) => ({ send: { careOf, source: FA1 }, expect: { ...INVALID, careOf: [] } }),
-      ),
+      steps: [
+        "0.0.0.0",
+        "0.1.2.3",
+        "127.0.0.1",
+        "224.0.0.11",
+        "240.0.0.1",
+        "255.255.255.255",
+        HOME_AGENT,
+        "10.64.1.1",
+      ].map((careOf) => ({ send: { careOf, source: FA1 }, expect: { ...INVALID, careOf: [] } })),
     },
     {
       rule: "a care-of address within a home network is answered 129: its tunnel would come back to a home agent",
