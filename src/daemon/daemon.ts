@@ -44,6 +44,7 @@ import { makeBfd } from "./make-bfd.ts";
 import { makeDataPlane } from "./make-data-plane.ts";
 import { linkPeers, makeLinkRelay } from "./make-link-relay.ts";
 import { observeInto } from "./observer.ts";
+import { ReplyPaths } from "./reply-paths.ts";
 import { Sockets } from "./sockets.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { TakeoverHistory } from "./takeover-history.ts";
@@ -127,19 +128,22 @@ async function startOn(
   restore(agent, store, config, log);
 
   const endpointOf = (member: string) => configuration.current.members.find(({ id }) => id === member);
+  const replyPaths = new ReplyPaths();
+  replyPaths.expect(agent.bindings);
   const driver = new Driver({
     agent,
     endpointOf,
     // Half the timeout: before the others can have given us up, or we them.
     stallMs: () => configuration.current.timers.peerTimeoutMs / 2,
     append: (changes) => store.append(changes),
+    replied: (reply, destination) => replyPaths.replied(reply, destination),
     inputFailed: (err, input) => {
       counters.addLabeled("inputs-failed", input);
       log.event("input-failed", { err, input });
     },
   });
   watch.attach(store, driver, () => health.reassess());
-  const sockets = new Sockets(config, store.bootCount, driver, counters, log, () => health.reassess());
+  const sockets = new Sockets(config, store.bootCount, driver, counters, log, replyPaths, () => health.reassess());
   const reportRoutes = routeReporter(config, driver);
   const advertiser = makeAdvertiser(config, log, counters, (status) => {
     reportRoutes(status);
@@ -155,6 +159,8 @@ async function startOn(
     store,
     storeWatch: watch,
     sockets,
+    replyPaths,
+    counters,
     advertiser,
     bfd,
     dataPlane,

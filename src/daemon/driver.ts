@@ -21,6 +21,8 @@ export interface DriverOptions {
   readonly append: (changes: readonly LoggedChange[]) => void;
   /** How long the process may not run before others may have taken it for dead. */
   readonly stallMs: () => number;
+  /** A reply is about to be sent to a foreign agent. */
+  readonly replied: (reply: Uint8Array, destination: Endpoint) => void;
   /** An input that made the core throw: a bug, which must not take the service down. */
   readonly inputFailed: (error: unknown, input: Input["type"]) => void;
 }
@@ -86,6 +88,7 @@ export class Driver {
     for (const output of outputs) {
       switch (output.type) {
         case "reply":
+          this.#options.replied(output.payload, output.destination);
           this.registrationSocket?.send(output.payload, output.destination);
           break;
         case "frame": {

@@ -12,9 +12,10 @@ import { othersAnnouncing } from "../adapters/advertiser/routing-view.ts";
 import type { BfdSpeaker } from "../adapters/bfd/speaker.ts";
 import { EventLoopMonitor } from "../adapters/checks/event-loop-monitor.ts";
 import { ExecCheck } from "../adapters/checks/exec-check.ts";
-import { SELF_CHECKS, SelfChecks } from "../adapters/checks/self-checks.ts";
+import { type Outcomes, SELF_CHECKS, SelfChecks, type Vitals } from "../adapters/checks/self-checks.ts";
 import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
 import type { Store } from "../adapters/store/store.ts";
+import type { Counters } from "../adapters/telemetry/counters.ts";
 import type { ClosableEventLog } from "../adapters/telemetry/log.ts";
 import { FIRST_RUNG, Ladder, type Rung } from "../core/health/ladder.ts";
 import { assess, type Standing } from "../core/health/readiness.ts";
@@ -24,6 +25,7 @@ import { advertisements } from "./advertisements.ts";
 import { type Alarm, Alarms } from "./alarms.ts";
 import { currentTime, type Driver } from "./driver.ts";
 import type { LiveConfig } from "./live-config.ts";
+import type { ReplyPaths } from "./reply-paths.ts";
 import type { Sockets } from "./sockets.ts";
 import type { StoreWatch } from "./store-watch.ts";
 
@@ -41,6 +43,8 @@ export interface HealthSources {
   readonly store: Store;
   readonly storeWatch: StoreWatch;
   readonly sockets: Sockets;
+  readonly replyPaths: ReplyPaths;
+  readonly counters: Counters;
   readonly advertiser: Advertiser;
   readonly bfd: BfdSpeaker | undefined;
   readonly dataPlane: DataPlane | undefined;
@@ -217,7 +221,7 @@ export class HealthWatch {
   }
 
   #look(): void {
-    const { agent, advertiser, store, sockets, log } = this.#sources;
+    const { agent, advertiser, store, sockets, replyPaths, counters, log } = this.#sources;
     this.#eventLoopDelayMs = this.#monitor.takeMaximumMs();
     if (this.#eventLoopDelayMs > STALL_MS) {
       log.event("event-loop-stalled", { delayMs: Math.round(this.#eventLoopDelayMs) });
@@ -228,6 +232,11 @@ export class HealthWatch {
         store: store.statistics(),
         hasTooFewBackups: agent.isDegraded,
         receiveOverflows: sockets.countOverflows(),
+        receiveErrors: counters.total("receive-errors"),
+        replyRoutes: replyPaths.routes,
+        replies: replyPaths.outcomes,
+        requests: requestOutcomes(counters),
+        inputsFailed: inputsFailed(counters),
         peers: [...agent.peers],
         advertiser: advertiser.status(),
       },
@@ -252,6 +261,20 @@ export class HealthWatch {
     if (isAlone && !this.#isAlone) this.#sources.log.event("last-announcer", { reasons: this.rung.reasons });
     this.#isAlone = isAlone;
   }
+}
+
+/** Of those that came in here or were relayed to this member, those that it had no room or no time for. */
+function requestOutcomes(counters: Counters): Outcomes {
+  return {
+    tried: counters.total("requests-received") + counters.labeled("frames-received", "relay-request"),
+    failed: counters.labeled("datagrams-dropped", "overloaded") + counters.labeled("datagrams-dropped", "unsafe"),
+    problem: "there was no room for them, or no answer was safe in time",
+  };
+}
+
+function inputsFailed(counters: Counters): Vitals["inputsFailed"] {
+  const tick = counters.labeled("inputs-failed", "tick");
+  return { tick, others: counters.total("inputs-failed") - tick };
 }
 
 /** Routers have been told, as far as can be known here. */

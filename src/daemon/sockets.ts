@@ -7,6 +7,7 @@ import type { Config } from "../config/config.ts";
 import { type Endpoint, formatEndpoint, formatIpv4 } from "../core/wire/ipv4.ts";
 import type { Driver } from "./driver.ts";
 import { wantsLinkRelay } from "./make-link-relay.ts";
+import type { ReplyPaths } from "./reply-paths.ts";
 import { addVirtualAddress, removeVirtualAddress } from "./virtual-address.ts";
 
 /** How often it is looked whether registrations can be received. */
@@ -24,6 +25,7 @@ export class Sockets {
   readonly #driver: Driver;
   readonly #counters: Counters;
   readonly #log: EventLog;
+  readonly #replyPaths: ReplyPaths;
   readonly #changed: () => void;
   /** As the last reload left it; `#config` is that of the start. */
   #live: Config;
@@ -37,6 +39,7 @@ export class Sockets {
     driver: Driver,
     counters: Counters,
     log: EventLog,
+    replyPaths: ReplyPaths,
     changed: () => void,
   ) {
     this.#config = config;
@@ -45,6 +48,7 @@ export class Sockets {
     this.#driver = driver;
     this.#counters = counters;
     this.#log = log;
+    this.#replyPaths = replyPaths;
     this.#changed = changed;
   }
 
@@ -111,6 +115,7 @@ export class Sockets {
     const before = this.registrationFailure;
     if (this.#config.manageAddress) await this.#keepAddress();
     this.registrationFailure = await this.#findFailure();
+    if (this.registrationFailure === undefined) await this.#replyPaths.look(this.#config.self.listen.address);
     if (wantsLinkRelay(this.#config)) this.takesLinkRelay = await this.#listenOnLink();
     if (this.#closed) return;
     this.#timer = setTimeout(() => void this.#tend(), TENDING_INTERVAL_MS);
@@ -168,9 +173,13 @@ export class Sockets {
       received,
       sendFailed: (destination, code) => {
         this.#counters.addLabeled("send-errors", channel);
+        if (channel === "registration") this.#replyPaths.failed(destination, code);
         this.#log.event("send-failed", { destination: formatEndpoint(destination), err: code });
       },
-      failed: (err) => this.#log.event("receive-failed", { err }),
+      failed: (err) => {
+        this.#counters.addLabeled("receive-errors", channel);
+        this.#log.event("receive-failed", { err });
+      },
     });
   }
 

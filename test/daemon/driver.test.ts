@@ -22,6 +22,7 @@ function driverOf(take: (input: Input) => void, wakeInMs = Number.POSITIVE_INFIN
     endpointOf: () => undefined,
     stallMs: () => 60_000,
     append: () => undefined,
+    replied: () => undefined,
     inputFailed: (error, input) => failures.push([error, input]),
   });
   return { driver, failures, settled: () => settled };

@@ -117,6 +117,46 @@ withLab(
       await untilPreferred(...HOME_AGENTS);
     });
 
+    test("a home agent without a route to mobiles leaves routing, all are answered by the others, and it is back with the route", async ({
+      annotate,
+    }) => {
+      const load = ["anyhome", "mn", "load", "--mobiles", "100", "--first-home-address", "10.64.40.0"];
+      // Each of them has answered the foreign agent once.
+      await lab.run("fa1", [...load, "--rate", "200", "--duration", "2", "-o", "json"]);
+      const [route = ""] = (await lab.run("ha1", ["ip", "route", "show", "default"])).stdout.split("\n");
+      await lab.run("ha1", ["ip", "route", "del", "default"]);
+      try {
+        const since = performance.now();
+        await untilAnnounced("ha2", "ha3");
+        await annotate(`route to mobiles gone → out of r1: ${Math.round(performance.now() - since)} ms`);
+        expect((await status("ha1")).reasons.join()).toMatch(/routes: there is no route to .* ENETUNREACH/);
+        const { stdout } = await lab.run("fa1", [...load, "--rate", "100", "--duration", "3", "-o", "json"]);
+        expect(JSON.parse(stdout)).toMatchObject({ unanswered: 0, denied: {} });
+      } finally {
+        await lab.run("ha1", ["ip", "route", "add", ...route.trim().split(" ")]);
+      }
+      await untilPreferred(...HOME_AGENTS);
+    });
+
+    test("a home agent whose disk is full has its mobiles served by the others, and none is denied", async () => {
+      const mobiles = ["anyhome", "mn", "load", "--mobiles", "100", "--first-home-address", "10.64.50.0"];
+      const load = () => lab.run("fa1", [...mobiles, "--rate", "100", "--duration", "3", "-o", "json"]);
+      await load();
+      expect((await status("ha1")).bindings.owned).toBeGreaterThan(10);
+      const { dataDirectory } = lab.place.node("ha1");
+      fillDisk(dataDirectory);
+      try {
+        expect(JSON.parse((await load()).stdout)).toMatchObject({ unanswered: 0, denied: {} });
+        await waitFor(async () => (await status("ha1")).bindings.owned === 0, {
+          ...PATIENCE,
+          what: "ha1 to have given all it owned away",
+        });
+      } finally {
+        freeDisk(dataDirectory);
+      }
+      await untilPreferred(...HOME_AGENTS);
+    });
+
     test("three home agents that are all unhealthy stay, and register mobiles; one whose serving path is dead does not", async () => {
       for (const name of HOME_AGENTS) fallSick(name);
       const isGuarding = async (name: string) => (await status(name)).alarms.some(({ id }) => id === "last-announcer");

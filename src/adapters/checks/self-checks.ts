@@ -30,12 +30,35 @@ export interface SelfCheckSettings {
   readonly unheardMs: number;
 }
 
+/** How many of something there were since the start, and of how many it came to nothing. */
+export interface Outcomes {
+  readonly tried: number;
+  readonly failed: number;
+  /** Of the last that failed. */
+  readonly problem: string;
+}
+
+/** To the foreign agents that were answered lately. */
+export interface Routes {
+  readonly known: number;
+  readonly missing: number;
+  readonly problem: string;
+}
+
 export interface Vitals {
   readonly eventLoopDelayMs: number;
   readonly store: Pick<StoreStatistics, "commits" | "lastCommitMs" | "oldestQueuedMs" | "freeBytes">;
   readonly hasTooFewBackups: boolean;
   /** Since the sockets were opened. */
   readonly receiveOverflows: number;
+  readonly replyRoutes: Routes;
+  readonly replies: Outcomes;
+  /** Requests; those that fail were dropped for want of room, or of time. */
+  readonly requests: Outcomes;
+  /** Errors of the sockets on receiving, since the start. */
+  readonly receiveErrors: number;
+  /** Inputs that the core could not handle since the start; the first is the passing of time, without which it says nothing to anybody. */
+  readonly inputsFailed: { readonly tick: number; readonly others: number };
   readonly peers: readonly Pick<PeerStatus, "state" | "clockSkewMs">[];
   readonly advertiser: Pick<AdvertiserStatus, "applied" | "neighbors" | "view">;
 }
@@ -45,6 +68,11 @@ export const SELF_CHECKS = [
   "store-latency",
   "free-disk",
   "receive-overflows",
+  "receive-errors",
+  "routes",
+  "replies",
+  "overload",
+  "inputs",
   "replication",
   "clock",
   "session",
@@ -52,9 +80,31 @@ export const SELF_CHECKS = [
 ] as const;
 export type SelfCheck = (typeof SELF_CHECKS)[number];
 
+/** Shares of what was tried in the last `SHARE_WINDOW_MS`. */
+const REPLIES_FAILED: Limits = { degraded: 0.1, fail: 0.5 };
+/** Others should be preferred; but a flood must not take members out of routing, one after the other. */
+const REQUESTS_DROPPED: Limits = { degraded: 0.1, fail: Number.POSITIVE_INFINITY };
+const SHARE_WINDOW_MS = 10_000;
+/** Less says nothing. */
+const FEWEST_TRIED = 3;
+
+/** What was counted between the looks of the last `SHARE_WINDOW_MS`. */
+class Window {
+  readonly #looks: (Outcomes & { readonly atMs: number })[] = [];
+
+  look(outcomes: Outcomes, nowMs: number): Outcomes {
+    this.#looks.push({ ...outcomes, atMs: nowMs });
+    while ((this.#looks[1]?.atMs ?? nowMs) <= nowMs - SHARE_WINDOW_MS) this.#looks.shift();
+    const { tried, failed } = this.#looks[0] ?? outcomes;
+    return { tried: outcomes.tried - tried, failed: outcomes.failed - failed, problem: outcomes.problem };
+  }
+}
+
 export class SelfChecks {
   readonly #settings: SelfCheckSettings;
-  #before: { readonly atMs: number; readonly commits: number; readonly receiveOverflows: number } | undefined;
+  #before: { readonly atMs: number; readonly vitals: Vitals } | undefined;
+  readonly #replies = new Window();
+  readonly #requests = new Window();
   #lastSessionMs: number | undefined;
   #lastAcceptedMs: number | undefined;
 
@@ -69,12 +119,17 @@ export class SelfChecks {
       "store-latency": this.#storeLatency(vitals),
       "free-disk": this.#freeDisk(vitals),
       "receive-overflows": this.#receiveOverflows(vitals, nowMs),
+      "receive-errors": this.#receiveErrors(vitals),
+      routes: routes(vitals),
+      replies: share(this.#replies.look(vitals.replies, nowMs), REPLIES_FAILED, "replies", "could not be sent"),
+      overload: share(this.#requests.look(vitals.requests, nowMs), REQUESTS_DROPPED, "requests", "were dropped"),
+      inputs: this.#inputs(vitals),
       replication: replication(vitals),
       clock: this.#clock(vitals),
       session: this.#session(vitals, nowMs),
       acceptance: this.#acceptance(vitals, nowMs),
     };
-    this.#before = { atMs: nowMs, commits: vitals.store.commits, receiveOverflows: vitals.receiveOverflows };
+    this.#before = { atMs: nowMs, vitals };
     return findings;
   }
 
@@ -85,7 +140,7 @@ export class SelfChecks {
 
   #storeLatency({ store }: Vitals): Finding {
     // The last commit says nothing if it was there at the last look.
-    const commitMs = store.commits === this.#before?.commits ? 0 : store.lastCommitMs;
+    const commitMs = store.commits === this.#before?.vitals.store.commits ? 0 : store.lastCommitMs;
     const latencyMs = Math.max(commitMs, store.oldestQueuedMs);
     return { state: judge(latencyMs, this.#settings.storeLatency), reason: `a commit takes ${ms(latencyMs)}` };
   }
@@ -99,9 +154,25 @@ export class SelfChecks {
 
   #receiveOverflows({ receiveOverflows }: Vitals, nowMs: number): Finding | undefined {
     if (this.#before === undefined || nowMs <= this.#before.atMs) return undefined;
-    const perSecond = ((receiveOverflows - this.#before.receiveOverflows) * 1000) / (nowMs - this.#before.atMs);
+    const dropped = receiveOverflows - this.#before.vitals.receiveOverflows;
+    const perSecond = (dropped * 1000) / (nowMs - this.#before.atMs);
     const reason = `the kernel drops ${Math.round(perSecond)} datagrams/s that come faster than they are read`;
     return { state: judge(perSecond, this.#settings.receiveOverflows), reason };
+  }
+
+  #receiveErrors({ receiveErrors }: Vitals): Finding {
+    const errors = receiveErrors - (this.#before?.vitals.receiveErrors ?? 0);
+    return errors > 0
+      ? { state: "degraded", reason: `the sockets have reported ${errors} errors on receiving since the last look` }
+      : { state: "pass", reason: "the sockets report no errors" };
+  }
+
+  /** It can be a single sender who makes inputs fail; time fails for all. */
+  #inputs({ inputsFailed: { tick, others } }: Vitals): Finding {
+    const before = this.#before?.vitals.inputsFailed ?? { tick: 0, others: 0 };
+    if (tick > before.tick) return { state: "fail", reason: "the core fails, again and again: see the log" };
+    if (others > before.others) return { state: "degraded", reason: "the core fails at some inputs: see the log" };
+    return { state: "pass", reason: "the core handles what comes in" };
   }
 
   /** With two members nobody knows which of the clocks is wrong; alarms.ts says that they differ. */
@@ -144,6 +215,25 @@ export class SelfChecks {
       reason: `no router has told our announcement back for ${ms(silentMs)}: is it filtered?`,
     };
   }
+}
+
+function routes({ replyRoutes: { known, missing, problem } }: Vitals): Finding | undefined {
+  if (known === 0) return undefined;
+  if (missing === 0) return { state: "pass", reason: `there are routes to ${known} foreign agents that were answered` };
+  return {
+    state: missing === known ? "fail" : 2 * missing >= known ? "degraded" : "pass",
+    reason: `there is no route to ${missing} of ${known} foreign agents that were answered: ${problem}`,
+  };
+}
+
+function share({ tried, failed, problem }: Outcomes, limits: Limits, what: string, fate: string): Finding | undefined {
+  const window = `the last ${SHARE_WINDOW_MS / 1000} s`;
+  if (tried === 0) return { state: "pass", reason: `there were no ${what} in ${window}` };
+  if (tried < FEWEST_TRIED) return undefined;
+  return {
+    state: judge(failed / tried, limits),
+    reason: `${failed} of ${tried} ${what} of ${window} ${fate}${failed > 0 && problem !== "" ? `: ${problem}` : ""}`,
+  };
 }
 
 function replication({ hasTooFewBackups }: Vitals): Finding {

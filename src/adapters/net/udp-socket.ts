@@ -1,10 +1,13 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { once } from "node:events";
 import { type Endpoint, formatIpv4, type Ipv4Address, ipv4 } from "../../core/wire/ipv4.ts";
 
 /** Bytes waiting in user space for the kernel; beyond this, what is sent is dropped and counted. */
 const MAXIMUM_SEND_QUEUE_BYTES = 4 * 1024 * 1024;
 /** What we ask the kernel to hold for us; `net.core.rmem_max` may allow less. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+/** "discard" (RFC 863); nothing is sent to it. */
+const PORT_OF_PROBES = 9;
 
 export interface UdpListener {
   received(payload: Uint8Array, source: Endpoint): void;
@@ -82,6 +85,36 @@ export class UdpSocket {
   close(): Promise<void> {
     return new Promise((resolve) => this.#socket.close(() => resolve()));
   }
+}
+
+/**
+ * Of these destinations, those that nothing can be sent to from a local address, and why: the kernel looks the route up when a
+ * datagram socket is connected, and sends nothing. All of them can be, as far as is known, where the look itself isn't possible.
+ */
+export async function withoutRoute(
+  local: Ipv4Address,
+  destinations: Iterable<Ipv4Address>,
+): Promise<Map<Ipv4Address, string>> {
+  const found = new Map<Ipv4Address, string>();
+  const socket = createSocket({ type: "udp4", lookup: (address, _options, callback) => callback(null, address, 4) });
+  try {
+    // It may be bound before this returns.
+    const bound = once(socket, "listening");
+    socket.bind({ address: formatIpv4(local), port: 0, exclusive: true });
+    await bound;
+    for (const destination of destinations) {
+      const error = await new Promise<Error | undefined>((resolve) => {
+        socket.connect(PORT_OF_PROBES, formatIpv4(destination), ((failure?: Error) => resolve(failure)) as () => void);
+      });
+      if (error === undefined) socket.disconnect();
+      else found.set(destination, errorCode(error));
+    }
+  } catch {
+    // The address is not here, or there are too many open files: others see to these.
+  } finally {
+    socket.close();
+  }
+  return found;
 }
 
 /** Whether the host receives what is sent to an address, by an interface or by a route of type `local`. */

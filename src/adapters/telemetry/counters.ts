@@ -39,6 +39,7 @@ const counterDefinitions = {
   "streams-ended": { label: "reason", help: "replication streams that ended or were rejected" },
   "paths-dropped": { label: "neighbor", help: "paths told by a router that were too many, too long, or no sense" },
   "send-errors": { label: "channel", help: "datagrams the system refused to send" },
+  "receive-errors": { label: "channel", help: "errors that a socket reported on receiving" },
   "bindings-expired": { help: "bindings whose lifetime ended" },
   "registrations-degraded": { help: "registrations accepted with fewer backups in reach than `acks`" },
   "digests-differing": { help: "comparisons in which a copy held for another member was not what that one has" },
@@ -75,6 +76,17 @@ export class Counters {
   /** For what somebody else counts. */
   setLabeled(name: LabeledCounter, label: string, total: number): void {
     this.addLabeled(name, label, total - (this.#labeled.get(name)?.get(label) ?? 0));
+  }
+
+  /** Over all values of its label, if it has one. */
+  total(name: CounterName): number {
+    const values = this.#labeled.get(name as LabeledCounter);
+    if (values === undefined) return this.#plain.get(name as PlainCounter) ?? 0;
+    return [...values.values()].reduce((sum, value) => sum + value, 0);
+  }
+
+  labeled(name: LabeledCounter, label: string): number {
+    return this.#labeled.get(name)?.get(label) ?? 0;
   }
 
   /** All counters, those at 0 too, in the order of their definitions. */

@@ -22,6 +22,11 @@ const well: Vitals = {
   store: { commits: 1, lastCommitMs: 3, oldestQueuedMs: 0, freeBytes: 1000 },
   hasTooFewBackups: false,
   receiveOverflows: 7,
+  receiveErrors: 0,
+  replyRoutes: { known: 2, missing: 0, problem: "" },
+  replies: { tried: 0, failed: 0, problem: "" },
+  requests: { tried: 0, failed: 0, problem: "" },
+  inputsFailed: { tick: 0, others: 0 },
   peers: [],
   advertiser: { applied: [announcement], neighbors: [router("up")], view: UNKNOWN_VIEW },
 };
@@ -77,6 +82,11 @@ describe("a member that looks at itself", () => {
     ["acceptance", "is told back", routing(seen("best", "ha2", "ha1")), "pass"],
     ["acceptance", "knows nothing of what routers have", routing(UNKNOWN_VIEW), "unknown"],
     ["acceptance", "isn't the best of those that are told", routing(seen("best", "ha2")), "unknown"],
+    ["routes", "has routes", {}, "pass"],
+    ["routes", "has answered nobody", { replyRoutes: { known: 0, missing: 0, problem: "" } }, "unknown"],
+    ["routes", "has lost one of many", { replyRoutes: { known: 5, missing: 2, problem: "ENETUNREACH" } }, "pass"],
+    ["routes", "has lost half", { replyRoutes: { known: 4, missing: 2, problem: "ENETUNREACH" } }, "degraded"],
+    ["routes", "has lost all", { replyRoutes: { known: 4, missing: 4, problem: "ENETUNREACH" } }, "fail"],
     ["session", "has no router to be heard by", { advertiser: { ...well.advertiser, neighbors: [] } }, "unknown"],
   ])("%s: %s", (check, _, change, state) => {
     expect(states(check, [0, change])).toBe(state);
@@ -97,6 +107,49 @@ describe("a member that looks at itself", () => {
         [1500, { receiveOverflows: 999_999 }],
       ),
     ).toBe("unknown pass degraded fail");
+  });
+
+  const outcomes = (tried: number, failed: number) => ({ tried, failed, problem: "EPERM" });
+
+  it("fails when half of the replies of the last 10 s could not be sent, and passes once that is over", () => {
+    expect(
+      states(
+        "replies",
+        [0, { replies: outcomes(100, 0) }],
+        [500, { replies: outcomes(110, 1) }],
+        [1000, { replies: outcomes(120, 5) }],
+        [1500, { replies: outcomes(130, 15) }],
+        [9000, { replies: outcomes(130, 15) }],
+        [12_000, { replies: outcomes(130, 15) }],
+      ),
+    ).toBe("pass degraded degraded fail fail pass");
+  });
+
+  it("can't tell from a reply or two", () => {
+    expect(states("replies", [0, {}], [500, { replies: outcomes(2, 2) }], [1000, { replies: outcomes(3, 3) }])).toBe(
+      "pass unknown fail",
+    );
+  });
+
+  it("is degraded when it has no room for requests, and fails by no flood", () => {
+    expect(
+      states("overload", [0, {}], [500, { requests: outcomes(1000, 99) }], [1000, { requests: outcomes(1e6, 9e5) }]),
+    ).toBe("pass pass degraded");
+  });
+
+  it("is degraded while its sockets report errors, or the core fails at inputs; and fails if time doesn't pass for it", () => {
+    expect(states("receive-errors", [0, {}], [500, { receiveErrors: 2 }], [1000, { receiveErrors: 2 }])).toBe(
+      "pass degraded pass",
+    );
+    expect(
+      states(
+        "inputs",
+        [0, {}],
+        [500, { inputsFailed: { tick: 0, others: 4 } }],
+        [1000, { inputsFailed: { tick: 1, others: 4 } }],
+        [1500, { inputsFailed: { tick: 1, others: 4 } }],
+      ),
+    ).toBe("pass degraded fail pass");
   });
 
   it("is degraded when no router has been connected for long, and well with any that is", () => {

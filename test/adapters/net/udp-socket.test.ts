@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { isOurAddress, type UdpListener, UdpSocket } from "../../../src/adapters/net/udp-socket.ts";
+import { isOurAddress, type UdpListener, UdpSocket, withoutRoute } from "../../../src/adapters/net/udp-socket.ts";
 import { type Endpoint, ipv4 } from "../../../src/core/wire/ipv4.ts";
 
 const loopback = { address: ipv4("127.0.0.1"), port: 0 };
@@ -55,5 +55,19 @@ describe("a UDP socket", () => {
     await expect(bind({ address: ipv4("192.0.2.1"), port: 0 })).rejects.toMatchObject({ code: "EADDRNOTAVAIL" });
     const first = await bind(loopback);
     await expect(bind(first.local)).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+});
+
+describe("a look for routes", () => {
+  const broadcast = ipv4("255.255.255.255");
+
+  it("finds where nothing can be sent to, and why, and sends nothing", async () => {
+    const receiver = await bind(loopback, {});
+    const found = await withoutRoute(loopback.address, [broadcast, receiver.local.address, broadcast]);
+    expect([...found]).toEqual([[broadcast, "EACCES"]]);
+  });
+
+  it("finds nothing where it can't look", async () => {
+    expect([...(await withoutRoute(ipv4("192.0.2.1"), [broadcast]))]).toEqual([]);
   });
 });
