@@ -2,8 +2,9 @@
  * Keys, as they are written: in text, in hexadecimal digits, or in a file. Whatever might be meant otherwise than it would be
  * taken is refused, with what to write instead: a key that is read as another one is found out only when nobody can register.
  */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { decodeUtf8 } from "../text/utf8.ts";
+import { readBeginning } from "./file-beginning.ts";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
 import type { Source } from "./source.ts";
@@ -92,19 +93,4 @@ function refused(problem: string): DecodedKey {
 
 function codePoint(code: number): string {
   return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
-}
-
-/** A pipe ends when it likes, and a device never. */
-function readBeginning(file: string, length: number): Uint8Array {
-  const descriptor = openSync(file, "r");
-  try {
-    const bytes = new Uint8Array(length);
-    let filled = 0;
-    for (let read = -1; read !== 0 && filled < length; filled += read) {
-      read = readSync(descriptor, bytes, filled, length - filled, null);
-    }
-    return bytes.subarray(0, filled);
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -549,6 +549,28 @@ describe("what is no configuration at all", () => {
     ]);
   });
 
+  test.each<[string, string, string]>([
+    [
+      "a list without end",
+      `cluster: [${"a,".repeat(2_000_000)}a]\n`,
+      "1:600008: error: more than 600000 keys, values and marks",
+    ],
+    ["brackets without end", "[".repeat(1_000_000), "1:101: error: more than 100 brackets inside of each other"],
+    ["lists inside of each other without end", "- ".repeat(100_000), "error: "],
+    ["aliases without end", `a: &x 1\nb: [${"*x, ".repeat(100_000)}]\n`, "2:405: error: more than 100 aliases"],
+    ["bytes without end", `cluster: ${"x".repeat(70_000_000)}\n`, "error: the file is longer than 64.0 MiB"],
+  ])("%s", (_, text, problem) => {
+    using directory = new ConfigDirectory();
+    const [first = ""] = directory.problems(text);
+    expect(first.slice(0, 300)).toContain("anyhome.yaml:");
+    expect(first.slice(0, 300)).toContain(problem);
+  });
+
+  test("a device that never ends", () => {
+    const [problem] = checkConfig("/dev/zero", {});
+    expect(problem?.message).toBe("the file is longer than 64.0 MiB");
+  });
+
   test("aliases that would fill the memory", () => {
     using directory = new ConfigDirectory();
     const levels = Array.from({ length: 20 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}, *a${i}, *a${i}]`);
