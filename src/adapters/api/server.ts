@@ -5,6 +5,7 @@ import type { z } from "zod";
 import { parseIpv4 } from "../../core/wire/ipv4.ts";
 import { canonicalNai, encodeNai } from "../../core/wire/nai.ts";
 import type { EventLog } from "../telemetry/log.ts";
+import { Connections } from "./connections.ts";
 import {
   ControlError,
   type ControlErrorCode,
@@ -48,6 +49,7 @@ const limits = {
   requestMs: 2000,
   requestCheckIntervalMs: 500,
   connections: 64,
+  answerMs: 5000,
   /** Questions asked in one go would be answered in one go, and hold up registrations as long. */
   requestsPerConnection: 1,
 };
@@ -63,8 +65,9 @@ export async function serveControlApi(service: ControlService, options: ControlA
     http: { maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: limits.requestCheckIntervalMs },
     routerOptions: { maxParamLength: limits.parameterLength },
   });
-  app.server.maxConnections = limits.connections;
   app.server.on("dropRequest", (_request, socket) => socket.destroy());
+  const connections = new Connections(app.server, limits);
+  app.addHook("onSend", async (request) => connections.answered(request.raw.socket));
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
     const result = schema.safeParse(data);
     return result.success ? { value: result.data } : { error: new ControlError("bad-request", explain(result.error)) };

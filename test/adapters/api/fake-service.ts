@@ -39,7 +39,7 @@ export const status: StatusView = {
   takeovers: [{ at: "2026-01-02T03:04:06.000Z", member: "ha3", bindings: 40 }],
 };
 
-const reloaded: ReloadView = {
+export const reloaded: ReloadView = {
   checked: false,
   outcome: "applied",
   changes: [

@@ -278,6 +278,21 @@ describe("other clients of the socket are not kept waiting", () => {
   });
 });
 
+test("as many clients as there may be that ask and never read keep nobody out: the oldest makes room", async () => {
+  service.all.push(...Array.from({ length: 1000 }, (_, index) => ({ ...pending, nai: `${index}@${"x".repeat(240)}` })));
+  await serve();
+  const clients = Array.from({ length: 64 }, () => {
+    const socket = connect(socketPath).on("error", () => undefined);
+    // What no buffer of the kernel holds.
+    socket.write("GET /v1/bindings?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    return socket.pause();
+  });
+  await vi.waitFor(() => expect(service.queries).toHaveLength(64), { timeout: 60_000 });
+  expect((await get("/livez")).status).toBe(200);
+  expect((await get("/v1/status")).status).toBe(200);
+  for (const socket of clients) socket.destroy();
+});
+
 /** What the server says to bytes that are not quite HTTP, until it hangs up. */
 async function rawAnswer(bytes: string): Promise<string> {
   const socket = connect(socketPath);
