@@ -4,7 +4,7 @@ import { type StatusView, statusView } from "../adapters/api/schema.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { parsePositiveNumber } from "./option-values.ts";
-import { type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print, tell } from "./output.ts";
 
 interface Place {
   readonly socket: string;
@@ -47,7 +47,7 @@ async function untilDrained(socket: string, told: StatusView, timeoutSeconds: nu
   let status = told;
   let shown: number | undefined;
   while (status.bindings.owned > 0) {
-    if (status.bindings.owned !== shown) process.stderr.write(`${status.bindings.owned} bindings to go\n`);
+    if (status.bindings.owned !== shown) tell(`${status.bindings.owned} bindings to go`);
     shown = status.bindings.owned;
     if (performance.now() >= deadlineMs) {
       const message = `${shown} bindings are still here after ${timeoutSeconds} s; is there a member that takes them? The drain goes on`;
@@ -89,7 +89,7 @@ export function rebalanceCommand(): Command {
       let told = "";
       while (wait && status.moving?.running) {
         const progress = describeProgress(status.moving);
-        if (progress !== told) process.stderr.write(`${progress}\n`);
+        if (progress !== told) tell(progress);
         told = progress;
         await delay(PROGRESS_INTERVAL_MS);
         status = await ask(socket, "GET", "/v1/status", statusView);

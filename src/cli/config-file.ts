@@ -1,7 +1,9 @@
 /** What the commands that read a configuration file have in common. */
+
 import { Option } from "commander";
 import type { LoadedConfig } from "../config/load.ts";
 import { CliError, ExitCode } from "./exit.ts";
+import { tell } from "./output.ts";
 
 /** `-c, --config`; the command finds it as `config` among its options. */
 export function configOption(): Option {
@@ -23,7 +25,7 @@ export async function loadOrExplain(file: string, node: string | undefined): Pro
   ]);
   try {
     const loaded = loadConfig(file, { node });
-    for (const warning of loaded.warnings) process.stderr.write(`${formatProblem(warning)}\n`);
+    for (const warning of loaded.warnings) tell(formatProblem(warning));
     return loaded;
   } catch (error) {
     if (error instanceof ConfigError)

@@ -7,7 +7,7 @@ import { effectiveConfig } from "../config/show.ts";
 import { table } from "../text/columns.ts";
 import { configOption, nodeOption } from "./config-file.ts";
 import { CliError, ExitCode } from "./exit.ts";
-import { type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print, tell } from "./output.ts";
 
 interface Options {
   readonly config: string;
@@ -63,7 +63,7 @@ function describeCheck({
   valid: boolean;
   problems: readonly ConfigProblem[];
 }): string {
-  for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  for (const problem of problems) tell(formatProblem(problem));
   return valid ? `${file} can be used${problems.length === 0 ? "" : `; ${count(problems.length, "warning")}`}` : "";
 }
 

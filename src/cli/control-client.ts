@@ -6,6 +6,8 @@ import { errorView } from "../adapters/api/schema.ts";
 import { CliError, ExitCode } from "./exit.ts";
 
 const TIMEOUT_MS = 15_000;
+/** Far more than the daemon answers to anything: what doesn't end comes from something else. */
+const MAXIMUM_ANSWER_BYTES = 64 << 20;
 
 /** `--socket`; the command finds it as `socket` among its options. */
 export function socketOption(): Option {
@@ -57,13 +59,21 @@ function exchange(
       reject(new CliError(explain(socketPath, error), ExitCode.unreachable));
     const receive = (response: IncomingMessage) => {
       const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      let bytes = 0;
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes > MAXIMUM_ANSWER_BYTES) asking.destroy(new Error("its answer is endless"));
+      });
       response.on("error", unreachable);
       response.on("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
     };
-    const asking = request({ socketPath, method, path, agent: false, timeout: timeoutMs }, receive);
-    asking.on("timeout", () => asking.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
+    const asking = request({ socketPath, method, path, agent: false }, receive);
+    // For the whole answer: one that comes drop by drop is none.
+    const late = () => asking.destroy(new Error(`no whole answer within ${timeoutMs / 1000} s`));
+    const deadline = setTimeout(late, timeoutMs);
     asking.on("error", unreachable);
+    asking.on("close", () => clearTimeout(deadline));
     asking.end();
   });
 }

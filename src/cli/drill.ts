@@ -9,7 +9,7 @@ import { table } from "../text/columns.ts";
 import { CliError } from "./exit.ts";
 import { nameOption, onLab } from "./lab.ts";
 import { integerBetween, parsePositiveNumber } from "./option-values.ts";
-import { type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print, tell } from "./output.ts";
 
 interface DrillCommandOptions {
   readonly name: string;
@@ -102,7 +102,7 @@ async function drill(
           ...limit,
         }),
       },
-      { progress: (line) => process.stderr.write(`${line}\n`), signal: abort.signal },
+      { progress: (line) => tell(line), signal: abort.signal },
     );
   } finally {
     process.off("SIGINT", stop).off("SIGTERM", stop);

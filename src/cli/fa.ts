@@ -16,7 +16,7 @@ import {
   parseRegistrationEndpoint,
   REGISTRATION_PORT,
 } from "./option-values.ts";
-import { type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print, tell } from "./output.ts";
 import { explainingSystemErrors } from "./system-errors.ts";
 
 interface RunOptions {
@@ -95,7 +95,7 @@ async function run(command: Command, options: RunOptions): Promise<void> {
   const showNow = () => void show();
   process.on("SIGUSR2", showNow);
   const reachable = [relayFrom, ...listen].map(formatEndpoint).join(", ");
-  process.stderr.write(`foreign agent with care-of address ${formatIpv4(careOfAddress)} listens on ${reachable}\n`);
+  tell(`foreign agent with care-of address ${formatIpv4(careOfAddress)} listens on ${reachable}`);
   await interrupted.promise;
   process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGUSR2", showNow);
   await service.stop();

@@ -8,7 +8,7 @@ import type { Lab } from "../lab/namespaces/lab.ts";
 import { fields } from "../text/columns.ts";
 import { CliError } from "./exit.ts";
 import { integerBetween, parsePositiveNumber } from "./option-values.ts";
-import { type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print, tell } from "./output.ts";
 
 interface ChaosCommandOptions {
   readonly seed: number;
@@ -110,7 +110,7 @@ async function chaos(lab: Lab, options: ChaosCommandOptions): Promise<void> {
     const report = await runChaos(
       lab,
       { ...settings, registrationsPerSecond: rate, lifetimeSeconds: lifetime, durationMs: duration * 1000 },
-      { progress: (line) => process.stderr.write(`${line}\n`), signal: abort.signal },
+      { progress: (line) => tell(line), signal: abort.signal },
     );
     await print(report, output, describe);
     if (!isPromiseKept(report)) throw new CliError("what was accepted is not held as it should be");

@@ -16,7 +16,7 @@ import { table } from "../text/columns.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { chaosCommand, checkCommand } from "./lab-chaos.ts";
 import { integerBetween } from "./option-values.ts";
-import { type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print, tell } from "./output.ts";
 
 interface Named {
   readonly name: string;
@@ -176,7 +176,7 @@ async function up({
   process.on("SIGINT", stop).on("SIGTERM", stop);
   const startedAt = performance.now();
   const progress = (line: string) =>
-    process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}\n`);
+    tell(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}`);
   const common = { progress, signal: abort.signal, keepOnFailure };
   try {
     if (driver === "netns") {
@@ -239,8 +239,8 @@ function statusTable(nodes: readonly NodeStatus[]): string {
       node,
       address,
       ready === null ? "" : ready ? "ready" : reasons.join("; "),
-      processes.map(({ kind, pid }) => `${kind} ${pid}`).join("\n"),
-      nextHops.join("\n"),
+      processes.map(({ kind, pid }) => `${kind} ${pid}`),
+      nextHops,
     ]),
   );
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-/** The command line `anyhome`. The only place that ends the process or sets its exit code on errors. */
 import { Command, CommanderError } from "commander";
 import { packageVersion } from "../version.ts";
 import { CliError, ExitCode } from "./exit.ts";
+/** The command line `anyhome`. The only place that ends the process or sets its exit code on errors. */
+import { tell } from "./output.ts";
 
 interface CommandEntry {
   /** For the list of commands, which is shown without loading them. */
@@ -138,10 +139,10 @@ function inheritSettings(command: Command): void {
 function report(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   if (error instanceof CliError) {
-    if (error.message !== "") process.stderr.write(`anyhome: ${error.message}\n`);
+    if (error.message !== "") tell(`anyhome: ${error.message}`);
     return error.exitCode;
   }
-  process.stderr.write(`anyhome: ${error instanceof Error ? error.stack : String(error)}\n`);
+  tell(`anyhome: ${error instanceof Error ? error.stack : String(error)}`);
   return ExitCode.error;
 }
 

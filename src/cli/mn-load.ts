@@ -17,7 +17,7 @@ import {
   routeOf,
 } from "./mn-options.ts";
 import { integerBetween, parseAddress, parseLifetime, parsePositiveNumber } from "./option-values.ts";
-import { type OutputFormat, outputOption, print } from "./output.ts";
+import { type OutputFormat, outputOption, print, tell } from "./output.ts";
 import { explainingSystemErrors } from "./system-errors.ts";
 
 const HIGHEST_ADDRESS = 0xffffffff;
@@ -129,8 +129,8 @@ function namesOf({ firstHomeAddress: first, naiPattern, mobiles }: LoadCommandOp
 
 function showProgress({ durationSeconds, sent, accepted, unanswered, acceptedPerSecond }: LoadReport): void {
   const seconds = Math.round(durationSeconds);
-  process.stderr.write(
-    `${seconds} s: ${sent} sent, ${accepted} accepted, ${unanswered} unanswered; ${Math.round(acceptedPerSecond)} accepted/s\n`,
+  tell(
+    `${seconds} s: ${sent} sent, ${accepted} accepted, ${unanswered} unanswered; ${Math.round(acceptedPerSecond)} accepted/s`,
   );
 }
 

@@ -1,5 +1,9 @@
-/** What commands print on stdout: a table for people, JSON or YAML for scripts. Messages go to stderr. */
+/**
+ * What commands print on stdout: a table for people, JSON or YAML for scripts. Messages go to stderr. The one way out for
+ * text: nothing that a daemon, a router or a file has said commands the terminal.
+ */
 import { Option } from "commander";
+import { visibleJson, visibleLines, visibleYaml } from "../text/visible.ts";
 
 export type OutputFormat = "table" | "json" | "yaml";
 
@@ -12,7 +16,12 @@ export function outputOption(usual: OutputFormat = "table"): Option {
 
 /** Prints `value` as JSON or YAML, or what `toText` makes of it. */
 export async function print<T>(value: T, format: OutputFormat, toText: (value: T) => string): Promise<void> {
-  await write(format === "table" ? toText(value) : await serialize(value, format));
+  await write(format === "table" ? visibleLines(toText(value)) : await serialize(value, format));
+}
+
+/** A message for whoever watches, with a line end. */
+export function tell(message: string): void {
+  process.stderr.write(`${visibleLines(message)}\n`);
 }
 
 /** Prints a list that comes in pages, each as soon as it is there; JSON and YAML look as if it had come in one piece. */
@@ -23,7 +32,7 @@ export async function printList<T>(
 ): Promise<void> {
   let printed = 0;
   for await (const page of pages) {
-    if (format === "table") await write(toText(page));
+    if (format === "table") await write(visibleLines(toText(page)));
     else if (format === "yaml") await write(page.length === 0 ? "" : await serialize(page, format));
     else await writeJsonItems(page, printed === 0);
     printed += page.length;
@@ -33,14 +42,15 @@ export async function printList<T>(
 }
 
 async function writeJsonItems(items: readonly unknown[], first: boolean): Promise<void> {
-  const texts = items.map((item) => JSON.stringify(item, null, 2).replaceAll(/^/gm, "  "));
+  const texts = items.map((item) => visibleJson(JSON.stringify(item, null, 2)).replaceAll(/^/gm, "  "));
   if (texts.length > 0) await writeText(`${first ? "[\n" : ",\n"}${texts.join(",\n")}`);
 }
 
-async function serialize(value: unknown, format: "json" | "yaml"): Promise<string> {
-  if (format === "json") return JSON.stringify(value, null, 2);
+/** @param indent of JSON; without it comes as one line */
+export async function serialize(value: unknown, format: "json" | "yaml", indent = 2): Promise<string> {
+  if (format === "json") return visibleJson(JSON.stringify(value, null, indent));
   const { stringify } = await import("yaml");
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false }).trimEnd();
+  return visibleYaml(stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })).trimEnd();
 }
 
 /** Writes text and a line end to stdout; resolves when the reader has room for more. */

@@ -43,7 +43,9 @@ function describe(status: StatusView): string {
       "Configuration",
       lastReload === null
         ? "as it was at the start"
-        : `${lastReload.outcome} ${lastReload.at}${lastReload.problem === null ? "" : `: ${lastReload.problem}`}`,
+        : `${lastReload.outcome} ${lastReload.at}${lastReload.problem === null ? "" : `: ${lastReload.problem}`}`.split(
+            "\n",
+          ),
     ],
     ["Ready", status.ready ? "yes" : `no: ${status.reasons.join("; ")}`],
     [
@@ -61,15 +63,10 @@ function describe(status: StatusView): string {
       "Store",
       `${store.queuedChanges} changes queued, ${store.unfoldedChanges} not folded, last commit ${store.lastCommitMs.toFixed(1)} ms, ${store.freeBytes === null ? "room unknown" : `${formatBytes(store.freeBytes)} free`}`,
     ],
-    [
-      "Checks",
-      status.checks.map(({ name, state, since, reason }) => `${name} ${state} since ${since}: ${reason}`).join("\n"),
-    ],
+    ["Checks", status.checks.map(({ name, state, since, reason }) => `${name} ${state} since ${since}: ${reason}`)],
     [
       "Alarms",
-      alarms.length === 0
-        ? "none"
-        : alarms.map(({ id, since, message }) => `${id} since ${since}: ${message}`).join("\n"),
+      alarms.length === 0 ? "none" : alarms.map(({ id, since, message }) => `${id} since ${since}: ${message}`),
     ],
   ]);
 }

@@ -63,12 +63,9 @@ export function describeCluster({ time, status, peers, routes }: TopView): strin
         "Takeovers",
         takeovers.length === 0
           ? "none"
-          : takeovers
-              .toReversed()
-              .map(({ at, member, bindings: count }) => `${at}  ${count} bindings of ${member}`)
-              .join("\n"),
+          : takeovers.toReversed().map(({ at, member, bindings: count }) => `${at}  ${count} bindings of ${member}`),
       ],
-      ["Alarms", alarms.length === 0 ? "none" : alarms.map(({ id, message }) => `${id}: ${message}`).join("\n")],
+      ["Alarms", alarms.length === 0 ? "none" : alarms.map(({ id, message }) => `${id}: ${message}`)],
     ]),
   ].join("\n");
 }

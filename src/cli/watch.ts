@@ -1,9 +1,10 @@
 /** Showing something again and again, until interrupted. */
 import { setTimeout as delay } from "node:timers/promises";
 import { InvalidArgumentError } from "commander";
+import { visibleLines } from "../text/visible.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { parsePositiveNumber } from "./option-values.ts";
-import type { OutputFormat } from "./output.ts";
+import { type OutputFormat, serialize, tell } from "./output.ts";
 
 /** Cursor to the top left; everything from there on is cleared. */
 const REDRAW = "\u001b[H\u001b[J";
@@ -38,15 +39,14 @@ export async function watch<T>({ intervalSeconds, output, look, toText }: WatchO
 }
 
 async function render<T>(value: T, output: OutputFormat, toText: (value: T) => string): Promise<string> {
-  if (output === "json") return JSON.stringify(value);
-  if (output === "table") return `${toText(value)}\n`;
-  const { stringify } = await import("yaml");
-  return `---\n${stringify(value, { lineWidth: 0 }).trimEnd()}`;
+  if (output === "json") return serialize(value, output, 0);
+  if (output === "table") return `${visibleLines(toText(value))}\n`;
+  return `---\n${await serialize(value, output)}`;
 }
 
 function explain(error: unknown): string {
   if (!(error instanceof CliError) || error.exitCode !== ExitCode.unreachable) throw error;
-  process.stderr.write(`anyhome: ${error.message}\n`);
+  tell(`anyhome: ${error.message}`);
   return "";
 }
 

@@ -86,7 +86,10 @@ function findings({
     found.push(["data-plane", `packets of mobiles can't be forwarded: ${dataPlaneFailure}`]);
   }
   if (configurationProblem !== undefined)
-    found.push(["configuration", `the configuration file was not taken over: ${configurationProblem}`]);
+    found.push([
+      "configuration",
+      `the configuration file was not taken over: ${configurationProblem.replaceAll("\n", "; ")}`,
+    ]);
   if (logFailure !== undefined)
     found.push(["log", `the log can't be written, and what doesn't fit into memory is lost: ${logFailure}`]);
   for (const { id, state, canStore, isUnproven, clockSkewMs, hasOtherMembers } of peers) {

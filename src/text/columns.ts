@@ -1,18 +1,22 @@
 /** Text in columns, for people: tables, and names with their values. */
+import { visibleLine } from "./visible.ts";
+
+/** A line, or several. A line break within one is shown as such: what comes from elsewhere can't pretend to be a row. */
+export type Cell = string | readonly string[];
 
 /** Columns under upper-case headings. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   return columns([head.map((heading) => heading.toUpperCase()), ...rows]);
 }
 
 /** `Name: value` lines, values aligned; entries with nothing to say are left out. */
-export function fields(entries: readonly (readonly [name: string, value: string | undefined])[]): string {
+export function fields(entries: readonly (readonly [name: string, value: Cell | undefined])[]): string {
   return columns(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name && `${name}:`, value]])));
 }
 
 /** For tables that come in pages: headings first, and columns that never become narrower. */
-export function tableWriter<T>(head: readonly string[], toRow: (item: T) => string[]): (page: readonly T[]) => string {
-  let pending = [head.map((heading) => heading.toUpperCase())];
+export function tableWriter<T>(head: readonly string[], toRow: (item: T) => Cell[]): (page: readonly T[]) => string {
+  let pending: Cell[][] = [head.map((heading) => heading.toUpperCase())];
   let widths: readonly number[] = [];
   return (page) => {
     const lines = [...pending, ...page.map(toRow)].flatMap(linesOf);
@@ -22,14 +26,14 @@ export function tableWriter<T>(head: readonly string[], toRow: (item: T) => stri
   };
 }
 
-function columns(rows: readonly (readonly string[])[]): string {
+function columns(rows: readonly (readonly Cell[])[]): string {
   const lines = rows.flatMap(linesOf);
   return align(lines, widen(lines, []));
 }
 
-/** A cell may have several lines: so has its row, then. */
-function linesOf(row: readonly string[]): string[][] {
-  const cells = row.map((cell) => cell.split("\n"));
+/** A row is as high as its highest cell. */
+function linesOf(row: readonly Cell[]): string[][] {
+  const cells = row.map((cell) => (typeof cell === "string" ? [cell] : cell).map(visibleLine));
   const height = Math.max(...cells.map((cell) => cell.length));
   return Array.from({ length: height }, (_, line) => cells.map((cell) => cell[line] ?? ""));
 }

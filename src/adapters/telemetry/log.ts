@@ -1,5 +1,6 @@
 /** The daemon's log: JSON lines with an event id each, never one line per packet. */
 import { type DestinationStream, pino, stdTimeFunctions } from "pino";
+import { visibleJson } from "../../text/visible.ts";
 import { type EventId, type EventLevel, events } from "./events.ts";
 import { LineWriter } from "./line-writer.ts";
 import { EventRateLimiter } from "./rate-limiter.ts";
@@ -50,7 +51,7 @@ export function createLog(options: LogOptions): ClosableEventLog {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.stream ?? stdout,
+    options.stream ?? { write: (line) => stdout?.write(visibleJson(line)) },
   );
   const limiter = new EventRateLimiter();
   let report: NodeJS.Timeout | undefined;
