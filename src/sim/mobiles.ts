@@ -84,6 +84,8 @@ export class Mobiles {
   readonly violations: string[] = [];
   onAccepted: (mobile: Mobile, attempt: Attempt) => void = () => undefined;
   readonly #world: World;
+  /** Of all mobiles, by Identification. */
+  readonly #attempts = new Map<bigint, Attempt>();
   /** By foreign agent and low bits of the Identification, as a foreign agent matches replies. */
   readonly #pending = new Map<string, Pending>();
 
@@ -127,6 +129,14 @@ export class Mobiles {
   /** Requests made after the newest that was accepted: they may have had an effect nobody was told of. */
   unknownAfter(mobile: Mobile): readonly Attempt[] {
     return mobile.attempts.slice(mobile.attempts.findLastIndex(({ accepted }) => accepted !== undefined) + 1);
+  }
+
+  /** The request with this Identification, if a mobile has sent it by this foreign agent. */
+  attemptBy(identification: bigint, foreignAgent: Endpoint): Attempt | undefined {
+    const attempt = this.#attempts.get(identification);
+    return attempt !== undefined && formatEndpoint(attempt.source) === formatEndpoint(foreignAgent)
+      ? attempt
+      : undefined;
   }
 
   /** The newest requests of mobiles that have been sent once, there, and not been answered. */
@@ -174,6 +184,7 @@ export class Mobiles {
       accepted: undefined,
     };
     mobile.attempts.push(attempt);
+    this.#attempts.set(identification, attempt);
     this.#send(mobile, attempt);
   }
 

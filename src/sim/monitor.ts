@@ -2,12 +2,14 @@
  * What must hold at every moment, faults or not; looked at every 100 ms of simulated time and at every reply and event. What
  * can hold only once faults are over is in invariants.ts.
  */
-import type { Binding } from "../core/bindings/binding.ts";
+import type { Binding, CareOfBinding } from "../core/bindings/binding.ts";
+import type { IngressBinding } from "../core/bindings/location.ts";
 import { signedTime } from "../core/bindings/merge.ts";
 import { isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
 import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
+import { formatEndpoint } from "../core/wire/ipv4.ts";
 import { type Attempt, deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import { Versions } from "./versions.ts";
@@ -55,6 +57,7 @@ export class Monitor {
       this.#checkQueues(node);
       this.#checkRows(node);
       this.#checkForwarding(node);
+      this.#checkForeignAgents(node);
     }
     this.#checkAddresses();
     for (const mobile of this.#mobiles.mobiles) this.#checkServed(mobile);
@@ -126,6 +129,28 @@ export class Monitor {
     for (const homeAddress of tunnels.keys()) {
       if (!addresses.has(homeAddress))
         this.#violated(`${id} forwards packets of ${homeAddress}, whose binding is gone`);
+    }
+  }
+
+  /** Whatever names a foreign agent names one by which the mobile asked; at an ingress it lasts no longer than was granted. */
+  #checkForeignAgents(node: SimulatedNode): void {
+    const attemptOf = (mobile: MobileKey, { identification, foreignAgent }: CareOfBinding | IngressBinding) => {
+      const attempt = this.#mobiles.attemptBy(identification, foreignAgent);
+      if (attempt === undefined)
+        this.#violated(`${node.id} has ${mobile} at ${formatEndpoint(foreignAgent)}, from where it never asked`);
+      return attempt;
+    };
+    for (const { mobile, registration } of node.agent.bindings)
+      for (const careOfBinding of registration.careOfAddresses) attemptOf(mobile, careOfBinding);
+    for (const { mobile, ingress } of node.agent.locations) {
+      const attempt = ingress && attemptOf(mobile, ingress);
+      if (attempt?.accepted === undefined || attempt.isUncertain) continue;
+      const { atMs, reply } = attempt.accepted;
+      if (
+        ingress !== undefined &&
+        ingress.expiresAtMs > EPOCH_MS + atMs + reply.lifetimeSeconds * 1000 + CLOCK_SLACK_MS / 2
+      )
+        this.#violated(`the ingress binding of ${mobile} on ${node.id} outlives what was granted`);
     }
   }
 

@@ -78,6 +78,7 @@ const clusterMessages: readonly Message[] = [
     generation: 1,
     backups: ["ha2", "ha3"],
     knownUntilMs: Number.POSITIVE_INFINITY,
+    boundUntilMs: 1_790_000_600_000,
     destination: virtualEndpoint,
     reply: wholeReply,
   },

@@ -321,6 +321,31 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /a recorded frame changed/,
   },
   {
+    name: "the owner vouches for the foreign agent that an ingress writes down",
+    edits: [
+      {
+        file: "core/home-agent/home-agent.ts",
+        from: "foreignAgent.address === source.address &&",
+        to: "",
+      },
+      { file: "core/home-agent/home-agent.ts", from: "foreignAgent.port === source.port,", to: "source.port > 0," },
+    ],
+    faults: [],
+    finds: /from where it never asked/,
+  },
+  {
+    name: "an ingress binding ends when that of the owner does",
+    edits: [
+      {
+        file: "core/home-agent/ingress.ts",
+        from: "expiresAtMs: boundUntilMs,",
+        to: "expiresAtMs: boundUntilMs + 5000,",
+      },
+    ],
+    faults: [],
+    finds: /outlives what was granted/,
+  },
+  {
     name: "a frame is believed once",
     edits: [
       {

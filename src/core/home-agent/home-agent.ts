@@ -548,6 +548,7 @@ export class HomeAgent {
       generation: binding?.ownership.generation ?? 0,
       backups: binding?.ownership.backups ?? [],
       knownUntilMs: binding?.registration.retainUntilMs ?? 0,
+      boundUntilMs: boundUntilMs(served, accepted ? binding : undefined),
       destination: this.#settings.virtualEndpoint,
       reply: reply ?? new Uint8Array(),
     };
@@ -580,6 +581,17 @@ function peersOf({ members, self }: HomeAgentSettings): MemberId[] {
 
 function makeEngine({ policy, associations, secret, cluster }: HomeAgentSettings): RegistrationEngine {
   return new RegistrationEngine({ policy, associations, nonceKey: deriveNonceKey(secret, cluster) });
+}
+
+/** Of what this very request has made, by the foreign agent that it comes from; 0 where it made nothing, or by another one. */
+function boundUntilMs({ request, source }: ServedRequest, binding: Binding | undefined): number {
+  const made = binding?.registration.careOfAddresses.find(
+    ({ identification, foreignAgent }) =>
+      identification === request.identification &&
+      foreignAgent.address === source.address &&
+      foreignAgent.port === source.port,
+  );
+  return made?.expiresAtMs ?? 0;
 }
 
 function safetySettings({ replication, relayTimeoutMs, members }: HomeAgentSettings): SafetySettings {

@@ -19,7 +19,6 @@ import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
 import {
   decodeRegistrationReply,
   decodeRegistrationRequest,
-  INFINITE_LIFETIME,
   type RegistrationReply,
 } from "../wire/registration-message.ts";
 import { isAccepted } from "../wire/reply-code.ts";
@@ -187,7 +186,7 @@ export class Ingress {
       return;
     }
     const reply = decoded.message;
-    if (isAccepted(reply.code)) this.#makePermanent(temporary, reply, sender, message, now);
+    if (isAccepted(reply.code)) this.#makePermanent(temporary, reply, sender, message);
     this.#observer.countBy("replies-sent", String(reply.code));
     this.#emit({
       type: "reply",
@@ -309,6 +308,7 @@ export class Ingress {
       requestId: message.requestId,
       generation: 0,
       knownUntilMs: 0,
+      boundUntilMs: 0,
       backups: [],
       destination: message.destination,
       reply: new Uint8Array(),
@@ -320,26 +320,18 @@ export class Ingress {
     temporary: TemporaryBinding,
     reply: RegistrationReply,
     owner: MemberId,
-    { generation, knownUntilMs, backups }: RelayReply,
-    now: Now,
+    { generation, knownUntilMs, boundUntilMs, backups }: RelayReply,
   ): void {
     const { nai, foreignAgent, careOfAddress } = temporary;
     const { homeAddress, lifetimeSeconds, identification } = reply;
     const mobile = mobileKeyOf({ homeAddress, nai });
     if (mobile === undefined) return;
-    const ingress: IngressBinding | undefined =
-      lifetimeSeconds === 0
-        ? undefined
-        : {
-            foreignAgent,
-            careOfAddress,
-            lifetimeSeconds,
-            expiresAtMs:
-              lifetimeSeconds === INFINITE_LIFETIME ? Number.POSITIVE_INFINITY : now.wallMs + lifetimeSeconds * 1000,
-            identification,
-          };
     const told = { mobile, homeAddress, nai, owner, backups, generation, knownUntilMs };
     const known = this.#locations.get(mobile);
+    const bound = { foreignAgent, careOfAddress, lifetimeSeconds, expiresAtMs: boundUntilMs, identification };
+    // Who sends a request again is not thereby the foreign agent of its mobile: the owner knows who is.
+    const standing = boundUntilMs > 0 ? bound : known?.ingress;
+    const ingress: IngressBinding | undefined = lifetimeSeconds === 0 ? undefined : standing;
     // A reply may be older than what is known since: its sender has been superseded meanwhile.
     this.#locations.put({ ...(known !== undefined && isNewerOwnership(known, told) ? known : told), ingress });
   }

@@ -58,6 +58,9 @@
  *   |         Known Until (epoch milliseconds, all ones: ever)      |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |         Bound Until (epoch milliseconds, all ones: ever)      |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  Destination Address: the virtual home agent address          |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |       Destination Port        | Backups Count | Backup Length |
@@ -139,6 +142,8 @@ export interface RelayReply {
   readonly backups: readonly MemberId[];
   /** How long the owner keeps the mobile's row, even as a tombstone; epoch ms or `Infinity`. */
   readonly knownUntilMs: number;
+  /** When the mobile's binding by the foreign agent that asked ends at the owner; 0 if it has none there. Epoch ms or `Infinity`. */
+  readonly boundUntilMs: number;
   readonly destination: Endpoint;
   /** Empty: the request was discarded silently. */
   readonly reply: Uint8Array;
@@ -187,6 +192,7 @@ function encodeBody(message: Message): Uint8Array {
         .u64(message.requestId)
         .u32(message.generation)
         .time(message.knownUntilMs)
+        .time(message.boundUntilMs)
         .endpoint(message.destination)
         .shortTexts(message.backups)
         .u16(message.reply.length)
@@ -255,9 +261,11 @@ function decodeRelayReply(reader: ByteReader): RelayReply {
   const requestId = reader.u64();
   const generation = reader.u32();
   const knownUntilMs = reader.time();
+  const boundUntilMs = reader.time();
   const destination = reader.endpoint();
   const backups = reader.shortTexts();
-  return { type: "relay-reply", requestId, generation, knownUntilMs, destination, backups, reply: readSized(reader) };
+  const reply = readSized(reader);
+  return { type: "relay-reply", requestId, generation, knownUntilMs, boundUntilMs, destination, backups, reply };
 }
 
 function readSized(reader: ByteReader): Uint8Array {

@@ -182,6 +182,7 @@ describe("the reply to a relayed request", () => {
     generation: 1,
     backups: [],
     knownUntilMs: 0,
+    boundUntilMs: 0,
     destination: virtualEndpoint,
     reply: Uint8Array.of(3, 0, 2, 88, ...new Uint8Array(16)),
   };

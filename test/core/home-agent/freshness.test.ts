@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Acquaintance, type FrameNumber, incarnationOf } from "../../../src/core/protocol/acquaintance.ts";
-import { ipv4 } from "../../../src/core/wire/ipv4.ts";
-import { type SentFrame, TestCluster } from "./test-cluster.ts";
+import { type Endpoint, formatIpv4, ipv4 } from "../../../src/core/wire/ipv4.ts";
+import { foreignAgent, type SentFrame, TestCluster } from "./test-cluster.ts";
 
 const STRANGER = { address: ipv4("198.51.100.66"), port: 6666 };
 
@@ -104,6 +104,58 @@ describe("frames that were recorded before a member's restart", () => {
     expect(cluster.replies).toHaveLength(replies);
     expect(cluster.agent("ha2").findBinding({ homeAddress: ipv4(homeAddress), nai: undefined })).toBeUndefined();
     expect(cluster.count("ha1", "replies-unmatched")).toBe(0);
+  });
+});
+
+describe("a request that was accepted, and is sent again", () => {
+  const MEMBERS = ["ha1", "ha2", "ha3"];
+  const LIFETIME_MS = 600_000;
+
+  function accepted(cluster: TestCluster, ingress: string) {
+    const homeAddress = cluster.homeAddressRanked("ha2");
+    const request = cluster.request({ homeAddress });
+    const expiresAtMs = cluster.wallMs + LIFETIME_MS;
+    cluster.datagram(ingress, request);
+    expect(cluster.replies).toMatchObject([{ destination: foreignAgent, reply: { code: 0 } }]);
+    cluster.passTime(60_000, 200);
+    return { request, expiresAtMs, identity: { homeAddress: ipv4(homeAddress), nai: undefined } };
+  }
+
+  test.each(MEMBERS)("by a stranger, to %s, gets him the reply that it had, and nobody writes him down", (ingress) => {
+    const cluster = new TestCluster(3, { copies: 0 });
+    const { request, expiresAtMs, identity } = accepted(cluster, "ha1");
+    cluster.datagram(ingress, request, STRANGER);
+    const [first, again] = cluster.replies;
+    expect(again).toMatchObject({ from: ingress, destination: STRANGER });
+    expect(Buffer.from(again?.bytes ?? [])).toEqual(Buffer.from(first?.bytes ?? []));
+    expect(cluster.agent("ha1").findLocation(identity)?.ingress).toMatchObject({ foreignAgent, expiresAtMs });
+    expect(cluster.agent("ha2").findBinding(identity)?.registration.careOfAddresses).toMatchObject([
+      { foreignAgent, expiresAtMs },
+    ]);
+    // Where a mobile is, every member may know; by which foreign agent, it has from its owner alone.
+    expect(cluster.agent("ha3").findLocation(identity)?.ingress).toBeUndefined();
+    if (ingress === "ha3") expect(cluster.agent("ha3").findLocation(identity)?.owner).toBe("ha2");
+  });
+
+  test("by its foreign agent, to another member, is written down there as well, for the rest of its lifetime", () => {
+    const cluster = new TestCluster(3, { copies: 0 });
+    const { request, expiresAtMs, identity } = accepted(cluster, "ha1");
+    cluster.datagram("ha3", request);
+    expect(cluster.agent("ha3").findLocation(identity)?.ingress).toMatchObject({ foreignAgent, expiresAtMs });
+  });
+
+  test("by a stranger after the mobile has moved, gets him a denial, and changes nothing", () => {
+    const cluster = new TestCluster(3, { copies: 0 });
+    const { request, identity } = accepted(cluster, "ha1");
+    const next: Endpoint = { address: ipv4("192.0.2.2"), port: 434 };
+    const homeAddress = formatIpv4(identity.homeAddress);
+    expect(cluster.register("ha3", { homeAddress, careOfAddress: "192.0.2.2", source: next })?.reply.code).toBe(0);
+    for (const ingress of MEMBERS) cluster.datagram(ingress, request, STRANGER);
+    expect(cluster.replies.slice(2).map(({ reply }) => reply.code)).toEqual([133, 133, 133]);
+    expect(cluster.agent("ha3").findLocation(identity)?.ingress).toMatchObject({ foreignAgent: next });
+    expect(cluster.agent("ha2").findBinding(identity)?.registration.careOfAddresses).toMatchObject([
+      { foreignAgent: next },
+    ]);
   });
 });
 

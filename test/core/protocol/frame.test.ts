@@ -91,6 +91,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     requestId: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
     generation: u32,
     knownUntilMs: time,
+    boundUntilMs: time,
     backups: fc.array(member, { maxLength: 3 }),
     destination: endpoint,
     reply: fc.uint8Array({ maxLength: 300 }),
