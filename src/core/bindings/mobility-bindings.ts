@@ -16,9 +16,14 @@ export function withoutExpired(binding: Binding, nowMs: number): Binding {
   return { ...binding, registration: { ...registration, careOfAddresses } };
 }
 
-/** Nothing needs the row any more: no care-of address, no replay, no old copy, no reserved home address. */
-export function canForget({ registration: { careOfAddresses, retainUntilMs } }: Binding, nowMs: number): boolean {
-  return nowMs >= lastExpiryMs(careOfAddresses, retainUntilMs);
+/** Until then somebody needs the row: for a care-of address, against a replay or an old copy, for a reserved home address. */
+export function neededUntilMs({ registration: { careOfAddresses, retainUntilMs } }: Binding): number {
+  return lastExpiryMs(careOfAddresses, retainUntilMs);
+}
+
+/** Nothing needs the row any more. */
+export function canForget(binding: Binding, nowMs: number): boolean {
+  return nowMs >= neededUntilMs(binding);
 }
 
 /** A copy whose owner doesn't tell that it has forgotten the mobile is kept for so long beyond its time. */

@@ -23,7 +23,7 @@ import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import { LocationTable } from "../bindings/location-table.ts";
-import { isTombstone } from "../bindings/mobility-bindings.ts";
+import { isTombstone, neededUntilMs } from "../bindings/mobility-bindings.ts";
 import { revised } from "../bindings/revision.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
 import { ForwardingChanges } from "../forwarding/forwarding-changes.ts";
@@ -547,7 +547,7 @@ export class HomeAgent {
       requestId,
       generation: binding?.ownership.generation ?? 0,
       backups: binding?.ownership.backups ?? [],
-      knownUntilMs: binding?.registration.retainUntilMs ?? 0,
+      knownUntilMs: binding === undefined ? 0 : neededUntilMs(binding),
       boundUntilMs: boundUntilMs(served, accepted ? binding : undefined),
       destination: this.#settings.virtualEndpoint,
       reply: reply ?? new Uint8Array(),

@@ -9,6 +9,7 @@ import type { Binding } from "../bindings/binding.ts";
 import type { Location } from "../bindings/location.ts";
 import { isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
+import { neededUntilMs } from "../bindings/mobility-bindings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
 import type { MemberId } from "../names.ts";
@@ -83,6 +84,7 @@ export function movedTo(location: Omit<Location, "ingress">): Moved {
   return { type: "moved", mobile, homeAddress, nai, owner, backups, generation, knownUntilMs };
 }
 
-export function locationOf({ mobile, homeAddress, nai, ownership, registration }: Binding): Omit<Location, "ingress"> {
-  return { mobile, homeAddress, nai, ...ownership, knownUntilMs: registration.retainUntilMs };
+export function locationOf(binding: Binding): Omit<Location, "ingress"> {
+  const { mobile, homeAddress, nai, ownership } = binding;
+  return { mobile, homeAddress, nai, ...ownership, knownUntilMs: neededUntilMs(binding) };
 }

@@ -117,7 +117,7 @@ describe("a request that was accepted, and is sent again", () => {
     const expiresAtMs = cluster.wallMs + LIFETIME_MS;
     cluster.datagram(ingress, request);
     expect(cluster.replies).toMatchObject([{ destination: foreignAgent, reply: { code: 0 } }]);
-    cluster.passTime(60_000, 200);
+    cluster.passTime(10_000, 200);
     return { request, expiresAtMs, identity: { homeAddress: ipv4(homeAddress), nai: undefined } };
   }
 

@@ -151,6 +151,13 @@ describe("a request whose ingress and owner differ", () => {
     cluster.passTime(2_500);
     expect([cluster.agent("ha1").counts.ingress, cluster.agent("ha2").counts.owned]).toEqual([0, 0]);
   });
+
+  it("keeps a binding on the ingress as long as its lifetime, however soon its replay could do no harm any more", () => {
+    const cluster = new TestCluster(3);
+    cluster.register("ha1", { homeAddress: cluster.homeAddressRanked("ha2"), lifetime: 300 });
+    cluster.passTime(295_000, 200);
+    expect([cluster.agent("ha1").counts.ingress, cluster.agent("ha2").counts.owned]).toEqual([1, 1]);
+  });
 });
 
 describe("a mobile that lives elsewhere than its ranking says", () => {
