@@ -6,10 +6,12 @@
 ExaBGP keeps announcing when its API process dies or the daemon behind it hangs. So whatever happens to the
 daemon (gone, silent, talking nonsense), this process withdraws every route and waits to be told anew; it never
 announces of its own accord. An ExaBGP that refuses to withdraw, or doesn't answer, is killed: the kernel then
-closes its sessions, and the routers drop its routes. docs/advertiser.md describes the protocol and each failure.
+closes its sessions, and the routers drop its routes. Should this process itself stand still, the kernel kills it, and
+ExaBGP starts another, which withdraws first. docs/advertiser.md describes the protocol and each failure.
 """
 
 import argparse
+import ctypes
 import fcntl
 import functools
 import json
@@ -45,13 +47,49 @@ ATTRIBUTES_LIMIT = 8192
 PATHS_SECONDS = 0.1
 
 RECONNECT_SECONDS = 0.25
-# Nobody but the kernel watches this process where ExaBGP isn't the daemon's child.
-TURN_SECONDS = 1.0
-HANG_SECONDS = 10.0
+# After a BFD session is down, FRR 8.4 lets ExaBGP connect again a second later: by then a helper that hangs must be gone.
+LEASE_SECONDS = 1.5
+TURN_SECONDS = LEASE_SECONDS / 6
 
 
 class BadInput(Exception):
     """The daemon sent something that the protocol doesn't know."""
+
+
+class Lease:
+    """This process lives as long as it says so: else the kernel kills it. No alarm can do that, nor another process be
+    trusted to: whoever stops or freezes this one may have done so to its siblings, and a stopped process takes no signal
+    but SIGKILL, which a timer of POSIX can send."""
+
+    class Event(ctypes.Structure):
+        """struct sigevent: 64 bytes, of which SIGEV_SIGNAL, which is 0, uses the first."""
+
+        _fields_ = [
+            ("value", ctypes.c_void_p),
+            ("signal", ctypes.c_int),
+            ("notify", ctypes.c_int),
+            ("rest", ctypes.c_char * 52),
+        ]
+
+    class Period(ctypes.Structure):
+        """struct itimerspec"""
+
+        _fields_ = [(name, ctypes.c_long) for name in ("repeat", "repeat_ns", "seconds", "nanoseconds")]
+
+    def __init__(self, seconds):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.timer = ctypes.c_void_p()
+        self.period = self.Period(seconds=int(seconds), nanoseconds=int(seconds % 1 * 1e9))
+        event = self.Event(signal=signal.SIGKILL)
+        self.check(self.libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self.timer)))
+        self.renew()
+
+    def renew(self):
+        self.check(self.libc.timer_settime(self.timer, 0, ctypes.byref(self.period), None))
+
+    def check(self, result):
+        if result != 0:
+            raise OSError(ctypes.get_errno(), "the kernel gives no timer")
 
 
 class Lines:
@@ -380,8 +418,9 @@ class Helper:
             fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_NONBLOCK)
         self.selector.register(0, selectors.EVENT_READ, "speaker")
         waiting_to_write = False
+        lease = Lease(LEASE_SECONDS)
         while True:
-            signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
+            lease.renew()
             self.advance()
             if bool(self.speaker.unsent) != waiting_to_write:
                 waiting_to_write = not waiting_to_write

@@ -1,6 +1,8 @@
 /** BFD with FRR's bfdd: a home agent that falls silent is out of the router's tables, though nobody closed its BGP session. */
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { RoutesView } from "../../src/adapters/api/schema.ts";
+import { RouteWatch } from "../../src/lab/drill/route-watch.ts";
+import { enter } from "../../src/lab/namespaces/namespace.ts";
 import { cut, type Direction, mend } from "../../src/lab/namespaces/segment-cut.ts";
 import { installedNextHops, show } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";
@@ -108,6 +110,41 @@ withLab("a router that speaks BFD with home agents", (lab) => {
       await untilOut();
       await annotate(`SIGSTOP → seen to be out of the FIB: ${Math.round(performance.now() - sinceMs)} ms`);
       await waitFor(async () => (await peer()).status === "down", { deadlineMs: 5000, what: "the session to be down" });
+    } finally {
+      await lab.kill(VICTIM, "daemon", "SIGCONT");
+    }
+    await untilBack();
+  });
+
+  test("keeps one out whose daemon and helper are both stopped, though it takes ExaBGP back without waiting for BFD", async ({
+    annotate,
+  }) => {
+    await untilBack();
+    const watch = await RouteWatch.start(enter(lab.place.namespace("r1"), []), NETWORK);
+    onTestFinished(() => watch.stop());
+    const helper = async () => (await lab.processes(VICTIM)).find(({ kind }) => kind === "helper")?.pid;
+    const stopped = await helper();
+    const since = Date.now();
+    await lab.kill(VICTIM, "helper", "SIGSTOP");
+    await lab.kill(VICTIM, "daemon", "SIGSTOP");
+    try {
+      await untilOut();
+      await annotate(`SIGSTOP to both → out of the FIB: ${(watch.goneAt(VICTIM_ADDRESS, since) ?? 0) - since} ms`);
+      await waitFor(
+        async () => {
+          const neighbors = await show<Record<string, { bgpState: string }>>(
+            lab,
+            "r1",
+            `bgp neighbors ${VICTIM_ADDRESS}`,
+          );
+          return neighbors[VICTIM_ADDRESS]?.bgpState === "Established" && (await helper()) !== stopped;
+        },
+        { deadlineMs: 60_000, what: "a new session, and a new helper" },
+      );
+      await annotate(`... and a BGP session again, without BFD: seen after ${Date.now() - since} ms`);
+      expect((await peer()).status).toBe("down");
+      expect(await nextHops()).not.toContain(VICTIM_ADDRESS);
+      expect(watch.backAt(VICTIM_ADDRESS, since)).toBeUndefined();
     } finally {
       await lab.kill(VICTIM, "daemon", "SIGCONT");
     }

@@ -81,6 +81,12 @@ export class RouteWatch {
     return this.#reader.changes.find(({ atMs, nextHops }) => atMs >= sinceMs && !nextHops.includes(nextHop))?.atMs;
   }
 
+  /** When it was there again, after it was first gone; `undefined` while it isn't. */
+  backAt(nextHop: string, sinceMs: number): number | undefined {
+    const goneAtMs = this.goneAt(nextHop, sinceMs) ?? Number.POSITIVE_INFINITY;
+    return this.#reader.changes.find(({ atMs, nextHops }) => atMs > goneAtMs && nextHops.includes(nextHop))?.atMs;
+  }
+
   stop(): void {
     this.#process.stdin?.destroy();
   }

@@ -1,5 +1,6 @@
 /** The helper inside ExaBGP: applies what the daemon asks for, and withdraws everything when anything is wrong. */
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import type { RouteCommands } from "../../../../src/adapters/advertiser/exabgp/helper-protocol.ts";
@@ -382,6 +383,15 @@ describe.skipIf(skipped)("when the daemon fails", () => {
     await stage.until("the end of the connection", () => connection.ended);
     await stage.joined();
     expect(stage.exabgp.commands).not.toContain(NETWORK.announce);
+  });
+});
+
+describe.skipIf(skipped || process.platform !== "linux")("a helper that stands still", () => {
+  test("is killed by the kernel, though it is stopped and takes no other signal: another withdraws in its place", async () => {
+    const connection = await announcing();
+    process.kill((await connection.receives("hello")).pid, "SIGSTOP");
+    expect(await stage.exabgp.exited).toBe(128 + constants.signals.SIGKILL);
+    expect(connection.received.map(({ type }) => type)).toEqual(["hello", "applied"]);
   });
 });
 
