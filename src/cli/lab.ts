@@ -118,7 +118,7 @@ export function labCommand(): Command {
     .addOption(new Option("--signal <signal>", "which one").default("SIGKILL").argParser(signalNamed))
     .addOption(
       new Option("--process <kind>", "which one")
-        .choices(["daemon", "exabgp", "helper", "zebra", "bfdd", "bgpd", "ospfd"] satisfies ProcessKind[])
+        .choices(["daemon", "exabgp", "helper", "guard", "zebra", "bfdd", "bgpd", "ospfd"] satisfies ProcessKind[])
         .default("daemon" satisfies ProcessKind),
     )
     .action((node: string, options: Named & { signal: NodeJS.Signals; process: ProcessKind }) =>

@@ -92,8 +92,14 @@ function findings({
     ]);
   if (logFailure !== undefined)
     found.push(["log", `the log can't be written, and what doesn't fit into memory is lost: ${logFailure}`]);
+  const announcers = new Set(advertiser.view.paths.map(({ announcer }) => announcer));
   for (const { id, state, canStore, isUnproven, clockSkewMs, hasOtherMembers } of peers) {
-    if (state === "dead") found.push([`member ${id}`, `${id} is dead: ${whyDead(isUnproven)}`]);
+    if (state === "dead") {
+      const danger = announcers.has(id)
+        ? "; routers still have its announcement, and may send it what is lost there"
+        : "";
+      found.push([`member ${id}`, `${id} is dead: ${whyDead(isUnproven)}${danger}`]);
+    }
     if (state === "one-way") found.push([`member ${id}`, `${id} is heard, but doesn't hear this member`]);
     if (state !== "unknown" && Math.abs(clockSkewMs) > CLOCK_SKEW_BOUND_MS) {
       found.push([`clock ${id}`, clockProblem(id, state, clockSkewMs, maximumClockSkewMs)]);

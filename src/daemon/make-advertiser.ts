@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import type { Advertiser, AdvertiserListener } from "../adapters/advertiser/advertiser.ts";
 import type { Announcer } from "../adapters/advertiser/announcers.ts";
 import { ExabgpAdvertiser, type ExabgpAdvertiserOptions } from "../adapters/advertiser/exabgp/exabgp-advertiser.ts";
@@ -18,8 +19,9 @@ export function makeAdvertiser(
   if (advertiser.type === "ospf") {
     const { interface: interfaceName, vtyPath, leaseSeconds } = advertiser;
     const members = configuredAnnouncers(config);
+    const zebraVtyPath = join(dirname(vtyPath), "zebra.vty");
     return new OspfAdvertiser(
-      { interfaceName, vtyPath, leaseSeconds, self: node, members, prefixes: announce, log },
+      { interfaceName, vtyPath, zebraVtyPath, leaseSeconds, self: node, members, prefixes: announce, log },
       { changed },
     );
   }

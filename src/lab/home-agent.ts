@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
 import { type ReadinessView, readinessView } from "../adapters/api/schema.ts";
 import { LabError } from "./lab-error.ts";
@@ -9,6 +10,8 @@ import { anyhomeConfig, type LabVariant } from "./plan/anyhome-config.ts";
 import type { Topology } from "./plan/topology.ts";
 import { waitFor } from "./wait.ts";
 
+const SIDECAR = fileURLToPath(new URL("../../exabgp/sidecar.sh", import.meta.url));
+
 /** Writes what the home agents of a lab have in common. */
 export function configureHomeAgents(place: LabPlace, topology: Topology, variant: LabVariant, secret: string): void {
   writeFileSync(place.secret, secret, { mode: 0o600 });
@@ -18,6 +21,7 @@ export function configureHomeAgents(place: LabPlace, topology: Topology, variant
     dataDirectory: anyNode.dataDirectory,
     controlSocket: anyNode.controlSocket,
     vtyDirectory: anyNode.frr,
+    ...(variant.speaker === "sidecar" ? { speakerDirectory: anyNode.speakerDirectory } : {}),
   };
   // It holds the mobiles' keys.
   writeFileSync(place.config, anyhomeConfig(topology, paths, variant), { mode: 0o600 });
@@ -28,6 +32,20 @@ export function startHomeAgent(place: LabPlace, name: string): number {
   const command = [process.execPath, ANYHOME_MAIN, "run", "--config", place.config, "--node", name];
   const node = place.node(name);
   return startIn(place.namespace(name), command, node.daemonLog, { ...process.env, ...clockEnvironment(node) });
+}
+
+/** Keeps an ExaBGP beside the daemon running, as another container or service would. */
+export function superviseSidecar(place: LabPlace, name: string): void {
+  const node = place.node(name);
+  const command = [
+    "sh",
+    "-c",
+    'while :; do sh "$1" "$2"; sleep 0.1; done',
+    "supervisor",
+    SIDECAR,
+    node.speakerDirectory,
+  ];
+  startIn(place.namespace(name), command, node.log("exabgp"));
 }
 
 /** What the daemon says of itself. @throws where no daemon answers on the socket. */

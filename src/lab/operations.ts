@@ -3,7 +3,17 @@ import type { RunOptions, RunResult } from "./namespaces/namespace.ts";
 import type { LabPlace } from "./place.ts";
 import type { Topology, TopologyName, TopologyNode } from "./plan/topology.ts";
 
-export type ProcessKind = "daemon" | "exabgp" | "helper" | "zebra" | "bfdd" | "bgpd" | "ospfd" | "other";
+export type ProcessKind =
+  | "daemon"
+  | "exabgp"
+  | "helper"
+  | "sidecar"
+  | "guard"
+  | "zebra"
+  | "bfdd"
+  | "bgpd"
+  | "ospfd"
+  | "other";
 
 export interface NodeStatus {
   readonly node: string;

@@ -91,6 +91,11 @@ export class NodePlace {
     return join(this.directory, "control.sock");
   }
 
+  /** Shared with an ExaBGP that isn't the daemon's child. */
+  get speakerDirectory(): string {
+    return join(this.directory, "exabgp");
+  }
+
   /** FRR's own: configuration, sockets, pid files. */
   get frr(): string {
     return join(this.directory, "frr");

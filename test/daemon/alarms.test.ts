@@ -3,6 +3,7 @@ import type { AdvertiserStatus } from "../../src/adapters/advertiser/advertiser.
 import { UNKNOWN_VIEW } from "../../src/adapters/advertiser/routing-view.ts";
 import type { PeerStatus } from "../../src/core/members/membership.ts";
 import { NO_INCARNATION } from "../../src/core/protocol/acquaintance.ts";
+import { ipv4 } from "../../src/core/wire/ipv4.ts";
 import { type AlarmSources, Alarms } from "../../src/daemon/alarms.ts";
 
 const advertiser: AdvertiserStatus = {
@@ -87,6 +88,18 @@ describe("alarms", () => {
     ["bfd 10.1.0.1", { bfdNeighbors: [{ address: "10.1.0.1", state: "init", sinceMs: 0, transmitIntervalMs: 300 }] }],
   ])("%s rings: %#", (id, change) => {
     expect(ringing({ ...quiet, ...change }).map((alarm) => alarm.id)).toEqual([id]);
+  });
+
+  it("tell of a dead member whether routers still send requests there", () => {
+    const dead = { ...quiet, peers: [{ ...peer, state: "dead" as const }] };
+    const attributes = { asPath: [], communities: [], largeCommunities: [] };
+    const prefix = { address: ipv4("10.64.0.0"), length: 12 };
+    const path = { prefix, neighbor: "10.1.0.1", nextHop: "10.1.0.12", attributes, announcer: "ha2", isEcho: false };
+    const view = { paths: [path], complete: ["10.1.0.1"], isComplete: true };
+    expect(ringing({ ...dead, advertiser: { ...advertiser, view } })).toMatchObject([
+      { id: "member ha2", message: expect.stringContaining("routers still have its announcement") },
+    ]);
+    expect(ringing(dead)[0]?.message).not.toContain("routers still");
   });
 
   it("keep the time they began while they last, and begin anew after a pause", () => {

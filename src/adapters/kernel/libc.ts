@@ -11,6 +11,9 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   /** `address` is a `struct sockaddr`, here and below. */
   bind(socket: number, address: Uint8Array): void;
+  connect(socket: number, address: Uint8Array): void;
+  /** The process that listens at the other end of a connected unix socket: a `struct ucred`. */
+  peerCredentials(socket: number): Uint8Array;
   /** A classic BPF program: an array of `struct sock_filter`. */
   attachFilter(socket: number, program: Uint8Array): void;
   sendto(socket: number, payload: Uint8Array, flags: number, address: Uint8Array): void;
@@ -22,6 +25,8 @@ export interface Libc {
   interfaceMtu(name: string): number;
   /** These differ from platform to platform. */
   readonly SOCK_DGRAM: number;
+  readonly SOCK_STREAM: number;
+  readonly SOCK_NONBLOCK: number;
   readonly TUNSETIFF: number;
   readonly TUNSETPERSIST: number;
 }
@@ -44,6 +49,7 @@ const SIOCGIFMTU = 0x8921;
 const IFREQ_LENGTH = 40;
 export const INTERFACE_NAME_LENGTH = 16;
 const SOCK_FILTER_LENGTH = 8;
+const UCRED_LENGTH = 12;
 
 /** `struct ifreq` of an interface, with zeros behind its name. */
 export function interfaceRequest(name: string): Uint8Array<ArrayBuffer> {
@@ -58,6 +64,10 @@ export async function loadLibc(): Promise<Libc> {
   const library = koffi.load(null);
   const socket = library.func("int socket(int domain, int type, int protocol)");
   const bind = library.func("int bind(int fd, const void *address, uint32_t addressLength)");
+  const connect = library.func("int connect(int fd, const void *address, uint32_t addressLength)");
+  const getOption = library.func(
+    "int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *valueLength)",
+  );
   const filterProgram = koffi.struct({ length: "uint16_t", program: "void *" });
   const setFilter = library.func("setsockopt", "int", ["int", "int", "int", koffi.pointer(filterProgram), "uint32_t"]);
   const sendto = library.func(
@@ -70,6 +80,7 @@ export async function loadLibc(): Promise<Libc> {
   const SOL_SOCKET = isMips ? 0xffff : 1;
   /** Direction and size of the argument; the direction has other bits on some. */
   const write = isMips || process.arch === "ppc64" ? 0x8004_0000 : 0x4004_0000;
+  const SO_PEERCRED = isMips ? 18 : process.arch === "ppc64" ? 21 : 17;
   const failed = (call: string) => new SystemCallError(call, koffi.errno());
   const libc: Libc = {
     socket(domain, type, protocol) {
@@ -79,6 +90,14 @@ export async function loadLibc(): Promise<Libc> {
     },
     bind(descriptor, address) {
       if (bind(descriptor, address, address.length) < 0) throw failed("bind");
+    },
+    connect(descriptor, address) {
+      if (connect(descriptor, address, address.length) < 0) throw failed("connect");
+    },
+    peerCredentials(descriptor) {
+      const credentials = new Uint8Array(UCRED_LENGTH);
+      if (getOption(descriptor, SOL_SOCKET, SO_PEERCRED, credentials, [UCRED_LENGTH]) < 0) throw failed("getsockopt");
+      return credentials;
     },
     attachFilter(descriptor, program) {
       const argument = { length: program.length / SOCK_FILTER_LENGTH, program };
@@ -112,6 +131,8 @@ export async function loadLibc(): Promise<Libc> {
       }
     },
     SOCK_DGRAM: isMips ? 1 : 2,
+    SOCK_STREAM: isMips ? 2 : 1,
+    SOCK_NONBLOCK: isMips ? 0o200 : 0o4000,
     // _IOW('T', 202, int) and _IOW('T', 203, int)
     TUNSETIFF: write + 0x54ca,
     TUNSETPERSIST: write + 0x54cb,

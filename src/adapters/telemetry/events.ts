@@ -359,7 +359,13 @@ export const events = {
     level: "info",
     message: "route withdrawn",
     explanation:
-      "The speaker confirmed the withdrawal of `prefix`; routers send nothing here once they have processed it.",
+      "`prefix` was seen to be withdrawn: ExaBGP has taken the withdrawal, and no router that tells what it has still has it from here; or it is no longer in ospfd's own link state, and all its neighbors have acknowledged that.",
+  },
+  "route-unconfirmed": {
+    level: "warn",
+    message: "it isn't known whether routers have a route",
+    explanation:
+      "Routers had `prefix` from here, and it can't be seen any more whether they still do, for `reason`: ExaBGP or ospfd is gone, doesn't answer, or has lost its neighbors. Routers drop the route with the session, at the latest after the hold time, or with OSPF the dead interval.",
   },
   "neighbor-up": {
     level: "info",

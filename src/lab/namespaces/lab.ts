@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { configureHomeAgents, readiness, startHomeAgent, untilReady } from "../home-agent.ts";
+import { configureHomeAgents, readiness, startHomeAgent, superviseSidecar, untilReady } from "../home-agent.ts";
 import { LabError } from "../lab-error.ts";
 import { claim, findNode, type LabOperations, type NodeStatus, type ProcessKind } from "../operations.ts";
 import { ANYHOME_MAIN, LabPlace } from "../place.ts";
@@ -93,6 +93,7 @@ export class Lab implements LabOperations {
     }
     if (clocks) for (const { name } of homeAgents) giveClock(this.place.node(name));
     const started = homeAgents.map(({ name }) => ({ name, pid: startHomeAgent(this.place, name) }));
+    if (variant.speaker === "sidecar") for (const { name } of homeAgents) superviseSidecar(this.place, name);
     progress("waiting for home agents to be ready");
     await Promise.all(started.map(({ name, pid }) => this.untilReady(name, pid, signal)));
     progress("waiting for routes");
@@ -290,6 +291,8 @@ function kindOf({ command }: LabProcess): ProcessKind {
   const words = command.map((word) => word.split("/").at(-1));
   if (command[1] === ANYHOME_MAIN && command[2] === "run") return "daemon";
   if (words.includes("anyhome_exabgp.py")) return "helper";
+  if (words[1] === "sidecar.sh") return "sidecar";
+  if (words[1]?.startsWith("guard-process.")) return "guard";
   if (words.slice(0, 3).includes("exabgp")) return "exabgp";
   return FRR_DAEMONS.find((name) => words[0] === name) ?? "other";
 }

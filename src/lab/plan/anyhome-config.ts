@@ -32,6 +32,10 @@ export interface LabVariant {
   readonly health?: Readonly<Record<string, unknown>>;
   /** By what home agents announce, and routers route. */
   readonly routing?: RoutingProtocol;
+  /** Who runs ExaBGP: the daemon (the default), or something beside it. Of network namespaces. */
+  readonly speaker?: "managed" | "sidecar";
+  /** Whether home agents speak BFD; they do by default, where they speak BGP. */
+  readonly bfd?: boolean;
 }
 
 /** The configuration of the lab's home agents: one file for all of them. */
@@ -66,24 +70,24 @@ function advertiser({ vtyDirectory, speakerDirectory }: HomeAgentPaths, { routin
   };
 }
 
-function member(topology: Topology, node: TopologyNode, { routing }: LabVariant) {
+function member(topology: Topology, node: TopologyNode, { routing, bfd }: LabVariant) {
   return {
     id: node.name,
     address: nodeAddress(node),
     pool: node.pool ?? [],
     ...(node.backups ? { backups: node.backups } : {}),
-    ...(routing === "ospf" ? {} : bgpAndBfd(topology, node)),
+    ...(routing === "ospf" ? {} : bgpAndBfd(topology, node, bfd)),
   };
 }
 
-function bgpAndBfd(topology: Topology, node: TopologyNode) {
+function bgpAndBfd(topology: Topology, node: TopologyNode, bfd = true) {
   return {
     bgp: {
       as: node.as,
       "router-id": nodeAddress(node),
       neighbors: bgpPeers(topology, node).map(({ address, as }) => ({ address, as })),
     },
-    bfd: { neighbors: routersBeside(topology, node) },
+    ...(bfd ? { bfd: { neighbors: routersBeside(topology, node) } } : {}),
   };
 }
 

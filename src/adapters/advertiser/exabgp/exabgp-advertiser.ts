@@ -45,6 +45,9 @@ export class ExabgpAdvertiser implements Advertiser {
   readonly #table: RoutingTable;
   readonly #self: Announcer;
   #desired: readonly Advertisement[] = [];
+  /** What ExaBGP has confirmed of the last `set`. */
+  #taken: readonly Advertisement[] = [];
+  /** That, and what routers still have from us. */
   #applied: readonly Advertisement[] = [];
   /** Of the last `set` sent. */
   #sequence = 0;
@@ -176,6 +179,7 @@ export class ExabgpAdvertiser implements Advertiser {
         return;
       case "path":
         if (!this.#table.told(report)) this.#spoiled(report.neighbor, 1);
+        this.#confirm(this.#taken);
         // A router may talk a lot.
         this.#pathsSettling ??= setTimeout(() => {
           this.#pathsSettling = undefined;
@@ -190,12 +194,32 @@ export class ExabgpAdvertiser implements Advertiser {
     this.#changed();
   }
 
-  #confirm(applied: readonly Advertisement[]): void {
+  /** ExaBGP takes a withdrawal before it has told anybody: a route is there for as long as a router sends us its echo. */
+  #confirm(taken: readonly Advertisement[]): void {
+    this.#taken = taken;
+    const isThere = ({ prefix }: Advertisement, among: readonly Pick<Advertisement, "prefix">[]) =>
+      among.some((it) => formatPrefix(it.prefix) === formatPrefix(prefix));
+    const leaving = this.#applied.filter((it) => !isThere(it, taken));
+    if (leaving.length === 0) {
+      this.#apply(taken);
+      return;
+    }
+    const echoes = this.#table.view(performance.now()).paths.filter(({ isEcho }) => isEcho);
+    this.#apply([...taken, ...leaving.filter((it) => isThere(it, echoes))]);
+  }
+
+  /** @param blindness why nobody can tell what has become of what is no longer among them */
+  #apply(applied: readonly Advertisement[], blindness?: string): void {
+    const { log } = this.#options;
     const before = this.#applied.map(({ prefix }) => formatPrefix(prefix));
     const after = applied.map(({ prefix }) => formatPrefix(prefix));
     this.#applied = applied;
-    for (const prefix of after) if (!before.includes(prefix)) this.#options.log.event("route-announced", { prefix });
-    for (const prefix of before) if (!after.includes(prefix)) this.#options.log.event("route-withdrawn", { prefix });
+    for (const prefix of after) if (!before.includes(prefix)) log.event("route-announced", { prefix });
+    for (const prefix of before) {
+      if (after.includes(prefix)) continue;
+      if (blindness === undefined) log.event("route-withdrawn", { prefix });
+      else log.event("route-unconfirmed", { prefix, reason: blindness });
+    }
     if (applied.length === 0) this.#withdrawn?.();
   }
 
@@ -219,6 +243,7 @@ export class ExabgpAdvertiser implements Advertiser {
 
   #neighborChanged({ address, state, reason }: Extract<SpeakerEvent, { type: "state" }>): void {
     this.#table.sessionChanged(address, state, performance.now());
+    this.#confirm(this.#taken);
     const before = this.#neighbors.get(address)?.state;
     this.#neighbors.set(address, { address, state, sinceMs: Date.now(), ...(reason === undefined ? {} : { reason }) });
     if (state === "up" && before !== "up") this.#options.log.event("neighbor-up", { neighbor: address });
@@ -250,7 +275,8 @@ export class ExabgpAdvertiser implements Advertiser {
     clearTimeout(this.#pathsSettling);
     clearTimeout(this.#viewSettling);
     this.#patience = this.#pathsSettling = undefined;
-    this.#confirm([]);
+    this.#taken = [];
+    this.#apply([], reason);
     this.#dropSessions(reason);
     this.#changed();
   }

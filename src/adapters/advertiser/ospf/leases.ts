@@ -15,6 +15,11 @@ export function interfaceFor(base: string, preference: Preference = "normal"): s
   return preference === "normal" ? base : `${base}-${preference}`;
 }
 
+/** All of them. */
+export function interfacesOf(base: string): string[] {
+  return PREFERENCES.map((preference) => interfaceFor(base, preference));
+}
+
 interface Holder {
   readonly preference: Preference;
   readonly interface: LeaseHolder;

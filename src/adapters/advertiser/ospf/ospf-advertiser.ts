@@ -6,45 +6,36 @@
  *                    └────────────── vty socket: show … json ─────────── ospfd ──OSPF──▶ routers
  *
  * Nothing but the kernel is told what to announce: a prefix is a connected network of an interface that exists as long as this
- * process, by an address that lives as long as its main loop renews it. ospfd itself is only asked what it makes of it.
+ * process, by an address that lives as long as its main loop renews it. ospfd itself is only asked what it makes of it; a
+ * process beside us ends it where it announces more (`guard.ts`).
  * docs/advertiser.md has its configuration, and each failure with its measured time.
  */
 import type { MemberId } from "../../../core/names.ts";
 import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../../../core/wire/ipv4.ts";
-import type { EventLog } from "../../telemetry/log.ts";
 import type { Advertisement, Advertiser, AdvertiserListener, AdvertiserStatus, SpeakerState } from "../advertiser.ts";
 import type { Announcer } from "../announcers.ts";
 import { type RoutingView, UNKNOWN_VIEW } from "../routing-view.ts";
+import { FrrObserver, type FrrObserverOptions } from "./frr-observer.ts";
+import { type GuardKeeper, GuardProcess, type KeepGuard } from "./guard-keeper.ts";
 import { interfaceFor, Leases, type OpenInterface } from "./leases.ts";
-import {
-  AREA_COMMANDS,
-  type OspfRouter,
-  type OwnState,
-  ownCommands,
-  readOwnState,
-  readRouters,
-  type StubNetwork,
-} from "./link-state.ts";
+import type { OwnState, StubNetwork } from "./link-state.ts";
 import { Neighbors } from "./neighbors.ts";
 import { routingViewOf } from "./view.ts";
-import { askVty } from "./vty.ts";
 
 type Member = Pick<Announcer, "id" | "address">;
 
-export interface OspfAdvertiserOptions {
+export interface OspfAdvertiserOptions extends FrrObserverOptions {
   /** Of the interface for normal preference; the others are named after it. */
   readonly interfaceName: string;
   /** Routes outlive the last sign of life of the main loop by this, and up to a quarter more. */
   readonly leaseSeconds: number;
-  /** The socket of ospfd that `vtysh` uses. */
-  readonly vtyPath: string;
   readonly self: MemberId;
   /** All members; the address of each is the router id of its ospfd. */
   readonly members: readonly Member[];
   /** What the cluster announces. */
   readonly prefixes: readonly Ipv4Prefix[];
-  readonly log: EventLog;
   readonly openInterface?: OpenInterface;
+  readonly keepGuard?: KeepGuard;
 }
 
 const RENEWALS_PER_LEASE = 4;
@@ -52,25 +43,17 @@ const LOOK_INTERVAL_MS = 1000;
 /** While ospfd has not yet done what was asked for; for so long at most. */
 const EAGER_LOOK_INTERVAL_MS = 50;
 const EAGER_MS = 2000;
-const VTY_TIMEOUT_MS = 1000;
-/** The area is looked through in a part of the main loop's time only: one in so many. */
-const AREA_LOOK_SHARE = 20;
-/** After an area that couldn't be looked through. */
-const AREA_PAUSE_MS = 10_000;
-/** `stop` waits so long for ospfd's withdrawal before it removes the interfaces, which withdraws too. */
-const WITHDRAWAL_DEADLINE_MS = 1000;
+/** `stop` waits so long for ospfd's withdrawal: the guard needs some of it, where that doesn't come by itself. */
+const WITHDRAWAL_DEADLINE_MS = 6000;
 
 export class OspfAdvertiser implements Advertiser {
   readonly #options: OspfAdvertiserOptions;
   readonly #listener: AdvertiserListener;
   readonly #neighbors: Neighbors;
+  readonly #frr: FrrObserver;
   #members: readonly Member[];
   #leases: Leases | undefined;
-  #own: OwnState | undefined;
-  /** `undefined`: not known. */
-  #routers: readonly OspfRouter[] | undefined;
-  #areaProblem: string | undefined;
-  #nextAreaLookMs = 0;
+  #guard: GuardKeeper | undefined;
   #desired: readonly Advertisement[] = [];
   #applied: readonly Advertisement[] = [];
   #view: RoutingView = UNKNOWN_VIEW;
@@ -91,6 +74,7 @@ export class OspfAdvertiser implements Advertiser {
     this.#listener = listener;
     this.#members = options.members;
     this.#neighbors = new Neighbors(options.log);
+    this.#frr = new FrrObserver(options);
   }
 
   /** Rejects where the interfaces can't be made; ospfd may come later. */
@@ -103,6 +87,7 @@ export class OspfAdvertiser implements Advertiser {
       this.#lastError = (error as Error).message;
       throw error;
     }
+    this.#guard = this.#keepGuard();
     const intervalMs = (this.#options.leaseSeconds * 1000) / RENEWALS_PER_LEASE;
     this.#renewals = setInterval(() => this.#renew(), intervalMs);
     await this.#look();
@@ -147,9 +132,17 @@ export class OspfAdvertiser implements Advertiser {
     clearTimeout(this.#nextLook);
     this.#leases?.close();
     this.#leases = undefined;
+    this.#guard?.release();
     this.#state = "stopped";
-    this.#confirm([]);
+    this.#confirm([], "the daemon stops before anybody has told of the withdrawal");
     this.#changed();
+  }
+
+  #keepGuard(): GuardKeeper {
+    const { vtyPath, interfaceName, prefixes, log } = this.#options;
+    const keep: KeepGuard = this.#options.keepGuard ?? ((order, log) => new GuardProcess(order, log));
+    const routerId = this.#ownRouterId ?? "";
+    return keep({ vtyPath, routerId, interfaceName, prefixes: prefixes.map(formatPrefix) }, log);
   }
 
   #want(advertisements: readonly Advertisement[]): void {
@@ -211,40 +204,13 @@ export class OspfAdvertiser implements Advertiser {
   }
 
   async #look(): Promise<void> {
-    try {
-      const commands = ownCommands(this.#ownRouterId ?? "");
-      this.#own = readOwnState(await askVty(this.#options.vtyPath, commands, VTY_TIMEOUT_MS));
-      await this.#lookThroughArea();
-    } catch (error) {
-      this.#own = undefined;
-      this.#routers = undefined;
-      this.#nextAreaLookMs = 0;
-      this.#failed((error as Error).message);
-    }
+    await this.#frr.look(this.#ownRouterId ?? "");
+    if (this.#frr.own === undefined) this.#failed(this.#frr.blindness);
     if (this.#state === "stopped") return;
     this.#learn();
     this.#changed();
     const isEager = !this.#isSettled && performance.now() - this.#changedMs < EAGER_MS;
     this.#lookIn(isEager ? EAGER_LOOK_INTERVAL_MS : LOOK_INTERVAL_MS);
-  }
-
-  /** Who else announces. Where the area is too large for that, it isn't known, and the announcement stays. */
-  async #lookThroughArea(): Promise<void> {
-    if (performance.now() < this.#nextAreaLookMs) return;
-    try {
-      const answers = await askVty(this.#options.vtyPath, AREA_COMMANDS, VTY_TIMEOUT_MS);
-      const startedMs = performance.now();
-      this.#routers = readRouters(answers);
-      const now = performance.now();
-      this.#nextAreaLookMs = now + (now - startedMs) * (AREA_LOOK_SHARE - 1);
-      this.#areaProblem = undefined;
-    } catch (error) {
-      this.#routers = undefined;
-      this.#nextAreaLookMs = performance.now() + AREA_PAUSE_MS;
-      const problem = `who else announces isn't known, as the area can't be looked through: ${(error as Error).message}`;
-      if (this.#areaProblem !== problem) this.#options.log.event("speaker-problem", { problem });
-      this.#areaProblem = problem;
-    }
   }
 
   /** As it must be. */
@@ -259,34 +225,35 @@ export class OspfAdvertiser implements Advertiser {
   }
 
   #learn(): void {
-    const own = this.#own;
+    const { own, blindness, routers } = this.#frr;
     const { prefixes, self } = this.#options;
     this.#neighbors.update(own?.neighbors ?? [], Date.now());
     if (own === undefined) {
-      this.#confirm([]);
+      this.#confirm([], blindness);
       this.#view = UNKNOWN_VIEW;
       return;
     }
-    // Without an adjacency, ospfd tells what it has to nobody.
-    const isHeard = own.neighbors.some(({ state }) => state === "Full");
-    const told = isHeard ? own.stubs : [];
-    const leaving = this.#applied.filter((it) => !this.#desired.some((wanted) => isSamePrefix(wanted, it)));
-    this.#confirm([
-      ...this.#desired.filter((it) => this.#isOriginated(it, told, own)),
-      ...leaving.filter(({ prefix }) => stubsOf(told, prefix).length > 0),
-    ]);
+    const hearers = own.neighbors.filter(({ state }) => state === "Full");
+    if (hearers.length === 0) {
+      this.#confirm([], "ospfd has no adjacency: it tells what it has to nobody");
+    } else {
+      const isAcknowledged = hearers.every(({ isLevel }) => isLevel);
+      const leaving = this.#applied.filter((it) => !this.#desired.some((wanted) => isSamePrefix(wanted, it)));
+      this.#confirm([
+        ...this.#desired.filter((it) => this.#isOriginated(it, own)),
+        ...leaving.filter(({ prefix }) => !isAcknowledged || stubsOf(own.stubs, prefix).length > 0),
+      ]);
+    }
     this.#view =
-      this.#routers === undefined
-        ? UNKNOWN_VIEW
-        : routingViewOf(own, this.#routers, { prefixes, self, members: this.#members });
+      routers === undefined ? UNKNOWN_VIEW : routingViewOf(own, routers, { prefixes, self, members: this.#members });
     const problem = this.#problemWith(own);
     if (problem !== undefined) this.#failed(problem);
     else if (this.#leases !== undefined) this.#state = "running";
   }
 
   /** With the metric of the interface that it shall be on, and not also with that of another one. */
-  #isOriginated({ prefix, preference }: Advertisement, told: readonly StubNetwork[], { costs }: OwnState): boolean {
-    const stubs = stubsOf(told, prefix);
+  #isOriginated({ prefix, preference }: Advertisement, { stubs: all, costs }: OwnState): boolean {
+    const stubs = stubsOf(all, prefix);
     const cost = costs.get(interfaceFor(this.#options.interfaceName, preference));
     return stubs.length > 0 && stubs.every(({ metric }) => cost === undefined || metric === cost);
   }
@@ -295,6 +262,8 @@ export class OspfAdvertiser implements Advertiser {
     const expected = this.#ownRouterId;
     if (routerId !== expected)
       return `ospfd has the router id ${routerId}: set it to this member's address, ${expected}`;
+    const brokenLink = this.#frr.zebraProblem ?? this.#guard?.problem;
+    if (brokenLink !== undefined) return brokenLink;
     if (this.#leases === undefined || performance.now() - this.#changedMs < EAGER_MS) return undefined;
     const missing = this.#desired
       .map(({ preference }) => interfaceFor(this.#options.interfaceName, preference))
@@ -311,13 +280,17 @@ export class OspfAdvertiser implements Advertiser {
     this.#changed();
   }
 
-  #confirm(applied: readonly Advertisement[]): void {
+  /** @param blindness why nobody can tell what has become of what is no longer among them */
+  #confirm(applied: readonly Advertisement[], blindness?: string): void {
     const { log } = this.#options;
     const before = new Set(this.#applied.map(({ prefix }) => formatPrefix(prefix)));
     const after = new Set(applied.map(({ prefix }) => formatPrefix(prefix)));
     this.#applied = applied;
     for (const prefix of after.difference(before)) log.event("route-announced", { prefix });
-    for (const prefix of before.difference(after)) log.event("route-withdrawn", { prefix });
+    for (const prefix of before.difference(after)) {
+      if (blindness === undefined) log.event("route-withdrawn", { prefix });
+      else log.event("route-unconfirmed", { prefix, reason: blindness });
+    }
     if (applied.length === 0) this.#withdrawn?.();
   }
 

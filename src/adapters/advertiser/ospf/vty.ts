@@ -7,7 +7,8 @@ const MAXIMUM_ANSWER_BYTES = 16 << 20;
 
 /**
  * Puts commands to an FRR daemon, at the socket that `vtysh` uses: `DIRECTORY/ospfd.vty`. That takes a fraction of a
- * millisecond; a `vtysh` would take a hundred. Rejects where nobody answers in time, or a command isn't known.
+ * millisecond; a `vtysh` would take a hundred. Rejects where nobody answers in time, or a command isn't known; with a system
+ * error as the cause where nobody can be reached.
  */
 export function askVty(path: string, commands: readonly string[], timeoutMs: number): Promise<string[]> {
   return new Promise((resolve, reject) => {
@@ -22,9 +23,9 @@ export function askVty(path: string, commands: readonly string[], timeoutMs: num
       clearTimeout(deadline);
       socket.destroy();
     };
-    const fail = (problem: string) => {
+    const fail = (problem: string, cause?: Error) => {
       end();
-      reject(new Error(`${path} ${problem}`));
+      reject(new Error(`${path} ${problem}`, { cause }));
     };
     const ask = () => {
       const next = commands[answers.length];
@@ -54,7 +55,7 @@ export function askVty(path: string, commands: readonly string[], timeoutMs: num
         ask();
       } else fail(`refused "${commands[answers.length]}": ${text.trim()}`);
     });
-    socket.on("error", (error) => fail(`can't be reached: ${error.message}`));
+    socket.on("error", (error) => fail(`can't be reached: ${error.message}`, error));
     socket.on("close", () => fail("closed the connection"));
   });
 }

@@ -140,7 +140,7 @@ describe.skipIf(exabgpObstacle !== undefined && !process.env.CI)("an ExaBGP of o
     expect(advertiser.status().restarts).toBe(1);
     expect(advertiser.status().pid).not.toBe(pid);
     expect(events.map(({ event }) => event)).toEqual(
-      expect.arrayContaining(["speaker-started", "route-announced", "speaker-stopped", "route-withdrawn"]),
+      expect.arrayContaining(["speaker-started", "route-announced", "speaker-stopped", "route-unconfirmed"]),
     );
   });
 
@@ -190,6 +190,31 @@ describe.skipIf(exabgpObstacle !== undefined && !process.env.CI)("an ExaBGP of o
     expect({ restarts, lastError }).toEqual({ restarts: 0, lastError: undefined });
     const lines = events.filter(({ event }) => event === "speaker-problem").map(({ fields }) => fields.line);
     expect(lines.slice(0, 2)).toEqual(["done", "error"]);
+  });
+
+  test("a withdrawal is seen when no router has the route from us any more, and not when ExaBGP takes it", async () => {
+    const ours = wish("10.64.0.0/12");
+    const router = await HostileRouter.listen("127.0.0.2");
+    const advertiser = await running({
+      bgp: { ...BGP, neighbors: [{ address: ipv4("127.0.0.2"), as: 65001, port: router.port }] },
+    });
+    advertiser.set([ours]);
+    await until(
+      advertiser,
+      "a session",
+      ({ neighbors, applied }) => neighbors[0]?.state === "up" && applied.length === 1,
+    );
+    router.announce([ours.prefix], [65001, 65011]);
+    await until(advertiser, "the echo", ({ view }) => view.paths.some(({ isEcho }) => isEcho));
+    advertiser.set([]);
+    // The confirmations of ExaBGP come in order: that of a later set is one of the withdrawal, too.
+    advertiser.set([wish("10.64.0.1/32")]);
+    await until(advertiser, "ExaBGP to take it", ({ applied }) => applied.some(({ prefix }) => prefix.length === 32));
+    expect(advertiser.status().applied.map(({ prefix }) => prefix.length)).toEqual([32, 12]);
+    router.withdraw([ours.prefix]);
+    await until(advertiser, "the withdrawal", ({ applied }) => applied.length === 1);
+    expect(events).toContainEqual({ event: "route-withdrawn", fields: { prefix: "10.64.0.0/12" } });
+    router.close("");
   });
 
   test("the reason of a session that a router ends is shown as ExaBGP has it, though it leaves no JSON", async () => {

@@ -1,4 +1,4 @@
-/** Answers on a vty socket as ospfd 8.4.4 does, with a database of the test's choice. */
+/** Answer on vty sockets as ospfd and zebra 8.4.4 do, ospfd with a database of the test's choice. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,17 +12,10 @@ export interface FakeRouter {
   readonly ageSeconds?: number;
 }
 
-export class FakeOspfd {
-  readonly directory = mkdtempSync(join(tmpdir(), "anyhome-ospfd-"));
-  readonly path = join(this.directory, "ospfd.vty");
-  routerId = "10.1.0.11";
-  neighbors: { address: string; state: string; unacknowledged?: number }[] = [
-    { address: "10.1.0.1", state: "Full/DR" },
-  ];
-  costs: Record<string, number> = {};
-  routers: FakeRouter[] = [];
-  /** So much more is in the database of the area. */
-  areaBytes = 0;
+/** A daemon of FRR that answers on its vty socket, or fails to. */
+abstract class FakeVty {
+  readonly directory = mkdtempSync(join(tmpdir(), "anyhome-vty-"));
+  readonly path = join(this.directory, "vty");
   /** Reads, and says nothing. */
   hangs = false;
   /** Instead of an answer to anything. */
@@ -30,6 +23,8 @@ export class FakeOspfd {
   result = 0;
   #server: Server | undefined;
   readonly #connections = new Set<Socket>();
+
+  protected abstract answerTo(command: string): string;
 
   start(): Promise<void> {
     const server = createServer((connection) => {
@@ -39,9 +34,7 @@ export class FakeOspfd {
       connection.on("data", (chunk) => {
         for (const command of chunk.toString().split("\0").slice(0, -1)) {
           if (!this.hangs)
-            connection.write(
-              `${this.answer ?? JSON.stringify(this.#answerTo(command))}\0\0\0${String.fromCharCode(this.result)}`,
-            );
+            connection.write(`${this.answer ?? this.answerTo(command)}\0\0\0${String.fromCharCode(this.result)}`);
         }
       });
     });
@@ -58,6 +51,34 @@ export class FakeOspfd {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+export class FakeZebra extends FakeVty {
+  clients = ["ospf"];
+
+  protected override answerTo(command: string): string {
+    if (command === "enable") return "";
+    if (command !== "show zebra client summary") throw new Error(`not a command that is put: ${command}`);
+    const columns = "00:01:20     00:00:00    00:00:57          8/1                   0/0";
+    return ["Name      Connect Time    Last Read", ...this.clients.map((name) => `${name}          ${columns}`)].join(
+      "\n",
+    );
+  }
+}
+
+export class FakeOspfd extends FakeVty {
+  routerId = "10.1.0.11";
+  neighbors: { address: string; state: string; unacknowledged?: number }[] = [
+    { address: "10.1.0.1", state: "Full/DR" },
+  ];
+  costs: Record<string, number> = {};
+  routers: FakeRouter[] = [];
+  /** So much more is in the database of the area. */
+  areaBytes = 0;
+
+  protected override answerTo(command: string): string {
+    return JSON.stringify(this.#answerTo(command));
   }
 
   #answerTo(command: string): unknown {

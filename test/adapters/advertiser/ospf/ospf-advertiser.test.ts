@@ -6,7 +6,7 @@ import { announcersOf, isAccepted } from "../../../../src/adapters/advertiser/ro
 import type { Preference } from "../../../../src/core/health/ladder.ts";
 import { formatPrefix, ipv4 } from "../../../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../../../src/lab/wait.ts";
-import { FakeOspfd } from "./fake-ospfd.ts";
+import { FakeOspfd, FakeZebra } from "./fake-ospfd.ts";
 
 const NETWORK = { address: ipv4("10.64.0.0"), length: 12 };
 const MASK = "255.240.0.0";
@@ -18,6 +18,8 @@ class Host {
   readonly history: string[] = [];
   error: Error | undefined;
   opened = 0;
+  /** Whether ospfd learns of what changes. */
+  isZebraAlive = true;
   readonly #ospfd: FakeOspfd;
 
   constructor(ospfd: FakeOspfd) {
@@ -50,6 +52,7 @@ class Host {
   }
 
   #originate(): void {
+    if (!this.isZebraAlive) return;
     const held = [...this.leased].filter(([, prefixes]) => prefixes.size > 0);
     this.#ospfd.costs = Object.fromEntries(held.map(([name]) => [name, COSTS[name] ?? 0]));
     const stubs = held.map(([name]) => ["10.64.0.0", MASK, COSTS[name] ?? 0] as const);
@@ -61,6 +64,8 @@ class Host {
 }
 
 let ospfd: FakeOspfd;
+let zebra: FakeZebra;
+let guard: { problem: string | undefined; isReleased: boolean };
 let host: Host;
 let advertiser: OspfAdvertiser | undefined;
 let events: { readonly event: string; readonly fields: unknown }[];
@@ -68,6 +73,9 @@ let events: { readonly event: string; readonly fields: unknown }[];
 beforeEach(async () => {
   ospfd = new FakeOspfd();
   await ospfd.start();
+  zebra = new FakeZebra();
+  await zebra.start();
+  guard = { problem: undefined, isReleased: false };
   ospfd.routers = [{ id: "10.1.0.1", segment: "10.1.0.1" }];
   host = new Host(ospfd);
   events = [];
@@ -76,6 +84,7 @@ afterEach(async () => {
   await advertiser?.stop();
   advertiser = undefined;
   await ospfd[Symbol.asyncDispose]();
+  await zebra[Symbol.asyncDispose]();
 });
 
 function make(): OspfAdvertiser {
@@ -84,6 +93,7 @@ function make(): OspfAdvertiser {
       interfaceName: "anyhome",
       leaseSeconds: 1,
       vtyPath: ospfd.path,
+      zebraVtyPath: zebra.path,
       self: "ha1",
       members: [
         { id: "ha1", address: ipv4("10.1.0.11") },
@@ -92,6 +102,14 @@ function make(): OspfAdvertiser {
       prefixes: [NETWORK],
       log: { event: (event: string, fields: unknown) => events.push({ event, fields }) } as never,
       openInterface: host.open,
+      keepGuard: () => ({
+        get problem() {
+          return guard.problem;
+        },
+        release: () => {
+          guard.isReleased = true;
+        },
+      }),
     },
     { changed: () => undefined },
   );
@@ -208,6 +226,90 @@ describe("an OSPF advertiser", () => {
     await until("ospfd to be back", () => it.status().speaker === "running" && it.status().applied.length === 1);
   });
 
+  it.each([
+    ["is not there", async () => await zebra.stop(), /can't be reached/],
+    ["does not answer", () => Object.assign(zebra, { hangs: true }), /does not answer within 1000 ms/],
+    ["has lost ospfd", () => Object.assign(zebra, { clients: ["bgp"] }), /no connection to ospfd/],
+  ])(
+    "a zebra that %s is told of, though ospfd looks as healthy as ever, until it is back",
+    async (_, fail, problem) => {
+      const it = make();
+      await it.start();
+      it.set([announcement()]);
+      await until("the announcement", () => it.status().applied.length === 1);
+      await fail();
+      await until("the problem", () => it.status().speaker === "failed");
+      expect(it.status().lastError).toMatch(/zebra/);
+      expect(it.status().lastError).toMatch(problem);
+      expect(it.status().applied).toHaveLength(1);
+      zebra.hangs = false;
+      zebra.clients = ["bgp", "ospf"];
+      await zebra.stop();
+      await zebra.start();
+      await until("zebra to be back", () => it.status().speaker === "running");
+    },
+  );
+
+  it("tells that its ospfd is unguarded", async () => {
+    const it = make();
+    await it.start();
+    guard.problem = "the guard of ospfd ended: killed by SIGKILL";
+    await until("the problem", () => it.status().lastError === guard.problem);
+    expect(it.status().speaker).toBe("failed");
+  });
+
+  it("takes a withdrawal for done when all neighbors have acknowledged it, and not before", async () => {
+    const it = make();
+    await it.start();
+    it.set([announcement()]);
+    await until("the announcement", () => it.status().applied.length === 1);
+    ospfd.neighbors = [
+      { address: "10.1.0.1", state: "Full/DR" },
+      { address: "10.1.0.2", state: "Full/Backup", unacknowledged: 1 },
+    ];
+    await until("a look at the neighbors", () => it.status().neighbors.length === 2);
+    it.set([]);
+    await until("a look at the withdrawal", () => it.status().view.paths.length === 0);
+    expect(it.status().applied).toHaveLength(1);
+    ospfd.neighbors = [{ address: "10.1.0.1", state: "Full/DR" }];
+    await until("the withdrawal", () => it.status().applied.length === 0);
+    expect(events.map(({ event }) => event)).toContain("route-withdrawn");
+  });
+
+  it.each([
+    ["that can't be asked any more", async () => await ospfd.stop()],
+    ["that has lost its neighbors", () => Object.assign(ospfd, { neighbors: [] })],
+  ])("does not say that a route is withdrawn by an ospfd %s", async (_, fail) => {
+    const it = make();
+    await it.start();
+    it.set([announcement()]);
+    await until("the announcement", () => it.status().applied.length === 1);
+    await fail();
+    await until("a look", () => it.status().applied.length === 0);
+    expect(events).toContainEqual({
+      event: "route-unconfirmed",
+      fields: { prefix: "10.64.0.0/12", reason: expect.any(String) },
+    });
+    expect(events.map(({ event }) => event)).not.toContain("route-withdrawn");
+  });
+
+  it("does not say, when it stops, that a route is withdrawn which ospfd still has, and leaves its guard to end it", async () => {
+    const it = make();
+    await it.start();
+    it.set([announcement()]);
+    await until("the announcement", () => it.status().applied.length === 1);
+    host.isZebraAlive = false;
+    const stopped = it.stop();
+    await until("a look at what ospfd has", () => host.history.at(-1) === "-anyhome 10.64.0.0/12");
+    expect(guard.isReleased).toBe(false);
+    // As the guard does.
+    await ospfd.stop();
+    await stopped;
+    expect(guard.isReleased).toBe(true);
+    expect(events.map(({ event }) => event)).toContain("route-unconfirmed");
+    expect(events.map(({ event }) => event)).not.toContain("route-withdrawn");
+  });
+
   it("in an area too large to be looked through announces all the same, and says that who else does isn't known", async () => {
     ospfd.areaBytes = 17 << 20;
     const it = make();
@@ -216,9 +318,10 @@ describe("an OSPF advertiser", () => {
     await until("the announcement", () => it.status().applied.length === 1);
     expect(it.status().speaker).toBe("running");
     expect(announcersOf(it.status().view, NETWORK)).toBeUndefined();
-    expect(events.filter(({ event }) => event === "speaker-problem")).toMatchObject([
-      { fields: { problem: expect.stringMatching(/who else announces isn't known.*more than can be looked through/) } },
-    ]);
+    expect(events).toContainEqual({
+      event: "speaker-problem",
+      fields: { problem: expect.stringMatching(/who else announces isn't known.*more than can be looked through/) },
+    });
   });
 
   it("looks through an answer of several MiB, which comes in many pieces", async () => {

@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { EventLog } from "../../telemetry/log.ts";
+import { type GuardOrder, type GuardReport, stale } from "./guard.ts";
+
+/** Sources run as they are; compiled, the guard's file has the extension that this one has then. */
+const ENTRY = new URL("./guard-process.ts", import.meta.url);
+if (import.meta.url.endsWith(".js")) ENTRY.pathname = ENTRY.pathname.replace(/\.ts$/, ".js");
+
+const WATCH_INTERVAL_MS = 1000;
+/** In a row: counted, not timed, as a daemon that was stopped must not blame others. It speaks ten times a second. */
+const MAXIMUM_SILENT_INTERVALS = 5;
+
+/** The daemon's end of a guard of ospfd. */
+export interface GuardKeeper {
+  /** Why there is none that works. */
+  readonly problem: string | undefined;
+  /** Leaves it alone: it ends by itself, when ospfd announces nothing any more. */
+  release(): void;
+}
+
+export type KeepGuard = (order: GuardOrder, log: EventLog) => GuardKeeper;
+
+/** Starts a guard of ospfd, and another one whenever it ends, or falls silent. */
+export class GuardProcess implements GuardKeeper {
+  readonly #order: GuardOrder;
+  readonly #log: EventLog;
+  readonly #watch: NodeJS.Timeout;
+  #child: ChildProcess | undefined;
+  #silentIntervals = 0;
+  #problem: string | undefined;
+  /** Why ospfd can't be ended. */
+  #failure: string | undefined;
+
+  constructor(order: GuardOrder, log: EventLog) {
+    this.#order = order;
+    this.#log = log;
+    this.#start();
+    this.#watch = setInterval(() => this.#look(), WATCH_INTERVAL_MS);
+  }
+
+  get problem(): string | undefined {
+    return this.#problem ?? this.#failure;
+  }
+
+  release(): void {
+    clearInterval(this.#watch);
+    this.#child?.unref();
+    this.#child?.stdin?.end();
+    this.#child = undefined;
+  }
+
+  #start(): void {
+    this.#silentIntervals = 0;
+    const child = spawn(process.execPath, [fileURLToPath(ENTRY), JSON.stringify(this.#order)], {
+      stdio: ["pipe", "pipe", "ignore"],
+      // Its own session: an interrupt from the terminal is for the daemon.
+      detached: true,
+      cwd: "/",
+      env: {},
+    });
+    this.#child = child;
+    child.stdin.on("error", () => {});
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      this.#silentIntervals = 0;
+      if (child === this.#child) this.#take(JSON.parse(line));
+    });
+    child.once("error", (error) => this.#lost(child, error.message));
+    child.once("exit", (code, signal) => this.#lost(child, signal ? `killed by ${signal}` : `exited with ${code}`));
+  }
+
+  #lost(child: ChildProcess, how: string): void {
+    if (child !== this.#child) return;
+    this.#child = undefined;
+    this.#problem = `the guard of ospfd ended: ${how}`;
+  }
+
+  #look(): void {
+    this.#silentIntervals += 1;
+    if (this.#child === undefined) this.#start();
+    else if (this.#silentIntervals > MAXIMUM_SILENT_INTERVALS) this.#child.kill("SIGKILL");
+  }
+
+  #take({ ended, failure }: GuardReport): void {
+    this.#problem = undefined;
+    if (ended !== undefined) this.#log.event("speaker-problem", { problem: `${stale(ended)}, so it was ended` });
+    this.#failure = failure;
+  }
+}

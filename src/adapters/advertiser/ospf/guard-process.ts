@@ -1,0 +1,31 @@
+/**
+ * The guard of ospfd, a process of its own: it is there when the daemon hangs or has died, and ends when ospfd announces nothing
+ * for it any more. The daemon starts it, and holds the other end of its stdin.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { Guard, type GuardOrder, localOspfd, PATIENCE_LOOKS } from "./guard.ts";
+
+const LOOK_INTERVAL_MS = 100;
+
+const order: GuardOrder = JSON.parse(process.argv[2] ?? "");
+const guard = new Guard(order.prefixes, localOspfd(order));
+
+let isOrphan = false;
+/** The kernel takes a while to remove what a daemon that has died has left. */
+let looksAsOrphan = 0;
+process.stdin
+  .on("close", () => {
+    isOrphan = true;
+  })
+  .on("error", () => {})
+  .resume();
+process.stdout.on("error", () => {});
+// Whoever ends the daemon and all that belongs to it must not end this first.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
+
+for (;;) {
+  process.stdout.write(`${JSON.stringify(await guard.look())}\n`);
+  if (isOrphan) looksAsOrphan += 1;
+  if (looksAsOrphan > PATIENCE_LOOKS && guard.isSettled) process.exit();
+  await delay(LOOK_INTERVAL_MS);
+}
