@@ -1,5 +1,7 @@
 /** Members come and go by configuration, while mobiles register. */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { peersView, reloadView, statusView } from "../../src/adapters/api/schema.ts";
@@ -24,6 +26,49 @@ const HA4: TopologyNode = {
   pool: ["10.79.192.0-10.79.255.254"],
 };
 const FOUR: Topology = { ...LAB_TOPOLOGY, nodes: [...LAB_TOPOLOGY.nodes, HA4] };
+
+withLab("a boot count from a clock that was ahead by decades", (lab) => {
+  const FAR_AHEAD = 4_000_000_000;
+  const BELIEVED = { deadlineMs: 30_000, what: "ha1 to be believed, and to be level with the others" };
+  const isBelieved = async () => {
+    const views = await Promise.all(THREE.map((name) => ask(lab, name, ["peers"], peersView)));
+    const others = views.flat().filter(({ state }) => state !== "self");
+    return others.every(({ state, replication }) => state === "alive" && replication?.state === "streaming");
+  };
+
+  test("keeps nobody from being believed who starts with an empty disk and the right clock", async () => {
+    const { dataDirectory } = lab.place.node("ha1");
+    await lab.kill("ha1", "daemon", "SIGKILL");
+    const boot = new Database(join(dataDirectory, "boot.sqlite"));
+    boot.prepare("UPDATE boot SET boot_count = ?").run(FAR_AHEAD);
+    boot.close();
+    await lab.start("ha1");
+    await waitFor(isBelieved, BELIEVED);
+    expect((await ask(lab, "ha1", ["status"], statusView)).bootCount).toBe(FAR_AHEAD + 1);
+
+    await lab.kill("ha1", "daemon", "SIGKILL");
+    rmSync(dataDirectory, { recursive: true });
+    await lab.start("ha1");
+    await waitFor(isBelieved, BELIEVED);
+    expect((await ask(lab, "ha1", ["status"], statusView)).bootCount).toBeLessThan(FAR_AHEAD);
+    const load = [
+      "anyhome",
+      "mn",
+      "load",
+      "--mobiles",
+      "50",
+      "--first-home-address",
+      "10.64.60.0",
+      "--rate",
+      "50",
+      "--duration",
+      "2",
+      "-o",
+      "json",
+    ];
+    expect(JSON.parse((await lab.run("fa1", load)).stdout)).toMatchObject({ unanswered: 0, denied: {} });
+  });
+});
 
 withLab(
   "in a cluster that registers mobiles",

@@ -1,7 +1,7 @@
 import type { Now } from "../now.ts";
 import type { LoggedChange, StoreChange } from "./row-change.ts";
 
-/** A write that takes longer isn't waited for: as long as is waited for a backup (replication/peer-progress.ts), and half of a relay timeout. */
+/** A disk that finishes nothing for longer isn't waited for: as long as is waited for a backup (replication/peer-progress.ts), and half of a relay timeout. */
 const COMMIT_TIMEOUT_MS = 1000;
 
 /** Hands row changes to the store under consecutive positions, and knows which of them are on disk. */
@@ -10,9 +10,11 @@ export class Journal {
   #position = 0;
   #durable = 0;
   #writable = true;
-  /** A position that the disk doesn't have yet, and since when it has been waited for; monotonic ms. */
-  #awaited: { readonly position: number; readonly sinceMs: number } | undefined;
+  /** What the disk had when it was last seen to get on while something waits, and since when it hasn't; monotonic ms. */
+  #stuck: { readonly durable: number; readonly sinceMs: number } | undefined;
   #hangs = false;
+  /** What was waiting at the last failure: it will never be on disk under its position. */
+  #lost = 0;
 
   constructor(write: (changes: readonly LoggedChange[]) => void) {
     this.#write = write;
@@ -50,22 +52,24 @@ export class Journal {
   }
 
   passTime({ monotonicMs }: Now): void {
-    if (this.#awaited !== undefined && this.isDurable(this.#awaited.position)) this.#awaited = undefined;
-    if (!this.isDurable(this.#position)) this.#awaited ??= { position: this.#position, sinceMs: monotonicMs };
-    this.#hangs = this.#awaited !== undefined && monotonicMs - this.#awaited.sinceMs > COMMIT_TIMEOUT_MS;
+    // Much to write at once, as in a takeover, makes a queue; a disk that gets on with it doesn't hang.
+    if (this.#position <= Math.max(this.#durable, this.#lost)) this.#stuck = undefined;
+    else if (this.#stuck?.durable !== this.#durable) this.#stuck = { durable: this.#durable, sinceMs: monotonicMs };
+    this.#hangs = this.#stuck !== undefined && monotonicMs - this.#stuck.sinceMs > COMMIT_TIMEOUT_MS;
   }
 
   /** This process did not run, and neither did what writes for it: the disk gets its time anew. */
   stalled(): void {
-    this.#awaited = undefined;
+    this.#stuck = undefined;
   }
 
   failed(): void {
     this.#writable = false;
+    this.#lost = this.#position;
   }
 
   recovered(): void {
     this.#writable = true;
-    this.#awaited = undefined;
+    this.#stuck = undefined;
   }
 }

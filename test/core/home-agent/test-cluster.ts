@@ -269,10 +269,10 @@ export class TestCluster {
     this.passTime(1000);
   }
 
-  /** The disk takes what was appended so far. */
-  commit(id: string): void {
+  /** The disk takes what was appended so far, or no more than so many changes of it. */
+  commit(id: string, most = Number.POSITIVE_INFINITY): void {
     const node = this.#node(id);
-    const written = node.written.splice(0);
+    const written = node.written.splice(0, most);
     for (const { table, key: name, row } of written) {
       if (row === null) node.disk.delete(`${table} ${name}`);
       else node.disk.set(`${table} ${name}`, row);

@@ -1,5 +1,5 @@
 /** A member whose disk has failed or hangs is alive, and unable: what it owns is served by those who hold copies of it. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
 import { TestCluster } from "../home-agent/test-cluster.ts";
 
@@ -101,6 +101,21 @@ describe.each(DISKS)("while the owner's disk $what", ({ strike }) => {
   });
 });
 
+test("a disk that works again is able, also where what it has lost is not written again", () => {
+  const cluster = new TestCluster(5);
+  const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3", "ha4", "ha5");
+  cluster.hangDisk("ha5");
+  // As the ingress it notes where the mobile is, which is not promised to anybody.
+  cluster.register("ha5", { homeAddress });
+  cluster.breakDisk("ha5");
+  cluster.mendDisk("ha5");
+  cluster.passTime(200);
+  cluster.mendDisk("ha5");
+  cluster.passTime(NOTICED_MS + 500);
+  expect(cluster.count("ha1", "event member-unable")).toBe(1);
+  expect(cluster.count("ha1", "event member-stores")).toBe(1);
+});
+
 describe("a disk that is only slow", () => {
   it("keeps its mobiles", () => {
     const cluster = new TestCluster(3);
@@ -112,6 +127,19 @@ describe("a disk that is only slow", () => {
     expect(cluster.replies).toMatchObject([{ from: "ha1", reply: { code: 0 } }]);
     cluster.passTime(NOTICED_MS);
     expect(cluster.agent("ha1").counts.owned).toBe(1);
+  });
+
+  it("and has much to write is not taken for one that hangs, as long as it gets on", () => {
+    const cluster = new TestCluster(3);
+    const homeAddresses = cluster.homeAddressesRanked(20, "ha1");
+    cluster.hangDisk("ha1");
+    for (const homeAddress of homeAddresses) cluster.datagram("ha1", cluster.request({ homeAddress }));
+    for (let passed = 0; passed < 3000; passed += 500) {
+      cluster.commit("ha1", 1);
+      cluster.passTime(500);
+    }
+    expect(cluster.agent("ha1").counts.owned).toBeGreaterThan(0);
+    expect(cluster.count("ha2", "event member-unable")).toBe(0);
   });
 
   it("is not taken for one that hangs by a member that stood still itself", () => {
