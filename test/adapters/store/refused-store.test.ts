@@ -220,7 +220,7 @@ const damages: readonly {
       await fillStore(directory, bindings(1, 5));
       return directory;
     },
-    damage: (data) => renameSync(join(data, "../../older.sqlite"), join(data, "tables.sqlite")),
+    damage: (data) => renameSync(join(data, "../older.sqlite"), join(data, "tables.sqlite")),
     problem: /older than the log: it ends at sequence 2000, the log begins after 2005/,
   },
   {
@@ -232,7 +232,7 @@ const damages: readonly {
       await fillStore(directory, bindings(1, 5));
       return directory;
     },
-    damage: (data) => renameSync(join(data, "../../older.sqlite"), join(data, "log.sqlite")),
+    damage: (data) => renameSync(join(data, "../older.sqlite"), join(data, "log.sqlite")),
     problem: /newer than the log: it ends at sequence 2005, the log at 2000/,
   },
   {

@@ -193,7 +193,7 @@ test("the workers start from compiled files as they do from sources", () => {
   writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
   writeFileSync(
     join(directory, "main.js"),
-    `import { openSqliteStore } from "../../store/store/sqlite-store.js";
+    `import { openSqliteStore } from "./adapters/store/sqlite-store.js";
      const listener = { durable: (position) => console.log("durable", position), failed() {}, recovered() {} };
      const store = await openSqliteStore({ directory: process.argv[2], cluster: "alpha", node: "ha1", listener });
      store.append([{ position: 1, table: "binding", key: "a", row: "1" }]);
