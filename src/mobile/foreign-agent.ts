@@ -9,6 +9,7 @@
  * RFC 5944 3.7.2.3 sends replies to the home address, over the link that the request came by. Without a hand on the link
  * they go to the address and port that the request came from.
  */
+import type { DecodeFault } from "../core/wire/decode-result.ts";
 import { ExtensionType } from "../core/wire/extension.ts";
 import type { Endpoint, Ipv4Address } from "../core/wire/ipv4.ts";
 import { MessageWriter } from "../core/wire/message-writer.ts";
@@ -93,7 +94,7 @@ export class ForeignAgent {
   received(datagram: Datagram, nowMs: number): ForeignAgentOutput[] {
     if (datagram.payload[0] === MessageType.RegistrationReply) return this.#receivedReply(datagram, nowMs);
     const decoded = decodeRegistrationRequest(datagram.payload);
-    if (!decoded.ok) return this.#drop(decoded.fault.reason);
+    if (!decoded.ok) return this.#drop(reasonOf(decoded.fault));
     return this.#receivedRequest(decoded.message, datagram, nowMs);
   }
 
@@ -132,7 +133,7 @@ export class ForeignAgent {
 
   #receivedReply({ payload }: Datagram, nowMs: number): ForeignAgentOutput[] {
     const decoded = decodeRegistrationReply(payload);
-    if (!decoded.ok) return this.#drop(decoded.fault.reason);
+    if (!decoded.ok) return this.#drop(reasonOf(decoded.fault));
     const reply = decoded.message;
     const pending = this.#pending.find(reply);
     if (pending === undefined || isOver(pending, nowMs)) return this.#drop("unmatched-reply");
@@ -217,6 +218,11 @@ const unreachableCodes: ReadonlyMap<string, number> = new Map<string, number>([
   ["EHOSTUNREACH", ReplyCode.ForeignAgentHomeAgentHostUnreachable],
   ["ECONNREFUSED", ReplyCode.ForeignAgentHomeAgentPortUnreachable],
 ]);
+
+/** Which of the extensions that nobody may ignore it was, too. */
+function reasonOf(fault: DecodeFault): string {
+  return fault.reason === "unsupported-extension" ? `${fault.reason}-${fault.type}` : fault.reason;
+}
 
 /** RFC 5944 3.7.2.2 ("begin timing the remaining lifetime of the pending registration"). */
 function isOver({ request, relayedAtMs }: PendingRegistration, nowMs: number): boolean {

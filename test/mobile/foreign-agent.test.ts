@@ -194,7 +194,7 @@ describe("what is no request is dropped and counted", () => {
     ["nothing", new Uint8Array(), "truncated-message"],
     ["another type", Uint8Array.of(7, 0, 0, 0), "unknown-message-type"],
     ["a cut-off request", request().subarray(0, 23), "truncated-message"],
-    ["an extension that must be understood", Uint8Array.from([...request(), 44, 0]), "unsupported-extension"],
+    ["an extension that must be understood", Uint8Array.from([...request(), 44, 0]), "unsupported-extension-44"],
     ["a cut-off reply", Uint8Array.of(3, 0), "truncated-message"],
     ["a reply to nothing", replyTo(request()), "unmatched-reply"],
   ])("%s", (_what, payload, reason) => {
