@@ -30,6 +30,7 @@ interface UpCommandOptions extends Named {
   readonly clocks?: boolean;
   readonly relay: RelayAddressing;
   readonly routing: RoutingProtocol;
+  readonly dataPlane: "none" | "bpf";
   readonly engine: EngineChoice;
   readonly engineData?: string;
 }
@@ -61,6 +62,14 @@ export function labCommand(): Command {
     )
     .addOption(
       new Option("--routing <protocol>", "netns: by what home agents announce").choices(["bgp", "ospf"]).default("bgp"),
+    )
+    .addOption(
+      new Option(
+        "--data-plane <type>",
+        "netns: what forwards the packets of mobiles; bpf needs what docs/data-plane.md says",
+      )
+        .choices(["none", "bpf"])
+        .default("none"),
     )
     .addOption(
       new Option("--engine <engine>", "compose: the Docker engine of this machine, or one for this lab alone")
@@ -168,6 +177,7 @@ async function up({
   clocks = false,
   relay,
   routing,
+  dataPlane,
   engine,
   engineData,
 }: UpCommandOptions) {
@@ -182,12 +192,12 @@ async function up({
     if (driver === "netns") {
       mustBePossible(await labObstacle());
       await explaining(() =>
-        new Lab(name, TOPOLOGIES[topology]).up({ ...common, diskMegabytes: disk, clocks, relay, routing }),
+        new Lab(name, TOPOLOGIES[topology]).up({ ...common, diskMegabytes: disk, clocks, relay, routing, dataPlane }),
       );
     } else {
-      if (disk !== undefined || clocks || relay !== "l3" || routing !== "bgp") {
+      if (disk !== undefined || clocks || relay !== "l3" || routing !== "bgp" || dataPlane !== "none") {
         throw new CliError(
-          "--disk, --clocks, --relay and --routing are for labs of network namespaces",
+          "--disk, --clocks, --relay, --routing and --data-plane are for labs of network namespaces",
           ExitCode.usage,
         );
       }

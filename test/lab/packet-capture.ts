@@ -87,6 +87,11 @@ export class PacketCapture {
     );
   }
 
+  /** Ends the capture. The fields of each packet that a display filter picks, as tshark names and prints them. */
+  fields(filter: string, fields: readonly string[]): Promise<string[][]> {
+    return this.#read(filter, fields);
+  }
+
   async #read(filter: string, fields: readonly string[], preferences: readonly string[] = []): Promise<string[][]> {
     await this.#stop();
     const { stdout } = await execa("tshark", [

@@ -42,6 +42,7 @@ export function composeFile(topology: Topology): string {
       ]),
       ...nodesOf(topology, "router").map((node) => [node.name, router(node)]),
       ...nodesOf(topology, "foreign-agent").map((node) => [node.name, foreignAgent(topology, node)]),
+      ...nodesOf(topology, "correspondent").map((node) => [node.name, correspondent(topology, node)]),
       ["load", loadGenerator(topology)],
     ]),
     networks: Object.fromEntries(topology.networks.map((network) => [network.name, segment(network)])),
@@ -181,6 +182,19 @@ function foreignAgent(topology: Topology, node: TopologyNode) {
     secrets: mobileKeys(topology),
     healthcheck: healthcheck(["ip", "route", "get", topology.virtualAddress]),
     stop_grace_period: "5s",
+  };
+}
+
+function correspondent(topology: Topology, node: TopologyNode) {
+  return {
+    ...image("anyhome"),
+    hostname: node.name,
+    command: ["sleep", "infinity"],
+    environment: { LAB_GATEWAY: node.gateway },
+    ...confined(TO_ENTER, ["/tmp", CONTAINER_PATHS.keys]),
+    ...attached(node),
+    healthcheck: healthcheck(["ip", "route", "get", topology.virtualAddress]),
+    stop_grace_period: "1s",
   };
 }
 

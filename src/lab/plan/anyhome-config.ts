@@ -36,6 +36,8 @@ export interface LabVariant {
   readonly speaker?: "managed" | "sidecar";
   /** Whether home agents speak BFD; they do by default, where they speak BGP. */
   readonly bfd?: boolean;
+  /** Whether home agents forward packets of mobiles. */
+  readonly dataPlane?: "none" | "bpf";
 }
 
 /** The configuration of the lab's home agents: one file for all of them. */
@@ -57,6 +59,9 @@ export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths, variant
     members: nodesOf(topology, "home-agent").map((node) => member(topology, node, variant)),
     "security-associations": { mobiles: topology.associations.map((it) => association(it, paths)) },
     advertiser: advertiser(paths, variant),
+    ...(variant.dataPlane === "bpf"
+      ? { "data-plane": { type: "bpf" }, registration: { encapsulation: ["ip-in-ip", "gre"] } }
+      : {}),
     // Disks of labs may be small, so that they can be filled.
     health: { "free-disk": { degraded: "8MiB", fail: "2MiB" }, ...variant.health },
   });

@@ -26,7 +26,8 @@ export function ospfdConfig(topology: Topology, node: TopologyNode): string {
 }
 
 function segment(topology: Topology, node: TopologyNode, { network }: Interface): string[] {
-  const others = attachments(topology, network).filter((it) => it.node !== node && it.node.role !== "foreign-agent");
+  const speaks = ({ role }: TopologyNode) => role === "router" || role === "home-agent";
+  const others = attachments(topology, network).filter((it) => it.node !== node && speaks(it.node));
   return [
     `interface ${deviceOn(topology, node, network)}`,
     " ip ospf area 0",

@@ -3,13 +3,14 @@
  * namespaces, or containers) and what configures its parts are generated from this.
  *
  *      fa1 ── 10.1.11.0/24 ──┐                                  ┌── ha1
- *                            r2 ── 10.1.1.0/29 ── r1 ── 10.1.0.0/24 ── ha2
- *      fa2 ── 10.1.12.0/24 ──┘                                  └── ha3
+ *      fa2 ── 10.1.12.0/24 ── r2 ── 10.1.1.0/29 ── r1 ── 10.1.0.0/24 ── ha2
+ *      cn1 ── 10.1.20.0/24 ──┘                                  └── ha3
  *
  *      10.64.0.0/12 is the virtual network that each home agent announces to r1; 10.64.0.1 in it is the virtual address.
  */
 
-export type NodeRole = "home-agent" | "router" | "foreign-agent";
+/** A correspondent is a host like any other, that mobiles have something to do with. */
+export type NodeRole = "home-agent" | "router" | "foreign-agent" | "correspondent";
 
 export interface TopologyNode {
   readonly name: string;
@@ -71,15 +72,27 @@ export const LAB_TOPOLOGY: Topology = {
     { name: "core", prefix: "10.1.1.0/29" },
     { name: "fa1-lan", prefix: "10.1.11.0/24" },
     { name: "fa2-lan", prefix: "10.1.12.0/24" },
+    { name: "cn-lan", prefix: "10.1.20.0/24" },
   ],
   nodes: [
     homeAgent("ha1", 65011, onLan("10.1.0.11"), "10.79.0.0-10.79.63.255"),
     homeAgent("ha2", 65012, onLan("10.1.0.12"), "10.79.64.0-10.79.127.255"),
     homeAgent("ha3", 65013, onLan("10.1.0.13"), "10.79.128.0-10.79.191.255"),
     router("r1", 65001, { "ha-lan": "10.1.0.1", core: "10.1.1.1" }),
-    router("r2", 65002, { core: "10.1.1.2", "fa1-lan": "10.1.11.1", "fa2-lan": "10.1.12.1" }),
+    router("r2", 65002, {
+      core: "10.1.1.2",
+      "fa1-lan": "10.1.11.1",
+      "fa2-lan": "10.1.12.1",
+      "cn-lan": "10.1.20.1",
+    }),
     foreignAgent("fa1", "fa1-lan", "10.1.11.2", "10.1.11.1"),
     foreignAgent("fa2", "fa2-lan", "10.1.12.2", "10.1.12.1"),
+    {
+      name: "cn1",
+      role: "correspondent",
+      interfaces: [{ network: "cn-lan", address: "10.1.20.2" }],
+      gateway: "10.1.20.1",
+    },
   ],
   associations: [
     { mobiles: { range: "10.64.1.0-10.79.255.254" }, spi: 256, key: MOBILE_KEY },

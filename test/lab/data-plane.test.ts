@@ -1,0 +1,294 @@
+/** Packets of a mobile on real routers: from a correspondent by any home agent to the mobile, and back. */
+import { createHash, randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type ForwardingView, forwardingCountersView } from "../../src/adapters/api/schema.ts";
+import type { Lab } from "../../src/lab/namespaces/lab.ts";
+import { ensureBpfPrograms } from "../../src/setup/bpf-programs.mjs";
+import { packet } from "../adapters/dataplane/packets.ts";
+import { waitFor, withLab } from "./harness.ts";
+import { PacketCapture } from "./packet-capture.ts";
+
+const PYTHON = "/usr/bin/python3";
+const TUNNEL_END = fileURLToPath(new URL("tunnel-end.py", import.meta.url));
+const HOME_AGENTS = ["ha1", "ha2", "ha3"] as const;
+const VIRTUAL_ADDRESS = "10.64.0.1";
+const CORRESPONDENT = "10.1.20.2";
+
+/** Behind either foreign agent's router, with co-located care-of addresses. */
+const MOBILES = {
+  "ip-in-ip": { node: "fa1", homeAddress: "10.64.9.1", careOfAddress: "10.1.11.2", flags: "T", protocol: 4 },
+  gre: { node: "fa2", homeAddress: "10.64.9.2", careOfAddress: "10.1.12.2", flags: "GT", protocol: 47 },
+} as const;
+
+withLab(
+  "home agents with a data plane",
+  (lab) => {
+    beforeAll(async () => {
+      expect(await ensureBpfPrograms()).toBeUndefined();
+      const { exitCode, stderr } = await lab.run("cn1", [PYTHON, "-c", FILL_IN_CHECKSUMS, "r2"]);
+      expect(exitCode, stderr).toBe(0);
+      for (const encapsulation of ["ip-in-ip", "gre"] as const) {
+        await startTunnelEnd(lab, encapsulation);
+        await register(lab, encapsulation);
+      }
+    });
+
+    describe.each(["ip-in-ip", "gre"] as const)("and a mobile that has registered with %s", (encapsulation) => {
+      const { node, homeAddress, careOfAddress, protocol } = MOBILES[encapsulation];
+      const capture = new PacketCapture(lab, node, `ip proto ${protocol}`);
+
+      afterAll(() => capture.discard());
+
+      test("a correspondent's pings reach it by a tunnel to its care-of address, and come back by a tunnel", async () => {
+        await capture.start();
+        expect(await ping(lab, homeAddress, { count: 20, intervalSeconds: 0.02 })).toEqual({ sent: 20, received: 20 });
+        const packets = await capture.fields("icmp", ["ip.src", "ip.dst", "ip.proto", "icmp.type"]);
+        const directions = new Set(packets.map((packet) => packet.join(" ")));
+        const ICMP = 1;
+        expect(directions).toEqual(
+          new Set([
+            `${VIRTUAL_ADDRESS},${CORRESPONDENT} ${careOfAddress},${homeAddress} ${protocol},${ICMP} 8`,
+            `${careOfAddress},${homeAddress} ${VIRTUAL_ADDRESS},${CORRESPONDENT} ${protocol},${ICMP} 0`,
+          ]),
+        );
+      });
+
+      test("TCP carries four megabytes to it and back, whole", async () => {
+        const hash = createHash("sha256");
+        const content = randomBytes(4_000_000);
+        const { port } = await serve(lab, node, homeAddress, "echo");
+        const { stdout, stderr } = await lab.run("cn1", [PYTHON, "-c", SEND_AND_HASH, homeAddress, String(port)], {
+          input: content.toString("base64"),
+        });
+        expect(stdout.trim(), stderr).toBe(hash.update(content).digest("hex"));
+      });
+    });
+
+    test("whichever home agent a packet comes to forwards it", async () => {
+      const { homeAddress } = MOBILES["ip-in-ip"];
+      const before = await packetsToMobile(lab, homeAddress);
+      const { port } = await serve(lab, "fa1", homeAddress, "udp");
+      // From many ports: r1 spreads them by hash over all home agents.
+      const { stdout } = await lab.run("cn1", [PYTHON, "-c", ASK_FROM_MANY_PORTS, homeAddress, String(port), "60"]);
+      expect(stdout.trim()).toBe("60");
+      const after = await packetsToMobile(lab, homeAddress);
+      for (const name of HOME_AGENTS) expect(after[name], name).toBeGreaterThan(before[name] ?? 0);
+    });
+
+    test("two mobiles reach each other, through a tunnel each", async () => {
+      const { node, homeAddress } = MOBILES.gre;
+      const from = ["-I", homeAddress];
+      const { sent, received } = await ping(lab, MOBILES["ip-in-ip"].homeAddress, {
+        on: node,
+        count: 20,
+        options: from,
+      });
+      expect({ sent, received }).toEqual({ sent: 20, received: 20 });
+    });
+
+    test("nobody gets out of a tunnel by another one's home address", async () => {
+      const before = await drops(lab, "care-of-mismatch");
+      const forged = packet({ source: MOBILES["ip-in-ip"].homeAddress, destination: CORRESPONDENT });
+      const words = [PYTHON, "-c", SEND_IN_TUNNEL, VIRTUAL_ADDRESS, forged.toString("hex")];
+      const { stderr, exitCode } = await lab.run("fa2", words);
+      expect(exitCode, stderr).toBe(0);
+      await waitFor(async () => (await drops(lab, "care-of-mismatch")) === before + 1, {
+        deadlineMs: 10_000,
+        what: "the forged packet to be counted",
+      });
+    });
+
+    test("SIGKILL of the daemon whose home agent carries a flow of 1,000 packets per second loses none", async () => {
+      const { homeAddress } = MOBILES["ip-in-ip"];
+      const before = await packetsToMobile(lab, homeAddress);
+      const flow = ping(lab, homeAddress, { count: 6000, intervalSeconds: 0.001 });
+      const victim = await waitFor(async () => busiest(before, await packetsToMobile(lab, homeAddress)), {
+        deadlineMs: 20_000,
+        what: "packets to flow",
+      });
+      await lab.kill(victim, "daemon", "SIGKILL");
+      expect(await flow).toEqual({ sent: 6000, received: 6000 });
+      expect(await lab.nextHops("r1")).toHaveLength(2);
+      await lab.start(victim);
+    });
+
+    test("a home agent that comes back forwards what it finds on its disk and with others", async () => {
+      for (const name of HOME_AGENTS) {
+        const list = await forwardingList(lab, name);
+        expect(list.map((entry) => entry.homeAddress).toSorted(), name).toEqual(["10.64.9.1", "10.64.9.2"]);
+      }
+    });
+
+    test("a home agent whose device is taken away is down, says why, and comes back by itself", async () => {
+      // A device of this name that is nobody's TUN: the daemon can't have its own.
+      await lab.run("ha1", ["sh", "-c", "ip link delete anyhome0 && ip link add anyhome0 type dummy"]);
+      await waitFor(async () => (await lab.run("ha1", ["anyhome", "status"])).stdout.includes("can't be forwarded"), {
+        deadlineMs: 20_000,
+        what: "ha1 to notice",
+      });
+      await waitFor(async () => (await lab.nextHops("r1")).length === 2, {
+        deadlineMs: 20_000,
+        what: "its route to go",
+      });
+      await lab.run("ha1", ["ip", "link", "delete", "anyhome0"]);
+      await waitFor(async () => (await lab.nextHops("r1")).length === 3, {
+        deadlineMs: 60_000,
+        what: "its route to come",
+      });
+      expect(await ping(lab, "10.64.9.1", { count: 20 })).toEqual({ sent: 20, received: 20 });
+    });
+
+    test("a deregistered mobile gets no packets any more, and they are counted", async () => {
+      const { homeAddress } = MOBILES.gre;
+      const before = await drops(lab, "destination-unregistered");
+      const { exitCode } = await lab.run("fa2", ["anyhome", "mn", "deregister", "--home-address", homeAddress]);
+      expect(exitCode).toBe(0);
+      expect(await ping(lab, homeAddress, { count: 3, waitSeconds: 1 })).toEqual({ sent: 3, received: 0 });
+      expect(await drops(lab, "destination-unregistered")).toBe(before + 3);
+    });
+  },
+  { dataPlane: "bpf" },
+);
+
+async function startTunnelEnd(lab: Lab, encapsulation: keyof typeof MOBILES): Promise<void> {
+  const { node, homeAddress, careOfAddress } = MOBILES[encapsulation];
+  lab.spawn(
+    node,
+    [
+      ...[PYTHON, TUNNEL_END, "--home-address", homeAddress, "--care-of-address", careOfAddress],
+      ...["--home-agent", VIRTUAL_ADDRESS, "--encapsulation", encapsulation],
+    ],
+    "tunnel-end",
+  );
+  const rules = () => lab.run(node, ["ip", "rule"]);
+  await waitFor(async () => (await rules()).stdout.includes(homeAddress), {
+    deadlineMs: 20_000,
+    what: "the mobile's end",
+  });
+}
+
+async function register(lab: Lab, encapsulation: keyof typeof MOBILES): Promise<void> {
+  const { node, homeAddress, flags, careOfAddress } = MOBILES[encapsulation];
+  const words = ["anyhome", "mn", "register", "--home-address", homeAddress, "--flags", flags];
+  const { exitCode, stderr } = await lab.run(node, [...words, "--local-address", careOfAddress]);
+  expect(exitCode, stderr).toBe(0);
+}
+
+async function ping(
+  lab: Lab,
+  address: string,
+  options: {
+    readonly on?: string;
+    readonly count: number;
+    readonly intervalSeconds?: number;
+    readonly waitSeconds?: number;
+    readonly options?: readonly string[];
+  },
+): Promise<{ readonly sent: number; readonly received: number }> {
+  const { on = "cn1", count, intervalSeconds = 0.02, waitSeconds = 10, options: others = [] } = options;
+  const words = ["-q", "-c", String(count), "-i", String(intervalSeconds), "-W", String(waitSeconds), ...others];
+  const { stdout, stderr } = await lab.run(on, ["ping", ...words, address]);
+  const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(stdout) ?? [];
+  if (sent === undefined) throw new Error(`ping said ${stdout}${stderr}`);
+  return { sent: Number(sent), received: Number(received) };
+}
+
+/** A server on the mobile, which says on which port it listens. */
+async function serve(lab: Lab, node: string, homeAddress: string, kind: "echo" | "udp"): Promise<{ port: number }> {
+  const port = kind === "echo" ? 7007 : 7008;
+  lab.spawn(node, [PYTHON, "-c", kind === "echo" ? TCP_HASH_SERVER : UDP_ECHO_SERVER, homeAddress, String(port)], kind);
+  const sockets = () => lab.run(node, ["ss", "--numeric", "--listening", "--tcp", "--udp"]);
+  await waitFor(async () => (await sockets()).stdout.includes(`${homeAddress}:${port}`), {
+    deadlineMs: 20_000,
+    what: "the server on the mobile",
+  });
+  return { port };
+}
+
+/** Answers what it was sent, and then ends. */
+const TCP_HASH_SERVER = `
+import socket, sys
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+connection, _ = server.accept()
+content = b""
+while chunk := connection.recv(65536):
+    content += chunk
+connection.sendall(content)
+connection.close()
+`;
+
+const SEND_AND_HASH = `
+import base64, hashlib, socket, sys
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60)
+connection.sendall(base64.b64decode(sys.stdin.read()))
+connection.shutdown(socket.SHUT_WR)
+digest = hashlib.sha256()
+while chunk := connection.recv(65536):
+    digest.update(chunk)
+print(digest.hexdigest())
+`;
+
+const SEND_IN_TUNNEL = `
+import socket, sys
+tunnel = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IPIP)
+tunnel.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], 0))
+`;
+
+/** Between namespaces no one fills in checksums that are left to a network card, nor does whoever reads a raw socket. */
+const FILL_IN_CHECKSUMS = `
+import array, fcntl, socket, struct, sys
+SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
+value = array.array("B", struct.pack("II", ETHTOOL_STXCSUM, 0))
+request = struct.pack("16sP", sys.argv[1].encode(), value.buffer_info()[0])
+fcntl.ioctl(socket.socket(), SIOCETHTOOL, request)
+`;
+
+const UDP_ECHO_SERVER = `
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind((sys.argv[1], int(sys.argv[2])))
+while True:
+    content, source = server.recvfrom(2048)
+    server.sendto(content, source)
+`;
+
+const ASK_FROM_MANY_PORTS = `
+import socket, sys
+answered = 0
+for _ in range(int(sys.argv[3])):
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.settimeout(10)
+    client.sendto(b"question", (sys.argv[1], int(sys.argv[2])))
+    answered += client.recv(2048) == b"question"
+print(answered)
+`;
+
+type ByHomeAgent = Readonly<Record<string, number>>;
+
+async function forwardingList(lab: Lab, name: string): Promise<ForwardingView[]> {
+  const { stdout } = await lab.run(name, ["anyhome", "forwarding", "list", "-o", "json"]);
+  return JSON.parse(stdout);
+}
+
+async function packetsToMobile(lab: Lab, homeAddress: string): Promise<ByHomeAgent> {
+  const counts = HOME_AGENTS.map(async (name) => {
+    const entry = (await forwardingList(lab, name)).find((candidate) => candidate.homeAddress === homeAddress);
+    return [name, entry?.toMobile.packets ?? 0] as const;
+  });
+  return Object.fromEntries(await Promise.all(counts));
+}
+
+/** The home agent that has forwarded a hundred packets or more since. */
+function busiest(before: ByHomeAgent, after: ByHomeAgent): string | undefined {
+  return HOME_AGENTS.find((name) => (after[name] ?? 0) - (before[name] ?? 0) > 100);
+}
+
+/** Of all home agents. */
+async function drops(lab: Lab, reason: string): Promise<number> {
+  const counts = HOME_AGENTS.map(async (name) => {
+    const { stdout } = await lab.run(name, ["anyhome", "forwarding", "counters", "-o", "json"]);
+    return forwardingCountersView.parse(JSON.parse(stdout)).drops[reason] ?? 0;
+  });
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+}
