@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { Command } from "commander";
 import type { LoadedConfig } from "../config/load.ts";
 import { configOption, loadOrExplain, nodeOption } from "./config-file.ts";
@@ -13,12 +14,14 @@ export function runCommand(): Command {
       "\nSIGTERM and SIGINT withdraw the routes first, and then stop it. SIGHUP has it read its configuration anew.\n\nExample:\n  anyhome run -c /etc/anyhome/anyhome.yaml --node ha1",
     )
     .action(async ({ config: file, node }: { config: string; node?: string }) => {
-      const loaded = await loadOrExplain(file, node);
+      // The daemon leaves the directory that it was started in.
+      const path = resolve(file);
+      const loaded = await loadOrExplain(path, node);
       const [{ runDaemon }, { loadInBackground }] = await Promise.all([
         import("../daemon/daemon.ts"),
         import("../config/background-load.ts"),
       ]);
-      const load = (running: LoadedConfig) => loadInBackground(file, { node }, running);
+      const load = (running: LoadedConfig) => loadInBackground(path, { node }, running);
       await runDaemon(loaded, load).catch((error: Error) => {
         // Where it comes from is in the log.
         throw new CliError(`the daemon can't run: ${error.message}`);

@@ -47,6 +47,7 @@ import { observeInto } from "./observer.ts";
 import { ReplyPaths } from "./reply-paths.ts";
 import { Sockets } from "./sockets.ts";
 import { StoreWatch } from "./store-watch.ts";
+import { leaveSurroundings } from "./surroundings.ts";
 import { TakeoverHistory } from "./takeover-history.ts";
 
 /** After the withdrawal is confirmed, routers may still send for a moment: what they send is served. */
@@ -58,6 +59,7 @@ export async function runDaemon(
   load: (running: LoadedConfig) => Promise<LoadedConfig>,
 ): Promise<void> {
   const { config } = loaded;
+  leaveSurroundings();
   unblockStandardStreams();
   const counters = new Counters();
   const log = createLog({

@@ -49,6 +49,8 @@ export class LabPlace {
 
   /** Claims the name. @throws an error with code EEXIST where a lab of this name is up. */
   create(topology: TopologyName = "lab"): void {
+    // Routers, ExaBGP and containers run as users of their own, and read what is made here.
+    process.umask(0o022);
     mkdirSync(LAB_ROOT, { recursive: true });
     mkdirSync(this.directory);
     writeFileSync(this.#topology, topology);

@@ -38,13 +38,16 @@ export class LoneDaemon implements AsyncDisposable {
     this.registrations = { address: LOCALHOST, port: registrationPort };
     this.cluster = { address: LOCALHOST, port: clusterPort };
     writeFileSync(this.path("secret"), "0123456789abcdef0123456789abcdef", { mode: 0o600 });
-    this.configure("anyhome.yaml", {});
   }
 
-  /** @param launch what runs it otherwise than its output into the file `log` */
-  static async start(launch?: Launch): Promise<LoneDaemon> {
+  /**
+   * @param launch what runs it otherwise than its output into the file `log`
+   * @param changes of the configuration
+   */
+  static async start(launch?: Launch, changes: Readonly<Record<string, unknown>> = {}): Promise<LoneDaemon> {
     const [registrationPort = 0, clusterPort = 0] = await freeUdpPorts(2);
     const daemon = new LoneDaemon(registrationPort, clusterPort);
+    daemon.configure("anyhome.yaml", changes);
     try {
       await daemon.start(launch);
       return daemon;
@@ -52,6 +55,10 @@ export class LoneDaemon implements AsyncDisposable {
       await daemon[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  static command(config: string): Command {
+    return [process.execPath, ANYHOME_MAIN, "run", "-c", config];
   }
 
   path(name: string): string {
@@ -83,7 +90,7 @@ export class LoneDaemon implements AsyncDisposable {
 
   /** Resolves once it is ready. */
   async start(launch?: Launch): Promise<void> {
-    const command = [process.execPath, ANYHOME_MAIN, "run", "-c", this.path("anyhome.yaml")] as const;
+    const command = LoneDaemon.command(this.path("anyhome.yaml"));
     this.#process = launch?.(command, this.directory) ?? intoFile(command, this.path("log"));
     await waitFor(async () => (await readiness(this.path("control.sock"))).ready, {
       deadlineMs: 60_000,
@@ -97,6 +104,10 @@ export class LoneDaemon implements AsyncDisposable {
     this.#process = undefined;
     running?.kill(signal);
     return (await running)?.exitCode;
+  }
+
+  get pid(): number {
+    return Number(readFileSync(this.path("data/pid"), "utf8"));
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -44,10 +44,12 @@ const TERMINATED_MS = 6000;
 /** Of output that doesn't end with its command, as something that was left behind goes on printing. */
 const LEFTOVER_OUTPUT_MS = 100;
 
+/** Debian keeps much in /usr/sbin, which not every path has; there may also be none, or an empty one. */
+const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /** The environment of commands that the daemon needs: nothing of its own may change what they do, or what they print. */
 export function commandEnvironment(): Record<string, string> {
-  // Debian keeps much in /usr/sbin, which not every path has.
-  return { PATH: `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/sbin:/sbin`, LC_ALL: "C.UTF-8" };
+  return { PATH: [process.env.PATH, SYSTEM_PATH].filter(Boolean).join(":"), LC_ALL: "C.UTF-8" };
 }
 
 /** Never rejects: how it went is in the result. */

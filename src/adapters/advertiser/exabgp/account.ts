@@ -18,9 +18,9 @@ export interface Account {
  * @throws an error with the user's name if there is no such user
  */
 export async function findAccount(user: string | undefined): Promise<Account> {
-  const own = userInfo();
-  const name = user ?? (own.uid === 0 ? "exabgp" : own.username);
-  if (name === own.username) return { name, uid: own.uid, gid: own.gid, foreign: false };
+  const own = ownAccount();
+  const name = user ?? (own.uid === 0 ? "exabgp" : own.name);
+  if (name === own.name) return { ...own, foreign: false };
   const ids = await Promise.all(
     ["-u", "-g"].map(async (which) =>
       Number((await runCommand(["id", which, "--", name], { timeoutMs: LOOKUP_TIMEOUT_MS })).stdout || NaN),
@@ -31,9 +31,19 @@ export async function findAccount(user: string | undefined): Promise<Account> {
   return { name, uid, gid, foreign: true };
 }
 
+/** It may be one without a name, as in containers. */
+function ownAccount(): Omit<Account, "foreign"> {
+  const [uid, gid] = [process.getuid?.() ?? -1, process.getgid?.() ?? -1];
+  try {
+    return { name: userInfo().username, uid, gid };
+  } catch {
+    return { name: String(uid), uid, gid };
+  }
+}
+
 /** The number of a group, by its name or as it is; our own by default. @throws an error with the name if there is none */
 export async function findGroup(group: string | undefined): Promise<number> {
-  if (group === undefined) return userInfo().gid;
+  if (group === undefined) return ownAccount().gid;
   if (/^\d{1,10}$/.test(group)) return Number(group);
   const { stdout } = await runCommand(["getent", "group", "--", group], { timeoutMs: LOOKUP_TIMEOUT_MS });
   const gid = Number(stdout.split(":")[2] || NaN);
