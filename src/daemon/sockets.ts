@@ -1,6 +1,6 @@
 import { kernelDrops } from "../adapters/net/kernel-drops.ts";
 import { StreamChannels } from "../adapters/net/stream-channel.ts";
-import { isOurAddress, UdpSocket } from "../adapters/net/udp-socket.ts";
+import { isOurAddress, type UdpListener, UdpSocket } from "../adapters/net/udp-socket.ts";
 import type { Counters } from "../adapters/telemetry/counters.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Config } from "../config/config.ts";
@@ -12,6 +12,12 @@ import { addVirtualAddress, removeVirtualAddress } from "./virtual-address.ts";
 
 /** How often it is looked whether registrations can be received. */
 const TENDING_INTERVAL_MS = 1000;
+
+/**
+ * Of requests that strangers may have sent. Behind a longer queue good ones would be answered too late to be of use: these are
+ * some thousand datagrams, which take less than 100 ms to be read and refused.
+ */
+const BACKLOG_BYTES = 1024 * 1024;
 
 /** The daemon's UDP sockets, its streams, and the virtual address that one of them is bound to. */
 export class Sockets {
@@ -169,7 +175,7 @@ export class Sockets {
     channel: "registration" | "cluster",
     received: (payload: Uint8Array, source: Endpoint) => void,
   ): Promise<UdpSocket> {
-    return UdpSocket.bind(local, {
+    const listener: UdpListener = {
       received,
       sendFailed: (destination, code) => {
         this.#counters.addLabeled("send-errors", channel);
@@ -180,7 +186,8 @@ export class Sockets {
         this.#counters.addLabeled("receive-errors", channel);
         this.#log.event("receive-failed", { err });
       },
-    });
+    };
+    return UdpSocket.bind(local, listener, channel === "registration" ? { receiveBufferBytes: BACKLOG_BYTES } : {});
   }
 
   async #manageAddress(manage: (address: string) => Promise<void>): Promise<boolean> {

@@ -80,7 +80,11 @@ async function bindSender(): Promise<UdpSocket> {
     const port = FIRST_SOURCE_PORT + randomInt(SOURCE_PORTS);
     try {
       // What comes to this port is for nobody.
-      return await UdpSocket.bind({ address: localAddress, port }, { ...listener, received: () => undefined }, TTL);
+      return await UdpSocket.bind(
+        { address: localAddress, port },
+        { ...listener, received: () => undefined },
+        { ttl: TTL },
+      );
     } catch (error) {
       if (attempt === BIND_ATTEMPTS || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     }

@@ -4,10 +4,16 @@ import { type Endpoint, formatIpv4, type Ipv4Address, ipv4 } from "../../core/wi
 
 /** Bytes waiting in user space for the kernel; beyond this, what is sent is dropped and counted. */
 const MAXIMUM_SEND_QUEUE_BYTES = 4 * 1024 * 1024;
-/** What we ask the kernel to hold for us; `net.core.rmem_max` may allow less. */
+/** What we ask the kernel to hold for us, unless told otherwise; `net.core.rmem_max` may allow less. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 /** "discard" (RFC 863); nothing is sent to it. */
 const PORT_OF_PROBES = 9;
+
+export interface UdpSocketOptions {
+  /** Of what is sent, if not the system's. */
+  readonly ttl?: number;
+  readonly receiveBufferBytes?: number;
+}
 
 export interface UdpListener {
   received(payload: Uint8Array, source: Endpoint): void;
@@ -35,10 +41,9 @@ export class UdpSocket {
 
   /**
    * Rejects with a system error such as `EADDRNOTAVAIL` or `EADDRINUSE`.
-   *
-   * @param ttl of what is sent, if not the system's
    */
-  static bind(local: Endpoint, listener: UdpListener, ttl?: number): Promise<UdpSocket> {
+  static bind(local: Endpoint, listener: UdpListener, options: UdpSocketOptions = {}): Promise<UdpSocket> {
+    const { ttl, receiveBufferBytes = RECEIVE_BUFFER_BYTES } = options;
     return new Promise((resolve, reject) => {
       const socket = createSocket({
         type: "udp4",
@@ -52,7 +57,7 @@ export class UdpSocket {
       socket.once("error", refused);
       socket.bind({ address: formatIpv4(local.address), port: local.port, exclusive: true }, () => {
         socket.off("error", refused);
-        enlargeReceiveBuffer(socket);
+        setReceiveBuffer(socket, receiveBufferBytes);
         if (ttl !== undefined) socket.setTTL(ttl);
         resolve(new UdpSocket(socket, { ...local, port: socket.address().port }, listener));
       });
@@ -66,7 +71,7 @@ export class UdpSocket {
       socket.once("error", reject);
       socket.bind({ fd: descriptor, exclusive: true }, () => {
         socket.off("error", reject);
-        enlargeReceiveBuffer(socket);
+        setReceiveBuffer(socket, RECEIVE_BUFFER_BYTES);
         resolve(new UdpSocket(socket, local, listener));
       });
     });
@@ -130,9 +135,9 @@ export async function isOurAddress(address: Ipv4Address): Promise<boolean> {
   }
 }
 
-function enlargeReceiveBuffer(socket: Socket): void {
+function setReceiveBuffer(socket: Socket, bytes: number): void {
   try {
-    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+    socket.setRecvBufferSize(bytes);
   } catch {
     // The default size works too, it only drops sooner under bursts.
   }

@@ -62,6 +62,11 @@ export class AssociationTable {
     rejectDuplicateRanges("foreign-agents", foreignAgents, this.#byForeignAgent);
   }
 
+  /** Some mobiles are known by an NAI alone: a home address doesn't tell which keys its mobile may have. */
+  get hasNamedMobiles(): boolean {
+    return this.#byNai.size > 0 || this.#byRealm.size > 0;
+  }
+
   /** The association that a mobile means by an SPI. */
   mobile(identity: MobileIdentity, spi: number): MobileAssociation | undefined {
     return this.#ofMobile(identity).find((association) => association.spi === spi);

@@ -45,6 +45,7 @@ import type { MoveProgress } from "../replication/mover.ts";
 import type { LinkState } from "../replication/peer-progress.ts";
 import { Replication, type ReplicationSettings, type TemporaryCopySettings } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import { Doorkeeper } from "./doorkeeper.ts";
 import { Ingress } from "./ingress.ts";
 import type { Emit, Input, Output } from "./io.ts";
 import { type Answer, Owner, type SafetySettings, type ServedRequest } from "./owner.ts";
@@ -188,6 +189,7 @@ export class HomeAgent {
       ...parts,
       settings,
       owner: this.#owner,
+      doorkeeper: new Doorkeeper({ ...parts, engine: () => this.#owner.engine }),
       finder: this.#finder,
       replication,
       emit,

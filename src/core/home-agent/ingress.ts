@@ -22,12 +22,16 @@ import {
   type RegistrationReply,
 } from "../wire/registration-message.ts";
 import { isAccepted } from "../wire/reply-code.ts";
+import type { Doorkeeper } from "./doorkeeper.ts";
 import type { Emit } from "./io.ts";
 import type { Owner, ServedRequest } from "./owner.ts";
 import type { Orphan, OwnerFinder, Route } from "./routes.ts";
 
 /** What is to be done once it is clear who owns the mobile. */
 interface Deferred extends Orphan {
+  readonly source: Endpoint;
+  /** Whoever asked has given up by then; monotonic ms. */
+  readonly deadlineMs: number;
   readonly resume: (now: Now) => void;
 }
 
@@ -53,6 +57,7 @@ export interface IngressSettings {
 export class Ingress {
   readonly #settings: IngressSettings;
   readonly #owner: Owner;
+  readonly #doorkeeper: Doorkeeper;
   readonly #locations: LocationTable;
   readonly #membership: Membership;
   readonly #observer: Observer;
@@ -69,6 +74,7 @@ export class Ingress {
   constructor(options: {
     readonly settings: IngressSettings;
     readonly owner: Owner;
+    readonly doorkeeper: Doorkeeper;
     readonly locations: LocationTable;
     readonly membership: Membership;
     readonly finder: OwnerFinder;
@@ -79,6 +85,7 @@ export class Ingress {
   }) {
     this.#settings = options.settings;
     this.#owner = options.owner;
+    this.#doorkeeper = options.doorkeeper;
     this.#locations = options.locations;
     this.#membership = options.membership;
     this.#observer = options.observer;
@@ -123,19 +130,24 @@ export class Ingress {
       return;
     }
     for (const { type } of decoded.message.extensions.filter(isPassedOver)) this.#countUnsupported(type);
-    this.#forward({ request: decoded.message, source, destination }, now);
+    const arrival: Arrival = { request: decoded.message, source, destination };
+    const refusal = this.#doorkeeper.refusal(arrival, now);
+    if (refusal === undefined) this.#forward(arrival, now);
+    else this.#owner.refuse(this.#ownRequest(arrival, 0), refusal, undefined, now);
+  }
+
+  /** A request that came in here and is not relayed. */
+  #ownRequest(arrival: Arrival, generation: number): ServedRequest {
+    const { self: ingress, hopLimit } = this.#settings;
+    return { ...arrival, ingress, requestId: undefined, hopLimit, generation };
   }
 
   #forward(arrival: Arrival, now: Now): void {
     const route = this.#finder.route(identityOf(arrival.request), now);
     if (route === "unconfirmed") this.#drop("unconfirmed", arrival.source);
-    else if ("formerOwner" in route) this.#defer(route, arrival.source, (later) => this.#forward(arrival, later));
+    else if ("formerOwner" in route) this.#defer(route, arrival.source, now, (later) => this.#forward(arrival, later));
     else if (route.owner !== this.#settings.self) this.#relay(arrival, route, now);
-    else {
-      const { self: ingress, hopLimit } = this.#settings;
-      const { generation } = route;
-      this.#owner.serve({ ...arrival, ingress, requestId: undefined, hopLimit, generation }, now);
-    }
+    else this.#owner.serve(this.#ownRequest(arrival, route.generation), now);
   }
 
   /** A request that another member took in, or passed on. `hasWaited`: here, so that its sender may know better by now. */
@@ -149,7 +161,8 @@ export class Ingress {
     const stale = hasWaited ? [] : [sender, ingress];
     const route = this.#finder.onwards(identityOf(decoded.message), stale, message, now);
     if (route === "unconfirmed") this.#refuseRelay(message, "unconfirmed");
-    else if ("formerOwner" in route) this.#defer(route, source, (later) => this.relayed(sender, message, later, true));
+    else if ("formerOwner" in route)
+      this.#defer(route, source, now, (later) => this.relayed(sender, message, later, true));
     else if (route.owner === this.#settings.self) {
       const { generation } = route;
       const { hopLimit } = message;
@@ -259,13 +272,16 @@ export class Ingress {
     const waiting = this.#deferred;
     this.#deferred = [];
     for (const deferred of waiting) {
-      if (this.#replication.isUndecided(deferred, now)) this.#deferred.push(deferred);
+      if (deferred.deadlineMs <= now.monotonicMs) this.#drop("undecided", deferred.source);
+      else if (this.#replication.isUndecided(deferred, now)) this.#deferred.push(deferred);
       else deferred.resume(now);
     }
   }
 
-  #defer(orphan: Orphan, source: Endpoint, resume: (now: Now) => void): void {
-    if (this.#deferred.length < this.#settings.maximumPending) this.#deferred.push({ ...orphan, resume });
+  #defer(orphan: Orphan, source: Endpoint, now: Now, resume: (now: Now) => void): void {
+    const { maximumPending, relayTimeoutMs } = this.#settings;
+    const deadlineMs = now.monotonicMs + relayTimeoutMs;
+    if (this.#deferred.length < maximumPending) this.#deferred.push({ ...orphan, source, deadlineMs, resume });
     else this.#drop("overloaded", source);
   }
 

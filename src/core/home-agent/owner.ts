@@ -17,7 +17,7 @@ import {
 import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
-import type { Decision, RegistrationContext, RegistrationEngine } from "../registration/engine.ts";
+import type { Decision, Refusal, RegistrationContext, RegistrationEngine } from "../registration/engine.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
 import type { Safety } from "../replication/safety.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
@@ -124,6 +124,10 @@ export class Owner {
     this.#settings = settings;
   }
 
+  get engine(): RegistrationEngine {
+    return this.#engine;
+  }
+
   /** The engine learns which addresses are taken. */
   setEngine(engine: RegistrationEngine): void {
     this.#engine = engine;
@@ -146,6 +150,21 @@ export class Owner {
     const current = this.#current(served.request, now);
     const context = this.#context(served, current, now);
     this.#carryOut(served, this.#engine.decide(served.request, context), context, now);
+  }
+
+  /** Also of requests that were not let in. `current`: the mobile's row, where it was looked at. */
+  refuse(served: ServedRequest, refusal: Refusal, current: Binding | undefined, now: Now): void {
+    const { reason } = refusal;
+    const reply = refusal.outcome === "denied" ? refusal.reply : undefined;
+    if (refusal.outcome === "denied") {
+      const mobile = current?.mobile ?? mobileKeyOf(identityOf(served.request)) ?? "";
+      this.#observer.event("registration-denied", { mobile, code: refusal.code, reason });
+      if (reason === "pool-exhausted") this.#observer.event("pool-exhausted", {});
+    } else {
+      this.#observer.countBy("datagrams-dropped", reason);
+      this.#observer.event("datagram-dropped", { source: formatEndpoint(served.source), reason });
+    }
+    this.#answer(served, { reply, accepted: false, binding: current }, now);
   }
 
   /** Something has become safe: on our disk, or on a backup's. */
@@ -246,18 +265,8 @@ export class Owner {
   #carryOut(served: ServedRequest, decision: Decision, { current, ownership }: RegistrationContext, now: Now): void {
     switch (decision.outcome) {
       case "discard":
-        this.#observer.countBy("datagrams-dropped", decision.reason);
-        this.#observer.event("datagram-dropped", { source: formatEndpoint(served.source), reason: decision.reason });
-        this.#answer(served, { reply: undefined, accepted: false, binding: current }, now);
-        return;
       case "denied":
-        this.#observer.event("registration-denied", {
-          mobile: current?.mobile ?? mobileKeyOf(identityOf(served.request)) ?? "",
-          code: decision.code,
-          reason: decision.reason,
-        });
-        if (decision.reason === "pool-exhausted") this.#observer.event("pool-exhausted", {});
-        this.#answer(served, { reply: decision.reply, accepted: false, binding: current }, now);
+        this.refuse(served, decision, current, now);
         return;
       case "duplicate":
         this.#repeat(served, decision.reply, current, ownership, now);

@@ -74,11 +74,18 @@ export function foreignAgentAssociation(
   return itsOwn ?? associations.foreignAgentDefault(source);
 }
 
+/** By which association each extension was found valid: an ingress that is the owner as well looks at it twice. */
+const found = new WeakMap<AuthenticationExtension, SecurityAssociation>();
+
 function isValid(
   association: SecurityAssociation | undefined,
   request: RegistrationRequest,
   extension: AuthenticationExtension,
 ): boolean {
   if (association === undefined) return false;
-  return verifyAuthenticator(association, request.bytes.subarray(0, extension.coveredEnd), extension.authenticator);
+  if (found.get(extension) === association) return true;
+  const covered = request.bytes.subarray(0, extension.coveredEnd);
+  if (!verifyAuthenticator(association, covered, extension.authenticator)) return false;
+  found.set(extension, association);
+  return true;
 }

@@ -29,6 +29,12 @@ export interface RegistrationContext {
   readonly runningMs: number;
 }
 
+/** A request's way here, and when it came. */
+export type Arrival = Pick<RegistrationContext, "source" | "destination" | "nowMs">;
+
+/** By what a mobile is known, from its row or its location. */
+export type KnownMobile = Pick<Binding, "homeAddress" | "nai">;
+
 /** Why a request gets no answer. */
 export type DiscardReason =
   /** RFC 5944 3.8.2.1 a ("without any authorization-enabling extension"). */
@@ -39,6 +45,8 @@ export type DiscardReason =
   | "authentication-failure-unvouched"
   /** The mobile failed authentication, and more often than `RegistrationPolicy` has it answered. */
   | "authentication-failure-rate"
+  /** What is of no use in numbers (repetitions, and what only the owner can tell the sender of), more often than is relayed. */
+  | "doubtful-rate"
   /** RFC 5944 3.8.2.1 d: a Foreign-Home Authentication Extension without an association. */
   | "unexpected-foreign-home-authentication";
 
@@ -70,9 +78,19 @@ export const denialCodes = {
 
 export type DenialReason = keyof typeof denialCodes;
 
-export type Decision =
+/**
+ * What can be said of a request without its mobile's row. `untimely`: authentic, but too old or too new to be accepted.
+ * `undecided`: only the owner can tell. Otherwise what the owner would decide.
+ */
+export type Screening = "authentic" | "untimely" | "undecided" | Refusal;
+
+/** It changes nothing. */
+export type Refusal =
   | { readonly outcome: "discard"; readonly reason: DiscardReason }
-  | { readonly outcome: "denied"; readonly code: number; readonly reason: DenialReason; readonly reply: Uint8Array }
+  | { readonly outcome: "denied"; readonly code: number; readonly reason: DenialReason; readonly reply: Uint8Array };
+
+export type Decision =
+  | Refusal
   /** A retransmission of the last accepted request: answered as then, and nothing changes. */
   | { readonly outcome: "duplicate"; readonly reply: Uint8Array }
   | {

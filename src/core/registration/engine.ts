@@ -24,11 +24,15 @@ import { ReplyCode } from "../wire/reply-code.ts";
 import { acceptedBinding, type Grant, retransmittedBinding } from "./acceptance.ts";
 import { authenticateForeignAgent, authenticateMobile, foreignAgentAssociation } from "./authentication.ts";
 import {
+  type Arrival,
   type Decision,
   type DenialReason,
   type DiscardReason,
   denialCodes,
+  type KnownMobile,
+  type Refusal,
   type RegistrationContext,
+  type Screening,
 } from "./decision.ts";
 import { authenticatingIdentity, claimedIdentity, type Exchange, ownRow } from "./exchange.ts";
 import { type GrantedHomeAddress, HomeAddresses } from "./home-address.ts";
@@ -40,10 +44,20 @@ import { signedNais } from "./request-extensions.ts";
 import { refuseCareOfAddress, refuseExtensions, refuseHomeAgent, refuseTunnel } from "./service-checks.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-export type { Decision, DenialReason, RegistrationContext } from "./decision.ts";
+export type { Decision, DenialReason, Refusal, RegistrationContext } from "./decision.ts";
 
 /** Without the reserved bits, which are "ignored on reception" (RFC 5944 3.3). */
 const KNOWN_FLAGS = Object.values(RequestFlag).reduce((all, flag) => all | flag, 0);
+
+/** Nothing is accepted by it. */
+const UNDECIDED_CONTEXT = {
+  ingress: "",
+  current: undefined,
+  homeAddressHolder: () => undefined,
+  ownership: { owner: "", backups: [], generation: 0 },
+  canAccept: false,
+  runningMs: 0,
+} satisfies Partial<RegistrationContext>;
 
 export class RegistrationEngine {
   readonly #policy: RegistrationPolicy;
@@ -72,6 +86,30 @@ export class RegistrationEngine {
     return discard(opened.verdict);
   }
 
+  /**
+   * Of a request that has just come in, whoever owns its mobile: any member has the keys, so that what is not authentic costs
+   * no other one anything. `known`: what this member knows of the mobile, which may be nothing.
+   */
+  screen(request: RegistrationRequest, arrival: Arrival, known: KnownMobile | undefined): Screening {
+    const identity = claimedIdentity(request, known);
+    const mobile = identity && mobileKeyOf(identity);
+    if (identity === undefined || mobile === undefined) return discard("unknown-mobile");
+    const name = authenticatingIdentity(identity, this.#associations);
+    const authentication = authenticateMobile(this.#associations, request, name);
+    const { verdict } = authentication;
+    if (verdict === "no-authentication-extension") return discard(verdict);
+    if ("association" in authentication && verdict === "authentic") {
+      const { replay } = authentication.association;
+      return this.#identifications.isTimely(replay, request.identification, arrival.nowMs) ? verdict : "untimely";
+    }
+    // Its home address may belong to a mobile with an NAI, and a key, that only its owner knows of.
+    if (identity.nai === undefined && known === undefined && this.#associations.hasNamedMobiles) return "undecided";
+    if (!("association" in authentication)) return discard("unknown-mobile");
+    const context: RegistrationContext = { ...arrival, ...UNDECIDED_CONTEXT };
+    const { association } = authentication;
+    return this.#decideUnauthentic({ request, context, identity, mobile, row: undefined, association });
+  }
+
   /** To be told of every change of a row, whatever its cause, in the order of the changes. */
   rowChanged(before: Binding | undefined, after: Binding | undefined): void {
     this.#homeAddresses.rowChanged(before, after);
@@ -96,7 +134,7 @@ export class RegistrationEngine {
   }
 
   /** Whether a failed authentication is answered depends on the foreign agent: RFC 5944 3.8.2.1 a. */
-  #decideUnauthentic(exchange: Exchange): Decision {
+  #decideUnauthentic(exchange: Exchange): Refusal {
     const { request, context } = exchange;
     switch (authenticateForeignAgent(this.#associations, request, context.source.address)) {
       case "vouched":
@@ -196,7 +234,7 @@ export class RegistrationEngine {
     });
   }
 
-  #deny(exchange: Exchange, reason: DenialReason): Decision {
+  #deny(exchange: Exchange, reason: DenialReason): Refusal {
     const code = denialCodes[reason];
     return { outcome: "denied", code, reason, reply: this.#denial(exchange, code) };
   }
@@ -232,7 +270,7 @@ export class RegistrationEngine {
   }
 }
 
-function discard(reason: DiscardReason): Decision {
+function discard(reason: DiscardReason): Refusal {
   return { outcome: "discard", reason };
 }
 

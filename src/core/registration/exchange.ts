@@ -6,7 +6,7 @@ import { withoutExpired } from "../bindings/mobility-bindings.ts";
 import type { MobileIdentity, MobileKey } from "../names.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
-import type { RegistrationContext } from "./decision.ts";
+import type { KnownMobile, RegistrationContext } from "./decision.ts";
 import { identityOf, mobileKeyOf } from "./identity.ts";
 
 export interface Exchange {
@@ -24,7 +24,7 @@ export interface Exchange {
 /** Whom a request without an NAI is from, where the row of its home address has one: that mobile. `undefined`: from nobody. */
 export function claimedIdentity(
   request: RegistrationRequest,
-  current: Binding | undefined,
+  current: KnownMobile | undefined,
 ): MobileIdentity | undefined {
   const identity = identityOf(request);
   if (mobileKeyOf(identity) === undefined) return undefined;

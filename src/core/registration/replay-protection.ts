@@ -52,6 +52,12 @@ export class IdentificationRules {
     return last === undefined || timestampDifference(identification, latestTimestamp(last, replay.windowMs)) > 0n;
   }
 
+  /** Within the window, as far as time tells: what is outside can only be a repetition, or of a mobile whose clock is wrong. */
+  isTimely(replay: ReplayProtection, identification: bigint, nowMs: number): boolean {
+    if (replay.style === "nonces") return true;
+    return Math.abs(epochMsFromNtp(identification, nowMs) - nowMs) <= replay.windowMs;
+  }
+
   /** For every reply but those to a mismatch. With nonces the high 32 bits are the one to use next (RFC 5944 5.7.2). */
   inReply(subject: Subject, identification: bigint, nowMs: number): bigint {
     if (subject.replay.style === "timestamps") return identification;
