@@ -2,8 +2,7 @@
 import type { Binding } from "../core/bindings/binding.ts";
 import { compareOwnerships, compareRegistrations } from "../core/bindings/merge.ts";
 import { canForget, isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
-import { UNSPECIFIED } from "../core/wire/ipv4.ts";
-import { deregistersAll, isDegraded, type Mobile, type Mobiles } from "./mobiles.ts";
+import { deregistersAll, isDegraded, type Mobile, type Mobiles, rowOf } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
 
@@ -76,9 +75,9 @@ interface Copy {
   readonly row: Binding;
 }
 
-function copiesOf({ nodes }: World, { nai, homeAddress }: Mobile): Copy[] {
+function copiesOf({ nodes }: World, mobile: Mobile): Copy[] {
   return nodes.flatMap((node) => {
-    const row = node.agent.findBinding({ nai, homeAddress: nai === undefined ? homeAddress : UNSPECIFIED });
+    const row = rowOf(node, mobile);
     return row === undefined ? [] : [{ node, row: withoutExpired(row, node.now.wallMs) }];
   });
 }

@@ -2,7 +2,12 @@
  * Mobile nodes and their foreign agents: they register, move, deregister, send again what was not answered, and an attacker
  * replays what was. They remember what they were told, which is what the cluster is held to.
  */
+
+import type { MobileAssociation } from "../core/auth/association.ts";
 import { computeAuthenticator } from "../core/auth/authenticator.ts";
+import type { Binding } from "../core/bindings/binding.ts";
+import type { MobileKey } from "../core/names.ts";
+import { mobileKeyOf } from "../core/registration/identity.ts";
 import { ExtensionType } from "../core/wire/extension.ts";
 import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { MessageWriter } from "../core/wire/message-writer.ts";
@@ -13,19 +18,15 @@ import {
   type RegistrationReply,
 } from "../core/wire/registration-message.ts";
 import { isAccepted } from "../core/wire/reply-code.ts";
+import { associationOf, type Names, nextNames, type Person, restless, settled } from "./names.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
-import {
-  ASSOCIATION,
-  DEGRADED_LIFETIME_SECONDS,
-  NAI_ASSOCIATION,
-  type ReplySent,
-  VIRTUAL_ENDPOINT,
-  type World,
-} from "./world.ts";
+import { DEGRADED_LIFETIME_SECONDS, type ReplySent, VIRTUAL_ENDPOINT, type World } from "./world.ts";
 
 /** A request, and what became of it. */
 export interface Attempt {
   readonly identification: bigint;
+  /** As the mobile showed it. */
+  readonly nai: string | undefined;
   readonly careOfAddress: string;
   readonly requestedSeconds: number;
   readonly payload: Uint8Array;
@@ -44,10 +45,11 @@ export interface Attempt {
   accepted: { readonly atMs: number; readonly reply: RegistrationReply; readonly bytes: string } | undefined;
 }
 
-export interface Mobile {
-  readonly name: string;
-  readonly nai: string | undefined;
+export interface Mobile extends Person {
+  /** The last that it was told is its own. */
   homeAddress: Ipv4Address;
+  /** It has registered with its NAI. */
+  shown: boolean;
   /** What it asks for. */
   readonly lifetimesSeconds: readonly number[];
   /** It is out of reach for a while, now and then. */
@@ -89,21 +91,16 @@ export class Mobiles {
   /** By foreign agent and low bits of the Identification, as a foreign agent matches replies. */
   readonly #pending = new Map<string, Pending>();
 
-  constructor(world: World, count: number) {
+  constructor(world: World, count: number, restlessCount = 0) {
     this.#world = world;
-    this.mobiles = Array.from({ length: count }, (_, index) => {
-      const nai = index % 4 === 3 ? `user${index}@example.com` : undefined;
-      const homeAddress = nai === undefined ? ipv4(`10.64.${1 + (index >> 8)}.${index & 255}`) : UNSPECIFIED;
+    const people = [
+      ...Array.from({ length: count }, (_, index) => settled(index)),
+      ...Array.from({ length: restlessCount }, (_, index) => restless(index)),
+    ];
+    this.mobiles = people.map((person, index) => {
       const lifetimesSeconds = LIFETIMES_SECONDS[index % LIFETIMES_SECONDS.length] ?? [];
-      return {
-        name: nai ?? formatIpv4(homeAddress),
-        nai,
-        homeAddress,
-        lifetimesSeconds,
-        rests: lifetimesSeconds === SHORT_LIFETIMES_SECONDS,
-        silentUntilMs: 0,
-        attempts: [],
-      };
+      const rests = lifetimesSeconds === SHORT_LIFETIMES_SECONDS;
+      return { ...person, shown: false, lifetimesSeconds, rests, silentUntilMs: 0, attempts: [] };
     });
     world.onReply = (reply) => this.#replied(reply);
   }
@@ -163,16 +160,20 @@ export class Mobiles {
 
   #attempt(mobile: Mobile, requestedSeconds: number): void {
     const { random, queue } = this.#world;
-    if (requestedSeconds === 0 && mobile.homeAddress === UNSPECIFIED) return;
+    if (requestedSeconds === 0 && this.lastAccepted(mobile) === undefined) return;
+    const last: Names = { homeAddress: mobile.homeAddress, nai: this.#shownNai(mobile) };
+    const names = requestedSeconds === 0 ? last : nextNames(mobile, this.mobiles, random);
+    if (names === undefined) return;
     const agent = random.integer(3);
     const all = requestedSeconds === 0 && random.chance(0.7);
-    const careOfAddress = all ? formatIpv4(mobile.homeAddress) : `192.0.2.${agent + 1}`;
+    const careOfAddress = all ? formatIpv4(names.homeAddress) : `192.0.2.${agent + 1}`;
     const identification = ntpFromEpochMs(EPOCH_MS + queue.nowMs + random.next());
     const attempt: Attempt = {
       identification,
+      nai: names.nai,
       careOfAddress,
       requestedSeconds,
-      payload: encode(mobile, requestedSeconds, careOfAddress, identification),
+      payload: encode(names, associationOf(mobile, names.nai), requestedSeconds, careOfAddress, identification),
       source: { address: ipv4(`192.0.2.${agent + 1}`), port: 434 },
       sentMs: queue.nowMs,
       lastSentMs: queue.nowMs,
@@ -268,8 +269,14 @@ export class Mobiles {
       this.violations.push(`${where}: more lifetime than was asked for`);
     attempt.isUncertain ||= !this.#world.wasWholeSince(attempt.sentMs);
     attempt.accepted = { atMs: this.#world.queue.nowMs, reply, bytes };
-    if (mobile.nai !== undefined) mobile.homeAddress = reply.homeAddress;
+    const last = this.lastAccepted(mobile);
+    mobile.homeAddress = last?.accepted?.reply.homeAddress ?? mobile.homeAddress;
+    mobile.shown ||= last?.nai !== undefined;
     this.onAccepted(mobile, attempt);
+  }
+
+  #shownNai({ nai, habit, shown }: Mobile): string | undefined {
+    return habit === "renaming" && !shown ? undefined : nai;
   }
 
   /** The backup of an ingress that seemed dead can't know whether its last replies have left. */
@@ -280,12 +287,21 @@ export class Mobiles {
   }
 }
 
-function holdsAsLast(
-  { state, agent }: SimulatedNode,
-  { nai, homeAddress }: Mobile,
-  { identification }: Attempt,
-): boolean {
-  return state !== "down" && agent.findBinding({ nai, homeAddress })?.registration.identification === identification;
+/** Whether it has shown its NAI to the cluster, the mobile may not know. */
+export function keysOf({ nai }: Mobile, homeAddress: Ipv4Address): readonly (MobileKey | undefined)[] {
+  return [mobileKeyOf({ homeAddress, nai: undefined }), mobileKeyOf({ homeAddress: UNSPECIFIED, nai })];
+}
+
+/** The row that a member holds of a mobile, as that has shown itself by now: whoever else has its address is not meant. */
+export function rowOf({ agent }: SimulatedNode, mobile: Mobile): Binding | undefined {
+  const [byAddress, byNai] = keysOf(mobile, mobile.homeAddress);
+  const rows = new Map<string | undefined, Binding>();
+  for (const row of agent.bindings) if (row.mobile === byAddress || row.mobile === byNai) rows.set(row.mobile, row);
+  return rows.get(byNai ?? byAddress) ?? (mobile.shown ? undefined : rows.get(byAddress));
+}
+
+function holdsAsLast(node: SimulatedNode, mobile: Mobile, { identification }: Attempt): boolean {
+  return node.state !== "down" && rowOf(node, mobile)?.registration.identification === identification;
 }
 
 /** Of what was granted without enough backups. */
@@ -293,19 +309,24 @@ export function isDegraded({ requestedSeconds, accepted }: Attempt): boolean {
   return accepted?.reply.lifetimeSeconds === DEGRADED_LIFETIME_SECONDS && requestedSeconds > DEGRADED_LIFETIME_SECONDS;
 }
 
-function encode(mobile: Mobile, lifetimeSeconds: number, careOfAddress: string, identification: bigint): Uint8Array {
+function encode(
+  { homeAddress, nai }: Names,
+  association: MobileAssociation,
+  lifetimeSeconds: number,
+  careOfAddress: string,
+  identification: bigint,
+): Uint8Array {
   const writer = new MessageWriter(
     encodeRequestFields({
       flags: 0,
       lifetimeSeconds,
-      homeAddress: mobile.homeAddress,
+      homeAddress,
       homeAgent: VIRTUAL_ENDPOINT.address,
       careOfAddress: ipv4(careOfAddress),
       identification,
     }),
   );
-  if (mobile.nai !== undefined) writer.appendNai(mobile.nai);
-  const association = mobile.nai === undefined ? ASSOCIATION : NAI_ASSOCIATION;
+  if (nai !== undefined) writer.appendNai(nai);
   return writer
     .appendAuthentication(ExtensionType.MobileHomeAuthentication, association.spi, (covered) =>
       computeAuthenticator(association, covered),

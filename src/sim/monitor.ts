@@ -10,10 +10,10 @@ import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { formatEndpoint } from "../core/wire/ipv4.ts";
-import { type Attempt, deregistersAll, type Mobile, type Mobiles } from "./mobiles.ts";
+import { type Attempt, deregistersAll, isDegraded, keysOf, type Mobile, type Mobiles, rowOf } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import { Versions } from "./versions.ts";
-import { DEGRADED_LIFETIME_SECONDS, MAXIMUM_PENDING, type Reported, type World } from "./world.ts";
+import { DEGRADED_LIFETIME_SECONDS, hasOnDisk, MAXIMUM_PENDING, type Reported, type World } from "./world.ts";
 
 const INTERVAL_MS = 100;
 /** From the end of a partition, or of whatever struck a member, until it may be held to what others know. */
@@ -60,7 +60,10 @@ export class Monitor {
       this.#checkForeignAgents(node);
     }
     this.#checkAddresses();
-    for (const mobile of this.#mobiles.mobiles) this.#checkServed(mobile);
+    for (const mobile of this.#mobiles.mobiles) {
+      this.#checkServed(mobile);
+      this.#checkKept(mobile);
+    }
     this.#checkDeadDisks();
     this.#world.queue.after(INTERVAL_MS, () => this.#look());
   }
@@ -72,13 +75,13 @@ export class Monitor {
   }
 
   /** An accepting reply has left: so many disks have what it says, or its lifetime is short. */
-  #accepted({ nai, homeAddress, name }: Mobile, { identification, accepted }: Attempt): void {
+  #accepted(mobile: Mobile, { identification, accepted }: Attempt): void {
+    const { homeAddress, name } = mobile;
     const { reply } = accepted ?? {};
     if (reply === undefined || reply.lifetimeSeconds <= DEGRADED_LIFETIME_SECONDS) return;
-    const mobile = mobileKeyOf({ homeAddress: reply.homeAddress, nai });
     // Who lost its disk a moment ago may have had it.
-    if (mobile === undefined || this.#world.wipedAtMs > this.#world.queue.nowMs - CONVERGENCE_MS) return;
-    const disks = this.#world.disksWith(mobile, identification);
+    if (this.#world.wipedAtMs > this.#world.queue.nowMs - CONVERGENCE_MS) return;
+    const disks = this.#world.disksWith(keysOf(mobile, reply.homeAddress), identification);
     if (disks <= this.#world.acknowledgements)
       this.#violated(
         `${name} (${homeAddress}) was accepted for ${reply.lifetimeSeconds} s with ${disks} disks that have it`,
@@ -159,15 +162,16 @@ export class Monitor {
     if (late !== row) this.#violated(`${node.id} serves ${row.mobile} beyond its lifetime`);
   }
 
-  /** No home address belongs to two mobiles, not even on two sides of a partition. */
+  /** No home address belongs to two mobiles; one of a pool not even on two sides of a partition. */
   #checkAddresses(): void {
+    const isWhole = this.#world.wasWholeSince(this.#world.queue.nowMs - CONVERGENCE_MS);
     const holders = new Map<number, Binding>();
     for (const node of this.#world.nodes) {
       if (!node.hasBeenServingFor(0)) continue;
       for (const row of node.agent.bindings) {
         if (row.ownership.owner !== node.id || isTombstone(withoutExpired(row, node.now.wallMs))) continue;
         const holder = holders.get(row.homeAddress);
-        if (holder !== undefined && holder.mobile !== row.mobile)
+        if (holder !== undefined && holder.mobile !== row.mobile && (isWhole || (holder.dynamic && row.dynamic)))
           this.#violated(`${row.mobile} and ${holder.mobile} have the same home address`);
         holders.set(row.homeAddress, row);
       }
@@ -185,7 +189,7 @@ export class Monitor {
     const isUncertain = this.#mobiles.unknownAfter(mobile).length > 0;
     for (const node of this.#world.nodes) {
       if (key === undefined || !node.hasBeenServingFor(CONVERGENCE_MS)) continue;
-      const row = node.agent.findBinding({ homeAddress, nai });
+      const row = rowOf(node, mobile);
       if (row === undefined) continue;
       this.#checkTakenOver(node, row);
       if (row.ownership.owner !== node.id) continue;
@@ -227,6 +231,23 @@ export class Monitor {
       if (datagrams < SURELY_RECEIVED) continue;
       this.#violated(`${mobile.name} is not served, while only ${who} can't store`);
     }
+  }
+
+  /** Somebody has what the mobile was told last, or a newer one: in memory, or on the disk that it will start with. */
+  #checkKept(mobile: Mobile): void {
+    const last = this.#mobiles.lastAccepted(mobile);
+    if (last?.accepted === undefined || isDegraded(last)) return;
+    // Of what is over nothing needs to stay.
+    const { reply, atMs } = last.accepted;
+    if (atMs + reply.lifetimeSeconds * 1000 <= this.#world.queue.nowMs + CLOCK_SLACK_MS) return;
+    const { identification } = last;
+    const names = keysOf(mobile, reply.homeAddress);
+    const isKept = this.#world.nodes.some((node) =>
+      node.state === "down"
+        ? hasOnDisk(node, names, identification)
+        : (rowOf(node, mobile)?.registration.identification ?? -1n) >= identification,
+    );
+    if (!isKept) this.#violated(`nobody has the registration of ${mobile.name} accepted at ${atMs.toFixed(0)} ms`);
   }
 
   /** A backup doesn't wait for ever for somebody to take over. */

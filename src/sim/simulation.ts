@@ -9,7 +9,10 @@ import { Random } from "./random.ts";
 import { World, type WorldOptions } from "./world.ts";
 
 export interface SimulationOptions extends WorldOptions {
+  /** Those that keep their names. */
   readonly mobiles: number;
+  /** Those that show an NAI late, change their address, or want one that others want (sim/names.ts). */
+  readonly restless?: number;
   readonly faults?: readonly FaultKind[];
   /** How many faults strike together. What survives that is what `acknowledgements` promises. */
   readonly atOnce?: number;
@@ -37,7 +40,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const plan =
     options.plan ?? planFaults(new Random(seed ^ 0x5eed), { kinds: faults, nodes, untilMs: durationMs, atOnce });
   const world = new World({ ...options, acknowledgements: options.acknowledgements ?? atOnce });
-  const mobiles = new Mobiles(world, options.mobiles);
+  const mobiles = new Mobiles(world, options.mobiles, options.restless);
   const monitor = new Monitor(world, mobiles);
   const orphans = new Orphans(world, mobiles, plan);
   const attacker = new Attacker(world, new Random(seed ^ 0xbad));

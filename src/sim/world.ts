@@ -32,6 +32,10 @@ export const NAI_ASSOCIATION: MobileAssociation = {
   mobiles: { by: "realm", realm: "example.com" },
 };
 
+/** One that has a key of its own in the realm. */
+export const OWN_NAI = "own@example.com";
+export const OWN_ASSOCIATION: MobileAssociation = { ...ASSOCIATION, spi: 258, mobiles: { by: "nai", nai: OWN_NAI } };
+
 /** Of core/protocol/frame.ts. */
 const FRAME_TYPE_OFFSET = 3;
 const FRAME_FIXED_LENGTH = 36;
@@ -219,11 +223,8 @@ export class World {
   }
 
   /** Members whose disk has this registration of the mobile, or a newer one. */
-  disksWith(mobile: MobileKey, identification: bigint): number {
-    return this.nodes.filter((node) => {
-      const row = node.rowOnDisk(mobile);
-      return row !== undefined && row.registration.identification >= identification;
-    }).length;
+  disksWith(names: readonly (MobileKey | undefined)[], identification: bigint): number {
+    return this.nodes.filter((node) => hasOnDisk(node, names, identification)).length;
   }
 
   cut(from: string, to: string): void {
@@ -457,7 +458,7 @@ export class World {
         poolStickinessMs: 60_000,
         maximumClockSkewMs: MAXIMUM_CLOCK_SKEW_MS,
       },
-      associations: new AssociationTable([ASSOCIATION, NAI_ASSOCIATION], []),
+      associations: new AssociationTable([ASSOCIATION, NAI_ASSOCIATION, OWN_ASSOCIATION], []),
     };
   }
 
@@ -476,3 +477,12 @@ const RELAY_TIMEOUT_MS = 2000;
 export const MAXIMUM_PENDING = 1000;
 /** Told from what a mobile asks for: a grant of this is a degraded one. */
 export const DEGRADED_LIFETIME_SECONDS = 300;
+
+/** A registration of the mobile that goes by one of these keys, this one or newer. */
+export function hasOnDisk(
+  node: SimulatedNode,
+  names: readonly (MobileKey | undefined)[],
+  identification: bigint,
+): boolean {
+  return names.some((name) => ((name && node.rowOnDisk(name))?.registration.identification ?? -1n) >= identification);
+}

@@ -93,6 +93,7 @@ function bindingOf(number: number): Binding {
     mobile: `ip:${formatIpv4(homeAddress)}`,
     homeAddress,
     nai: undefined,
+    homeAddressSinceMs: acceptedAtMs,
     dynamic: false,
     registration: {
       identification,

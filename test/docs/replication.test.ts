@@ -41,6 +41,7 @@ test("every message stands beside its number", () => {
       backups: [],
       generation: 1,
       knownUntilMs: 0,
+      homeAddressSinceMs: 0,
     },
     { type: "holding", of: "ha1", versions: [], last: true },
     { type: "want", of: "ha1", mobiles: [] },

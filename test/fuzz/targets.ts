@@ -79,6 +79,8 @@ const clusterMessages: readonly Message[] = [
     backups: ["ha2", "ha3"],
     knownUntilMs: Number.POSITIVE_INFINITY,
     boundUntilMs: 1_790_000_600_000,
+    mobile: "ip:10.64.1.1",
+    homeAddressSinceMs: 1,
     destination: virtualEndpoint,
     reply: wholeReply,
   },

@@ -3,9 +3,9 @@
  * 64-bit numbers hexadecimal, `Infinity` is null. Made for reading a million of them at start: checked by hand, field by field.
  */
 
-import type { MobileKey } from "../names.ts";
+import { isMobileKey, type MobileKey } from "../names.ts";
 import { formatIdentification } from "../wire/identification.ts";
-import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, parseIpv4 } from "../wire/ipv4.ts";
+import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, parseIpv4, UNSPECIFIED } from "../wire/ipv4.ts";
 import type { Binding, CareOfBinding, Ownership, Registration } from "./binding.ts";
 
 /** The row is not one that `encodeBindingRow` made. */
@@ -36,6 +36,7 @@ function encode(binding: Binding): string {
     mobile: binding.mobile,
     homeAddress: formatIpv4(binding.homeAddress),
     nai: binding.nai ?? null,
+    homeAddressSinceMs: binding.homeAddressSinceMs,
     dynamic: binding.dynamic,
     registration: {
       identification: formatIdentification(registration.identification),
@@ -69,12 +70,20 @@ export function decodeBindingRow(row: string): Binding {
     mobile: fields.mobileKey("mobile"),
     homeAddress: fields.address("homeAddress"),
     nai: fields.isNull("nai") ? undefined : fields.text("nai"),
+    homeAddressSinceMs: fields.time("homeAddressSinceMs"),
     dynamic: fields.flag("dynamic"),
     registration: decodeRegistration(fields.object("registration")),
     ownership: decodeOwnership(fields.object("ownership")),
   };
+  // Whatever else it says, a row is found by its key: it must be that of the mobile that it speaks of.
+  if (!hasOwnKey(binding)) throw new BindingRowError("mobile", "the key of this NAI, or else of this home address");
   latest = { binding, row };
   return binding;
+}
+
+function hasOwnKey({ mobile, nai, homeAddress }: Binding): boolean {
+  if (nai !== undefined) return mobile === `nai:${nai}`;
+  return mobile.startsWith("ip:") && (homeAddress === UNSPECIFIED || mobile === `ip:${formatIpv4(homeAddress)}`);
 }
 
 function decodeRegistration(fields: Fields): Registration {
@@ -221,8 +230,4 @@ class Fields {
   #error(name: string, expected: string): BindingRowError {
     return new BindingRowError(this.#pathOf(name), expected);
   }
-}
-
-function isMobileKey(key: string): key is MobileKey {
-  return key.startsWith("nai:") || key.startsWith("ip:");
 }

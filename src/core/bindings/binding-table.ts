@@ -9,7 +9,7 @@ import { encodeBindingRow } from "./binding-row.ts";
 import { ExpiryWheel } from "./expiry-wheel.ts";
 import type { Journal } from "./journal.ts";
 import { MobileTable } from "./mobile-table.ts";
-import { isTombstone, nextChangeMs } from "./mobility-bindings.ts";
+import { addressClaim, hasAddressBefore, isTombstone, nextChangeMs } from "./mobility-bindings.ts";
 import type { StoreChange } from "./row-change.ts";
 
 /** Told of every change of a row, whatever its cause. */
@@ -23,7 +23,7 @@ interface OwnedRows {
 export class BindingTable {
   readonly #journal: Journal;
   readonly #listeners: RowListener[] = [];
-  readonly #rows = new MobileTable<Binding>();
+  readonly #rows = new MobileTable<Binding>((a, b) => hasAddressBefore(addressClaim(a), addressClaim(b)));
   readonly #due = new ExpiryWheel<MobileKey>();
   readonly #byOwner = new Map<MemberId, OwnedRows>();
   /** Log position of each row's last change; rows without one were on disk at start. */

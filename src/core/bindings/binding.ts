@@ -10,8 +10,12 @@ import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 
 export interface Binding {
   readonly mobile: MobileKey;
+  /** 0.0.0.0: none any more. Without an NAI it is that of the key, or none. */
   readonly homeAddress: Ipv4Address;
+  /** That of the key. */
   readonly nai: string | undefined;
+  /** Since when the mobile has had the address without a break, epoch ms: of two that were given one, the earlier keeps it. */
+  readonly homeAddressSinceMs: number;
   /** The home address came from this cluster's pool. */
   readonly dynamic: boolean;
   readonly registration: Registration;

@@ -22,6 +22,7 @@ const row = z.object({
   mobile: z.string().transform((mobile) => mobile as MobileKey),
   homeAddress: address,
   nai: z.string().optional(),
+  homeAddressSinceMs: time,
   owner: z.string(),
   backups: z.array(z.string()),
   generation: z.int(),

@@ -6,10 +6,11 @@ import type { Journal } from "./journal.ts";
 import { isNewerOwnership, type Location } from "./location.ts";
 import { encodeLocationRow } from "./location-row.ts";
 import { MobileTable } from "./mobile-table.ts";
+import { hasAddressBefore } from "./mobility-bindings.ts";
 
 export class LocationTable {
   readonly #journal: Journal;
-  readonly #rows = new MobileTable<Location>();
+  readonly #rows = new MobileTable<Location>((a, b) => hasAddressBefore(addressClaimOf(a), addressClaimOf(b)));
   readonly #due = new ExpiryWheel<MobileKey>();
   #ingressCount = 0;
 
@@ -54,9 +55,8 @@ export class LocationTable {
 
   /** News of who owns a mobile; what this member is to it as an ingress stays. */
   learn(told: Omit<Location, "ingress">): void {
-    const known = this.#rows.find(told);
+    const known = this.#rows.get(told.mobile);
     if (known !== undefined && isNewerOwnership(known, told)) return;
-    if (known !== undefined && known.mobile !== told.mobile) this.delete(known.mobile);
     this.put({ ...told, ingress: known?.ingress });
   }
 
@@ -83,6 +83,10 @@ export class LocationTable {
   #uncount(mobile: MobileKey): void {
     if (this.#rows.get(mobile)?.ingress !== undefined) this.#ingressCount--;
   }
+}
+
+function addressClaimOf({ mobile, homeAddressSinceMs }: Location) {
+  return { mobile, sinceMs: homeAddressSinceMs };
 }
 
 function nextChangeMs(location: Location): number {

@@ -7,6 +7,8 @@ export interface Location {
   readonly mobile: MobileKey;
   readonly homeAddress: Ipv4Address;
   readonly nai: string | undefined;
+  /** Since when it has had the address, as in its row; `Infinity`: it is gone, and the address is kept for it. */
+  readonly homeAddressSinceMs: number;
   readonly owner: MemberId;
   /** Who holds copies, and takes the mobile over if the owner dies. */
   readonly backups: readonly MemberId[];

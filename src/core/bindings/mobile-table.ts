@@ -6,12 +6,22 @@ interface Row extends MobileIdentity {
   readonly mobile: MobileKey;
 }
 
-/** Rows by primary key, found by NAI and by home address as well. */
+/**
+ * Rows by primary key, found by home address as well. Several mobiles may be said to have one address, as two sides of a
+ * partition gave it away, until that is settled: none of them hides another.
+ */
 export class MobileTable<R extends Row> {
   readonly #rows = new Map<MobileKey, R>();
-  readonly #byHomeAddress = new Map<Ipv4Address, MobileKey>();
-  /** Only for rows whose primary key is not their NAI: a mobile first seen by its address that later showed an NAI. */
-  readonly #byNai = new Map<string, MobileKey>();
+  /** Whoever has the address according to `isBefore`. */
+  readonly #holders = new Map<Ipv4Address, MobileKey>();
+  /** The others; hardly any address has some. */
+  readonly #rivals = new Map<Ipv4Address, Set<MobileKey>>();
+  readonly #isBefore: (a: R, b: R) => boolean;
+
+  /** `isBefore`: of two mobiles that are said to have one address, the first has it. */
+  constructor(isBefore: (a: R, b: R) => boolean) {
+    this.#isBefore = isBefore;
+  }
 
   get size(): number {
     return this.#rows.size;
@@ -21,21 +31,28 @@ export class MobileTable<R extends Row> {
     return this.#rows.get(mobile);
   }
 
-  find(identity: MobileIdentity): R | undefined {
-    return this.#findByNai(identity.nai) ?? this.findByHomeAddress(identity.homeAddress);
+  /** By its NAI, else by its address: whoever has that now, else whoever had it without an NAI. */
+  find({ nai, homeAddress }: MobileIdentity): R | undefined {
+    const byNai = nai === undefined ? undefined : this.#findByKey({ homeAddress: UNSPECIFIED, nai });
+    const found = byNai ?? this.findByHomeAddress(homeAddress);
+    return found ?? (nai === undefined ? this.#findByKey({ homeAddress, nai }) : undefined);
   }
 
   findByHomeAddress(address: Ipv4Address): R | undefined {
-    if (address === UNSPECIFIED) return undefined;
-    const mobile = this.#byHomeAddress.get(address);
+    const mobile = this.#holders.get(address);
     return mobile === undefined ? undefined : this.#rows.get(mobile);
+  }
+
+  /** Whoever else is said to have the address. */
+  rivals(address: Ipv4Address): R[] {
+    const rivals = [...(this.#rivals.get(address) ?? [])];
+    return rivals.map((mobile) => this.#rows.get(mobile)).filter((row) => row !== undefined);
   }
 
   put(row: R): void {
     this.#unindex(this.#rows.get(row.mobile));
     this.#rows.set(row.mobile, row);
-    if (row.homeAddress !== UNSPECIFIED) this.#byHomeAddress.set(row.homeAddress, row.mobile);
-    if (row.nai !== undefined && row.mobile.startsWith("ip:")) this.#byNai.set(row.nai, row.mobile);
+    this.#index(row);
   }
 
   delete(mobile: MobileKey): void {
@@ -48,15 +65,30 @@ export class MobileTable<R extends Row> {
     return this.#rows.values();
   }
 
-  #unindex(row: R | undefined): void {
-    if (row === undefined) return;
-    if (this.#byHomeAddress.get(row.homeAddress) === row.mobile) this.#byHomeAddress.delete(row.homeAddress);
-    if (row.nai !== undefined && this.#byNai.get(row.nai) === row.mobile) this.#byNai.delete(row.nai);
+  #index(row: R): void {
+    const { homeAddress, mobile } = row;
+    if (homeAddress === UNSPECIFIED) return;
+    const holder = this.findByHomeAddress(homeAddress);
+    const isHolder = holder === undefined || this.#isBefore(row, holder);
+    if (isHolder) this.#holders.set(homeAddress, mobile);
+    const rival = isHolder ? holder?.mobile : mobile;
+    if (rival === undefined) return;
+    const rivals = this.#rivals.get(homeAddress) ?? new Set();
+    this.#rivals.set(homeAddress, rivals.add(rival));
   }
 
-  #findByNai(nai: string | undefined): R | undefined {
-    if (nai === undefined) return undefined;
-    const mobile = this.#byNai.get(nai) ?? mobileKeyOf({ homeAddress: UNSPECIFIED, nai });
+  #unindex(row: R | undefined): void {
+    if (row === undefined || row.homeAddress === UNSPECIFIED) return;
+    const { homeAddress, mobile } = row;
+    const rivals = this.rivals(homeAddress).filter((rival) => rival.mobile !== mobile);
+    this.#rivals.delete(homeAddress);
+    const holder = this.#holders.get(homeAddress);
+    if (holder === mobile) this.#holders.delete(homeAddress);
+    for (const rival of rivals) this.#index(rival);
+  }
+
+  #findByKey(identity: MobileIdentity): R | undefined {
+    const mobile = mobileKeyOf(identity);
     return mobile === undefined ? undefined : this.#rows.get(mobile);
   }
 }

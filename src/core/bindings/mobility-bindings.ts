@@ -1,10 +1,28 @@
 /** The mobility binding list of one mobile node (RFC 5944 3.8.2.2), and what time does to it. */
+import type { MobileKey } from "../names.ts";
 import { INFINITE_LIFETIME } from "../wire/registration-message.ts";
 import type { Binding, CareOfBinding } from "./binding.ts";
 
 /** No care-of address: what is left of a mobile that deregistered or whose bindings expired. */
 export function isTombstone(binding: Binding): boolean {
   return binding.registration.careOfAddresses.length === 0;
+}
+
+/**
+ * Of two mobiles that were given one home address, as happens on two sides of a partition, the one that has had it longer
+ * keeps it. What a mobile is gone from is only kept for it.
+ */
+export function hasAddressBefore(
+  a: { readonly mobile: string; readonly sinceMs: number },
+  b: { readonly mobile: string; readonly sinceMs: number },
+): boolean {
+  return a.sinceMs === b.sinceMs ? a.mobile < b.mobile : a.sinceMs < b.sinceMs;
+}
+
+/** The mobile's claim to its home address; `Infinity` where it is gone. */
+export function addressClaim(binding: Binding): { readonly mobile: MobileKey; readonly sinceMs: number } {
+  const { mobile, homeAddressSinceMs } = binding;
+  return { mobile, sinceMs: isTombstone(binding) ? Number.POSITIVE_INFINITY : homeAddressSinceMs };
 }
 
 /** "After the expiration of this registration Lifetime, the home agent MUST delete its entry" (RFC 5944 3.8.2.2). The same object if nothing has expired. */

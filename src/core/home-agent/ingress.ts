@@ -7,12 +7,12 @@ import { type IngressBinding, isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import { type TemporaryBinding, TemporaryBindings } from "../bindings/temporary-bindings.ts";
 import type { Membership } from "../members/membership.ts";
-import type { MemberId } from "../names.ts";
+import { type MemberId, naiOf } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
 import type { Message, RelayReply, RelayRequest } from "../protocol/datagrams.ts";
 import type { TemporaryCopy } from "../protocol/stream-messages.ts";
-import { identityOf, mobileKeyOf } from "../registration/identity.ts";
+import { identityOf } from "../registration/identity.ts";
 import type { Replication } from "../replication/replication.ts";
 import { isPassedOver } from "../wire/extension.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
@@ -159,7 +159,7 @@ export class Ingress {
     }
     const { source, destination, ingress, requestId } = message;
     const stale = hasWaited ? [] : [sender, ingress];
-    const route = this.#finder.onwards(identityOf(decoded.message), stale, message, now);
+    const route = this.#finder.onwards(identityOf(decoded.message), sender, stale, message, now);
     if (route === "unconfirmed") this.#refuseRelay(message, "unconfirmed");
     else if ("formerOwner" in route)
       this.#defer(route, source, now, (later) => this.relayed(sender, message, later, true));
@@ -325,6 +325,8 @@ export class Ingress {
       generation: 0,
       knownUntilMs: 0,
       boundUntilMs: 0,
+      mobile: undefined,
+      homeAddressSinceMs: Number.POSITIVE_INFINITY,
       backups: [],
       destination: message.destination,
       reply: new Uint8Array(),
@@ -336,13 +338,13 @@ export class Ingress {
     temporary: TemporaryBinding,
     reply: RegistrationReply,
     owner: MemberId,
-    { generation, knownUntilMs, boundUntilMs, backups }: RelayReply,
+    { mobile, generation, knownUntilMs, homeAddressSinceMs, boundUntilMs, backups }: RelayReply,
   ): void {
-    const { nai, foreignAgent, careOfAddress } = temporary;
+    const { foreignAgent, careOfAddress } = temporary;
     const { homeAddress, lifetimeSeconds, identification } = reply;
-    const mobile = mobileKeyOf({ homeAddress, nai });
     if (mobile === undefined) return;
-    const told = { mobile, homeAddress, nai, owner, backups, generation, knownUntilMs };
+    const nai = naiOf(mobile);
+    const told = { mobile, homeAddress, nai, homeAddressSinceMs, owner, backups, generation, knownUntilMs };
     const known = this.#locations.get(mobile);
     const bound = { foreignAgent, careOfAddress, lifetimeSeconds, expiresAtMs: boundUntilMs, identification };
     // Who sends a request again is not thereby the foreign agent of its mobile: the owner knows who is.

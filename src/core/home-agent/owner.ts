@@ -7,6 +7,7 @@ import type { Binding, Ownership } from "../bindings/binding.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Journal } from "../bindings/journal.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
+import { mergeBindings } from "../bindings/merge.ts";
 import {
   ABANDONED_AFTER_MS,
   canForget,
@@ -272,7 +273,7 @@ export class Owner {
         this.#repeat(served, decision.reply, current, ownership, now);
         return;
       case "accepted":
-        this.#accept(served, decision, current, now);
+        this.#accept(served, decision, now);
     }
   }
 
@@ -294,18 +295,19 @@ export class Owner {
     this.#answerOnceSafe(served, { reply, accepted: true, binding }, changes, now);
   }
 
-  #accept(
-    served: ServedRequest,
-    decision: Decision & { readonly outcome: "accepted" },
-    current: Binding | undefined,
-    now: Now,
-  ): void {
-    const { binding, reclaimed } = decision;
-    const changes: RowChange[] = [];
-    if (reclaimed !== undefined) changes.push({ before: this.#table.get(reclaimed.mobile), after: reclaimed });
-    changes.push({ before: current, after: binding });
+  #accept(served: ServedRequest, decision: Decision & { readonly outcome: "accepted" }, now: Now): void {
+    const { binding, others } = decision;
+    const changes = [...others, binding].map((row): RowChange => {
+      const before = this.#table.get(row.mobile);
+      const isKnown = row !== binding && before !== undefined;
+      return { before, after: isKnown ? mergeBindings(before, row) : row };
+    });
     this.#table.put(...changes.map(({ after }) => after));
-    for (const { before, after } of changes) this.#safety.ship(after, before);
+    for (const { before, after } of changes) {
+      this.#safety.ship(after, before);
+      this.#locations.delete(after.mobile);
+      if (after !== binding) this.#safety.tellHomes(after);
+    }
     if (!this.#isCovered(binding.ownership)) this.#observer.count("registrations-degraded");
     this.#observer.event("registration-accepted", { mobile: binding.mobile });
     this.#answerOnceSafe(served, { reply: decision.reply, accepted: true, binding }, changes, now);

@@ -10,6 +10,7 @@ import type { Now } from "../now.ts";
 import type { RelayRequest } from "../protocol/datagrams.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
 import type { Replication } from "../replication/replication.ts";
+import { UNSPECIFIED } from "../wire/ipv4.ts";
 
 /** A mobile whose owner is dead or can't store, and whose next one isn't certain yet. */
 export interface Orphan {
@@ -23,8 +24,10 @@ export interface Route {
   readonly generation: number;
 }
 
-/** Known of a mobile: from its row or its location. */
-type Known = Ownership;
+/** Of a mobile: from its row or its location. */
+interface Known extends Ownership {
+  readonly mobile: MobileKey;
+}
 
 export type Undecided = "unconfirmed" | Orphan;
 
@@ -58,45 +61,70 @@ export class OwnerFinder {
     if (known !== undefined) {
       if (known.owner === self) return this.handedOver(identity, now) ?? known;
       if (this.#options.membership.isAlive(known.owner)) return known;
-      const heir = this.#heir(identity, known, now);
+      const heir = this.#heir(known, now);
       if (heir !== undefined) return heir;
     }
     const generation = known === undefined ? 0 : known.generation + 1;
-    return { owner: this.#home(identity) ?? this.#placeNew(identity, now), generation };
+    return { owner: this.#place(identity, {}, now), generation };
   }
 
   /**
-   * The member that knows whether somebody owns the mobile: the first in its ranking that is alive, as owners tell it where
-   * their mobiles are. `undefined` if that is this member.
+   * Who is to serve a mobile that is unknown here. The home of its NAI knows whether there is such a mobile, and the home of the
+   * address that it names whether somebody has that, as owners tell them; so the request goes by way of these, and is placed
+   * by the last: only one decides, or members with different loads in mind would decide differently. Mobiles are placed by
+   * their address where they name one: whoever holds their rows is whoever is asked about the address. `from`: the members
+   * that it was relayed by, the last and the first.
    */
-  #home(identity: MobileIdentity): MemberId | undefined {
-    const home = this.#ranking(identity).find((id) => this.#options.membership.isAlive(id));
-    return home === this.#options.self ? undefined : home;
-  }
-
-  /** Who is to own a mobile that nobody knows. Only its home decides, or members with different loads in mind would decide differently. */
-  #placeNew(identity: MobileIdentity, now: Now): MemberId {
+  #place(
+    identity: MobileIdentity,
+    from: { readonly sender?: MemberId; readonly ingress?: MemberId },
+    now: Now,
+  ): MemberId {
     const { self, loadFactor, candidates } = this.#options;
-    if (this.#home(identity) !== undefined) return self;
-    return chooseOwner(this.#ranking(identity), candidates(now), loadFactor) ?? self;
+    const { byNai, byAddress } = namesOf(identity);
+    const [homeOfNai, homeOfAddress] = [byNai, byAddress].map((name) => this.#home(name));
+    const placer = homeOfAddress ?? homeOfNai;
+    const isAsked = homeOfNai === self && from.sender === from.ingress;
+    const isChosen = from.sender !== undefined && from.sender !== self && from.sender === placer && !isAsked;
+    if (isChosen) return self;
+    if (homeOfNai !== undefined && homeOfNai !== self && homeOfNai !== from.sender) return homeOfNai;
+    const holder = byNai && byAddress && this.#find(byAddress);
+    if (holder !== undefined && this.#isPresent(holder.owner)) return holder.owner;
+    if (placer !== undefined && placer !== self) return placer;
+    return chooseOwner(this.#ranking(byAddress ?? byNai), candidates(now), loadFactor) ?? self;
   }
 
-  #ranking(identity: MobileIdentity): readonly MemberId[] {
-    const mobile = mobileKeyOf(identity);
+  /** The member that owners tell of whoever goes by this name: the first in its ranking that is alive. */
+  #home(name: MobileIdentity | undefined): MemberId | undefined {
+    return this.#ranking(name).find((id) => this.#isPresent(id));
+  }
+
+  #isPresent(id: MemberId): boolean {
+    return id === this.#options.self || this.#options.membership.isAlive(id);
+  }
+
+  #ranking(name: MobileIdentity | undefined): readonly MemberId[] {
+    const mobile = name && mobileKeyOf(name);
     return mobile === undefined ? [] : this.#options.placement.rank(mobile);
   }
 
   /**
-   * Where a request that others have relayed to this member goes: usually no further. `stale`: members that would not have
+   * Where a request goes that others have relayed to this member: usually no further. `stale`: members that would not have
    * passed it on as the owner.
    */
-  onwards(identity: MobileIdentity, stale: readonly MemberId[], message: RelayRequest, now: Now): Route | Undecided {
+  onwards(
+    identity: MobileIdentity,
+    sender: MemberId,
+    stale: readonly MemberId[],
+    message: RelayRequest,
+    now: Now,
+  ): Route | Undecided {
     const { self } = this.#options;
     if (!this.#options.replication.isConfirmed(now)) return "unconfirmed";
     const known = this.known(identity);
-    const { minimumGeneration } = message;
+    const { minimumGeneration, hopLimit, ingress } = message;
     if (known === undefined) {
-      const owner = message.hopLimit > 1 ? this.#placeNew(identity, now) : self;
+      const owner = hopLimit > 1 ? this.#place(identity, { sender, ingress }, now) : self;
       return { owner, generation: owner === self ? Math.max(minimumGeneration, 1) : minimumGeneration };
     }
     if (known.owner === self) {
@@ -104,7 +132,7 @@ export class OwnerFinder {
       return this.handedOver(identity, now) ?? { owner: self, generation };
     }
     if (!this.#options.membership.isAlive(known.owner)) {
-      const heir = this.#heir(identity, known, now);
+      const heir = this.#heir(known, now);
       if (heir !== undefined && (!("owner" in heir) || !stale.includes(heir.owner))) return heir;
     } else if (!stale.includes(known.owner) && known.generation >= minimumGeneration) return known;
     // Where what we know names somebody who can't serve, our binding supersedes theirs.
@@ -123,20 +151,35 @@ export class OwnerFinder {
     return { mobile: row.mobile, formerOwner: self };
   }
 
-  /** By the row itself, as owner or backup, or by what was learned of it. */
+  /** By the row itself, as owner or backup, or by what was learned of it. An NAI names one mobile, whoever has its address. */
   known(identity: MobileIdentity): Known | undefined {
-    return this.#options.table.find(identity)?.ownership ?? this.#options.locations.find(identity);
+    const { byNai, byAddress } = namesOf(identity);
+    const name = byNai ?? byAddress;
+    return name && this.#find(name);
+  }
+
+  #find(name: MobileIdentity): Known | undefined {
+    const row = this.#options.table.find(name);
+    return row === undefined ? this.#options.locations.find(name) : { mobile: row.mobile, ...row.ownership };
   }
 
   /** Who serves a mobile whose owner is gone: the backup that decides about it; nobody, before that or another has claimed it. */
-  #heir(identity: MobileIdentity, { owner, backups, generation }: Known, now: Now): Route | Orphan | undefined {
+  #heir({ mobile, owner, backups, generation }: Known, now: Now): Route | Orphan | undefined {
     const heir = this.#options.replication.decider(backups);
     if (heir === undefined) return undefined;
     if (heir !== this.#options.self) return { owner: heir, generation: 0 };
-    const mobile = this.#options.table.find(identity)?.mobile ?? mobileKeyOf(identity);
-    const orphan = mobile && { mobile, formerOwner: owner };
-    return orphan && this.#options.replication.isUndecided(orphan, now)
-      ? orphan
-      : { owner: heir, generation: generation + 1 };
+    const orphan = { mobile, formerOwner: owner };
+    return this.#options.replication.isUndecided(orphan, now) ? orphan : { owner: heir, generation: generation + 1 };
   }
+}
+
+/** What a request names its sender by, each by itself. */
+function namesOf({ nai, homeAddress }: MobileIdentity): {
+  readonly byNai: MobileIdentity | undefined;
+  readonly byAddress: MobileIdentity | undefined;
+} {
+  return {
+    byNai: nai === undefined ? undefined : { homeAddress: UNSPECIFIED, nai },
+    byAddress: homeAddress === UNSPECIFIED ? undefined : { homeAddress, nai: undefined },
+  };
 }

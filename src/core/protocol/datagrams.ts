@@ -61,15 +61,20 @@
  *   |         Bound Until (epoch milliseconds, all ones: ever)      |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   | Has Address Since (epoch milliseconds, all ones: it is gone)  |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  Destination Address: the virtual home agent address          |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |       Destination Port        | Backups Count | Backup Length |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |  Backup ... (of each backup)  |         Reply Length          |
+ *   |  Backup ... (of each backup)  |         Mobile Length         |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |  Mobile ...                   |         Reply Length          |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |  Registration Reply ...
  */
-import type { MemberId } from "../names.ts";
+import { isMobileKey, type MemberId, type MobileKey } from "../names.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
 import { type ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 
@@ -144,6 +149,10 @@ export interface RelayReply {
   readonly knownUntilMs: number;
   /** When the mobile's binding by the foreign agent that asked ends at the owner; 0 if it has none there. Epoch ms or `Infinity`. */
   readonly boundUntilMs: number;
+  /** As in its row; `undefined`: it has none. */
+  readonly mobile: MobileKey | undefined;
+  /** Since when the mobile has had its home address; epoch ms or `Infinity`. */
+  readonly homeAddressSinceMs: number;
   readonly destination: Endpoint;
   /** Empty: the request was discarded silently. */
   readonly reply: Uint8Array;
@@ -193,8 +202,10 @@ function encodeBody(message: Message): Uint8Array {
         .u32(message.generation)
         .time(message.knownUntilMs)
         .time(message.boundUntilMs)
+        .time(message.homeAddressSinceMs)
         .endpoint(message.destination)
         .shortTexts(message.backups)
+        .text(message.mobile ?? "")
         .u16(message.reply.length)
         .bytes(message.reply)
         .written();
@@ -262,10 +273,20 @@ function decodeRelayReply(reader: ByteReader): RelayReply {
   const generation = reader.u32();
   const knownUntilMs = reader.time();
   const boundUntilMs = reader.time();
+  const homeAddressSinceMs = reader.time();
   const destination = reader.endpoint();
   const backups = reader.shortTexts();
+  const mobile = readMobile(reader);
   const reply = readSized(reader);
-  return { type: "relay-reply", requestId, generation, knownUntilMs, boundUntilMs, destination, backups, reply };
+  const told = { generation, knownUntilMs, boundUntilMs, mobile, homeAddressSinceMs, backups };
+  return { type: "relay-reply", requestId, ...told, destination, reply };
+}
+
+function readMobile(reader: ByteReader): MobileKey | undefined {
+  const key = reader.text();
+  if (key === "") return undefined;
+  if (!isMobileKey(key)) throw new FrameFormatError("text that is no mobile key");
+  return key;
 }
 
 function readSized(reader: ByteReader): Uint8Array {

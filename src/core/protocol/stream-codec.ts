@@ -58,6 +58,9 @@
  *   |         Known Until (epoch milliseconds, all ones: ever)      |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   | Has Address Since (epoch milliseconds, all ones: it is gone)  |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                         Home Address                          |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |         Mobile Length         |  Mobile ...                   |
@@ -144,8 +147,7 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
 
-import type { MemberId, MobileKey } from "../names.ts";
-import { parseIpv4 } from "../wire/ipv4.ts";
+import { isMobileKey, type MemberId, type MobileKey } from "../names.ts";
 import { ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
 import { DIGEST_BUCKETS, type HeldVersion, type StreamMessage, type TemporaryCopy } from "./stream-messages.ts";
 
@@ -204,8 +206,9 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       break;
     case "moved":
       writer.u32(message.generation);
-      writer.u64(message.knownUntilMs === Number.POSITIVE_INFINITY ? ALL_ONES : message.knownUntilMs);
       writer
+        .time(message.knownUntilMs)
+        .time(message.homeAddressSinceMs)
         .u32(message.homeAddress)
         .text(message.mobile)
         .text(message.nai ?? "");
@@ -287,6 +290,7 @@ function decode(reader: ByteReader): StreamMessage {
 function readMoved(reader: ByteReader): StreamMessage {
   const generation = reader.u32();
   const knownUntilMs = readTime(reader);
+  const homeAddressSinceMs = readTime(reader);
   const homeAddress = reader.address();
   const mobile = readMobile(reader);
   const nai = reader.text();
@@ -297,6 +301,7 @@ function readMoved(reader: ByteReader): StreamMessage {
     mobile,
     homeAddress,
     nai: nai === "" ? undefined : nai,
+    homeAddressSinceMs,
     owner,
     backups,
     generation,
@@ -368,10 +373,6 @@ function readMobile(reader: ByteReader): MobileKey {
   const key = reader.text();
   if (!isMobileKey(key)) throw new StreamMessageError("text that is no mobile key");
   return key;
-}
-
-function isMobileKey(key: string): key is MobileKey {
-  return key.startsWith("nai:") ? key.length > 4 : key.startsWith("ip:") && parseIpv4(key.slice(3)) !== undefined;
 }
 
 function readMember(reader: ByteReader): MemberId {

@@ -54,6 +54,7 @@ export type StreamMessage =
       readonly mobile: MobileKey;
       readonly homeAddress: Ipv4Address;
       readonly nai: string | undefined;
+      readonly homeAddressSinceMs: number;
       readonly owner: MemberId;
       readonly backups: readonly MemberId[];
       readonly generation: number;

@@ -1,9 +1,12 @@
 /** What an accepted request leaves in the mobile's row, and by which it is known again. RFC 5944 3.8.1 and 3.8.2.2. */
 
+import type { AssociationTable } from "../auth/association-table.ts";
 import type { Binding, CareOfBinding, Registration } from "../bindings/binding.ts";
-import { lastExpiryMs } from "../bindings/mobility-bindings.ts";
+import { isTombstone, lastExpiryMs } from "../bindings/mobility-bindings.ts";
+import { revised } from "../bindings/revision.ts";
 import { type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
 import type { Exchange } from "./exchange.ts";
+import { mobileKeyOf } from "./identity.ts";
 import type { RegistrationPolicy } from "./policy.ts";
 import { replayableMs } from "./replay-protection.ts";
 import { authenticatorOfMobile } from "./request-extensions.ts";
@@ -37,7 +40,32 @@ export function acceptedBinding(
     careOfAddresses,
     retainUntilMs: Math.max(reservedUntilMs, harmfulUntilMs(exchange, policy)),
   };
-  return { mobile, homeAddress, nai: identity.nai, dynamic, registration, ownership: context.ownership };
+  const hasItStill = row !== undefined && row.homeAddress === homeAddress && !isTombstone(row);
+  const homeAddressSinceMs = hasItStill ? row.homeAddressSinceMs : context.nowMs;
+  const { ownership } = context;
+  return { mobile, homeAddress, nai: identity.nai, homeAddressSinceMs, dynamic, registration, ownership };
+}
+
+/**
+ * What stays under the key of a home address that the mobile goes by no longer, as it shows an NAI now or names another
+ * address: the tombstone on which requests fail that it made by the address alone.
+ */
+export function leftBehind(
+  exchange: Exchange,
+  homeAddress: Ipv4Address,
+  associations: AssociationTable,
+  policy: RegistrationPolicy,
+): Binding | undefined {
+  const { row, mobile, context } = exchange;
+  if (row === undefined) return undefined;
+  const name = { homeAddress: row.homeAddress, nai: undefined };
+  const former = mobileKeyOf(name);
+  const isLeft = row.mobile !== mobile || (row.homeAddress !== homeAddress && associations.knowsMobile(name));
+  if (former === undefined || !isLeft) return undefined;
+  const { owner } = context.ownership;
+  const registration = { careOfAddresses: [], retainUntilMs: harmfulUntilMs(exchange, policy) };
+  const left = revised(row, { homeAddress: UNSPECIFIED, dynamic: false, registration }, owner, context.nowMs);
+  return { ...left, mobile: former, nai: undefined, ownership: context.ownership };
 }
 
 /**

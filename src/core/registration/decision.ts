@@ -98,6 +98,9 @@ export type Decision =
       readonly reply: Uint8Array;
       /** Replaces the mobile's row. */
       readonly binding: Binding;
-      /** Replaces another mobile's row: the released home address that was reserved for it went to this one. */
-      readonly reclaimed?: Binding;
+      /**
+       * Other rows that change with it: of a mobile whose released home address went to this one, and what stays of a home
+       * address that this one goes by no longer.
+       */
+      readonly others: readonly Binding[];
     };

@@ -21,7 +21,7 @@ import {
   RequestFlag,
 } from "../wire/registration-message.ts";
 import { ReplyCode } from "../wire/reply-code.ts";
-import { acceptedBinding, type Grant, retransmittedBinding } from "./acceptance.ts";
+import { acceptedBinding, type Grant, leftBehind, retransmittedBinding } from "./acceptance.ts";
 import { authenticateForeignAgent, authenticateMobile, foreignAgentAssociation } from "./authentication.ts";
 import {
   type Arrival,
@@ -123,14 +123,14 @@ export class RegistrationEngine {
     | { readonly verdict: "authentic" | "failed"; readonly exchange: Exchange }
     | { readonly verdict: "no-authentication-extension" | "unknown-mobile" } {
     const identity = claimedIdentity(request, context.current);
-    const newKey = identity && mobileKeyOf(identity);
-    if (identity === undefined || newKey === undefined) return { verdict: "unknown-mobile" };
+    const mobile = identity && mobileKeyOf(identity);
+    if (identity === undefined || mobile === undefined) return { verdict: "unknown-mobile" };
     const name = authenticatingIdentity(identity, this.#associations);
     const authentication = authenticateMobile(this.#associations, request, name);
     if (!("association" in authentication)) return authentication;
     const { verdict, association } = authentication;
-    const row = ownRow(context, identity, association, this.#associations);
-    return { verdict, exchange: { request, context, identity, mobile: row?.mobile ?? newKey, row, association } };
+    const row = ownRow(context, mobile, identity, association, this.#associations);
+    return { verdict, exchange: { request, context, identity, mobile, row, association } };
   }
 
   /** Whether a failed authentication is answered depends on the foreign agent: RFC 5944 3.8.2.1 a. */
@@ -212,13 +212,14 @@ export class RegistrationEngine {
   #accept(exchange: Exchange, homeAddress: GrantedHomeAddress, grant: Grant): Decision {
     if (!exchange.context.canAccept) return this.#deny(exchange, "store-unavailable");
     const binding = acceptedBinding(exchange, homeAddress, grant, this.#policy);
-    const { reclaimed } = homeAddress;
+    const left = leftBehind(exchange, homeAddress.homeAddress, this.#associations, this.#policy);
+    const others = [homeAddress.reclaimed, left];
     const reply = this.#acceptanceReply(exchange, binding);
-    return { outcome: "accepted", reply, binding, ...(reclaimed === undefined ? {} : { reclaimed }) };
+    return { outcome: "accepted", reply, binding, others: others.filter((row) => row !== undefined) };
   }
 
   #isFresh({ request, context, association, mobile, row }: Exchange): boolean {
-    const subject = { replay: association.replay, mobile, last: row?.registration };
+    const subject = { replay: association.replay, mobile: row?.mobile ?? mobile, last: row?.registration };
     return this.#identifications.isFresh(subject, request.identification, context.nowMs, context.runningMs);
   }
 
@@ -241,7 +242,7 @@ export class RegistrationEngine {
 
   #denial(exchange: Exchange, code: number): Uint8Array {
     const { request, context, association, mobile, row } = exchange;
-    const subject = { replay: association.replay, mobile, last: row?.registration };
+    const subject = { replay: association.replay, mobile: row?.mobile ?? mobile, last: row?.registration };
     const identification =
       code === ReplyCode.IdentificationMismatch
         ? this.#identifications.inMismatchReply(subject, request.identification, context.nowMs)

@@ -13,9 +13,9 @@ export interface Exchange {
   readonly request: RegistrationRequest;
   readonly context: RegistrationContext;
   readonly identity: MobileIdentity;
-  /** The key of the row, also if there is none yet. */
+  /** The key of the row that it has or will have. */
   readonly mobile: MobileKey;
-  /** The mobile's row without what has expired. */
+  /** The mobile's row without what has expired; until it first shows its NAI, that of its home address. */
   readonly row: Binding | undefined;
   /** The security context of its authorization-enabling extension, by which the reply is signed as well. */
   readonly association: MobileAssociation;
@@ -44,17 +44,17 @@ export function authenticatingIdentity(identity: MobileIdentity, associations: A
 /** The mobile's own row: `current` may be of another mobile that has the home address this one named. */
 export function ownRow(
   { current, nowMs }: RegistrationContext,
+  mobile: MobileKey,
   identity: MobileIdentity,
   association: MobileAssociation,
   associations: AssociationTable,
 ): Binding | undefined {
   if (current === undefined) return undefined;
-  const isSameAddress = current.homeAddress === identity.homeAddress;
   // One that did without an NAI until now is the same if its key is good for the home address alone.
   const isNewlyNamed =
     current.nai === undefined &&
-    isSameAddress &&
+    identity.homeAddress !== UNSPECIFIED &&
+    current.homeAddress === identity.homeAddress &&
     associations.mobile({ ...identity, nai: undefined }, association.spi) === association;
-  const isSameMobile = identity.nai === undefined ? isSameAddress : current.nai === identity.nai || isNewlyNamed;
-  return isSameMobile ? withoutExpired(current, nowMs) : undefined;
+  return current.mobile === mobile || isNewlyNamed ? withoutExpired(current, nowMs) : undefined;
 }

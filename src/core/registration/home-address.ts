@@ -43,7 +43,8 @@ export class HomeAddresses {
 
   /** `named`: 0.0.0.0 for any. */
   choose(named: Ipv4Address, { mobile, row, context }: Exchange): HomeAddressChoice {
-    const isOthers = (address: Ipv4Address) => (context.homeAddressHolder(address) ?? mobile) !== mobile;
+    const isOthers = (address: Ipv4Address) =>
+      ![undefined, mobile, row?.mobile].includes(context.homeAddressHolder(address));
     return named === UNSPECIFIED ? this.#allocate(row, context, isOthers) : this.#check(named, row, isOthers);
   }
 

@@ -9,15 +9,19 @@ import type { Binding } from "../bindings/binding.ts";
 import type { Location } from "../bindings/location.ts";
 import { isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
-import { neededUntilMs } from "../bindings/mobility-bindings.ts";
+import { addressClaim, neededUntilMs } from "../bindings/mobility-bindings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
 import type { MemberId } from "../names.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
-import { UNSPECIFIED } from "../wire/ipv4.ts";
+import type { Ipv4Address } from "../wire/ipv4.ts";
 
 export type Moved = StreamMessage & { readonly type: "moved" };
+
+const HOMES_OF_ADDRESS = 2;
+
+type Named = Pick<Binding, "mobile" | "homeAddress">;
 
 export class Whereabouts {
   readonly #options: WhereaboutsOptions;
@@ -29,6 +33,11 @@ export class Whereabouts {
   /** A mobile of ours: its homes get to know, but for those that do already as its backup or its ingress. */
   tell(row: Binding, ingress: MemberId): void {
     for (const home of this.#homes(row, this.#isPresent)) if (home !== ingress) this.#tell(home, row);
+  }
+
+  /** A mobile of ours has left this home address: whoever is asked about that gets to know. */
+  tellFormer(row: Binding, homeAddress: Ipv4Address): void {
+    for (const home of this.#homes({ mobile: row.mobile, homeAddress }, this.#isPresent)) this.#tell(home, row);
   }
 
   /** As `tell`, where one of these members is home now, or was until it went. */
@@ -46,7 +55,7 @@ export class Whereabouts {
   /** Somebody says who owns a mobile of which there is no row here. Whoever knows less, they or the former owner, gets to know. */
   learn(told: Omit<Location, "ingress">, from: MemberId): void {
     const { self, locations, send } = this.#options;
-    const known = locations.find(told);
+    const known = locations.get(told.mobile);
     if (known !== undefined && isNewerOwnership(known, told)) {
       if (known.owner !== self) send(from, movedTo(known));
       return;
@@ -58,11 +67,16 @@ export class Whereabouts {
   readonly #isPresent = (member: MemberId): boolean =>
     member === this.#options.self || this.#options.membership.isAlive(member);
 
-  /** Of its home address and of its NAI. */
-  #homes({ homeAddress, nai }: Binding, isPresent: (member: MemberId) => boolean): MemberId[] {
-    const names = [mobileKeyOf({ homeAddress, nai: undefined }), mobileKeyOf({ homeAddress: UNSPECIFIED, nai })];
-    const homes = names.map((name) => name && this.#options.placement.rank(name).find(isPresent));
-    return [...new Set(homes)].filter((home) => home !== undefined);
+  /**
+   * Who is asked about the mobile's names: the first in the ranking of its key that is alive, and of its home address the
+   * first two, so that whoever is to be asked next knows already when the first dies.
+   */
+  #homes({ mobile, homeAddress }: Named, isPresent: (member: MemberId) => boolean): MemberId[] {
+    const { placement } = this.#options;
+    const address = mobileKeyOf({ homeAddress, nai: undefined });
+    const ofKey = placement.rank(mobile).find(isPresent);
+    const ofAddress = address === undefined ? [] : placement.rank(address).filter(isPresent).slice(0, HOMES_OF_ADDRESS);
+    return [...new Set([ofKey, ...ofAddress])].filter((home) => home !== undefined);
   }
 
   #tell(member: MemberId, row: Binding): void {
@@ -80,11 +94,12 @@ export interface WhereaboutsOptions {
 }
 
 export function movedTo(location: Omit<Location, "ingress">): Moved {
-  const { mobile, homeAddress, nai, owner, backups, generation, knownUntilMs } = location;
-  return { type: "moved", mobile, homeAddress, nai, owner, backups, generation, knownUntilMs };
+  const { mobile, homeAddress, nai, homeAddressSinceMs, owner, backups, generation, knownUntilMs } = location;
+  return { type: "moved", mobile, homeAddress, nai, homeAddressSinceMs, owner, backups, generation, knownUntilMs };
 }
 
-export function locationOf(binding: Binding): Omit<Location, "ingress"> {
-  const { mobile, homeAddress, nai, ownership } = binding;
-  return { mobile, homeAddress, nai, ...ownership, knownUntilMs: neededUntilMs(binding) };
+export function locationOf(row: Binding): Omit<Location, "ingress"> {
+  const { mobile, homeAddress, nai, ownership } = row;
+  const homeAddressSinceMs = addressClaim(row).sinceMs;
+  return { mobile, homeAddress, nai, homeAddressSinceMs, ...ownership, knownUntilMs: neededUntilMs(row) };
 }

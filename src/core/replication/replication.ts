@@ -149,6 +149,12 @@ export class Replication implements Safety {
 
   ship(row: Binding, before: Binding | undefined): void {
     this.#replicator.ship(row, before);
+    if (before !== undefined && before.homeAddress !== row.homeAddress)
+      this.#whereabouts.tellFormer(row, before.homeAddress);
+  }
+
+  tellHomes(row: Binding): void {
+    this.#whereabouts.tell(row, this.#options.self);
   }
 
   forgotten(row: Binding): void {

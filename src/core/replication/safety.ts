@@ -14,6 +14,8 @@ export interface Safety {
   ship(row: Binding, before: Binding | undefined): void;
   /** Gives a binding to somebody who can store, as this member can't; false if there is nobody. */
   handOver(mobile: MobileKey, now: Now): boolean;
+  /** Whoever is asked about the mobile's names gets to know of the row, which no reply speaks of. */
+  tellHomes(row: Binding): void;
   /** The owner has forgotten the mobile. */
   forgotten(row: Binding): void;
 }

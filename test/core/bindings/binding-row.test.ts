@@ -3,12 +3,13 @@ import { describe, expect, test } from "vitest";
 import type { Binding, CareOfBinding } from "../../../src/core/bindings/binding.ts";
 import { BindingRowError, decodeBindingRow, encodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
 import type { MobileKey } from "../../../src/core/names.ts";
-import { type Ipv4Address, ipv4 } from "../../../src/core/wire/ipv4.ts";
+import { formatIpv4, type Ipv4Address, ipv4 } from "../../../src/core/wire/ipv4.ts";
 
 const BINDING: Binding = {
   mobile: "nai:bob@example.com",
   homeAddress: ipv4("10.79.1.0"),
   nai: "bob@example.com",
+  homeAddressSinceMs: 1_789_999_000_000,
   dynamic: true,
   registration: {
     identification: 0xeeae4567dcd51000n,
@@ -37,7 +38,7 @@ const BINDING: Binding = {
 
 /** As it stands in stores that exist: a change here needs a migration. */
 const ROW =
-  '{"mobile":"nai:bob@example.com","homeAddress":"10.79.1.0","nai":"bob@example.com","dynamic":true,' +
+  '{"mobile":"nai:bob@example.com","homeAddress":"10.79.1.0","nai":"bob@example.com","homeAddressSinceMs":1789999000000,"dynamic":true,' +
   '"registration":{"identification":"0xeeae4567dcd51000","replayStyle":"timestamps",' +
   '"authenticator":"491cd39e48003cc2d3a632a71672fedb","code":0,"lifetimeSeconds":600,"acceptedAtMs":1790000000000,' +
   '"counter":3,"decidedBy":"ha1","careOfAddresses":[{"careOfAddress":"192.0.2.7","flags":40,"lifetimeSeconds":600,' +
@@ -61,10 +62,12 @@ const careOfBinding: fc.Arbitrary<CareOfBinding> = fc.record({
   ingress: text,
   identification,
 });
-const binding: fc.Arbitrary<Binding> = fc.record({
-  mobile: fc.tuple(fc.constantFrom("nai:", "ip:"), text).map(([kind, name]) => `${kind}${name}` as MobileKey),
+const name = fc.record({
   homeAddress: address,
-  nai: fc.option(text, { nil: undefined }),
+  nai: fc.option(fc.string({ unit: "binary", minLength: 1 }), { nil: undefined }),
+});
+const named = fc.record({
+  homeAddressSinceMs: time,
   dynamic: fc.boolean(),
   registration: fc.record({
     identification,
@@ -79,6 +82,10 @@ const binding: fc.Arbitrary<Binding> = fc.record({
     retainUntilMs: timeOrNever,
   }),
   ownership: fc.record({ owner: text, backups: fc.array(text, { maxLength: 3 }), generation: fc.nat() }),
+});
+const binding: fc.Arbitrary<Binding> = fc.tuple(name, named).map(([{ homeAddress, nai }, rest]) => {
+  const mobile: MobileKey = nai === undefined ? `ip:${formatIpv4(homeAddress)}` : `nai:${nai}`;
+  return { mobile, homeAddress, nai, ...rest };
 });
 
 test("a row is written as documented", () => {
@@ -103,6 +110,14 @@ describe("a row that cannot be right is refused with the field at fault", () => 
     ["", "not JSON", () => "{"],
     ["", "not an object", () => "null"],
     ["mobile", "no kind", () => edited("mobile", '"bob"')],
+    ["mobile", "of another mobile", () => edited("mobile", '"nai:ann@example.com"')],
+    ["mobile", "of an address, with an NAI", () => edited("mobile", '"ip:10.79.1.0"')],
+    ["mobile", "of an NAI, without it", () => edited("nai", "null")],
+    [
+      "mobile",
+      "of another address",
+      () => ROW.replaceAll('"nai:bob@example.com"', '"ip:10.79.1.1"').replace('"bob@example.com"', "null"),
+    ],
     ["homeAddress", "no address", () => edited("homeAddress", '"10.79.1"')],
     ["nai", "no text", () => edited("nai", "7")],
     ["dynamic", "no flag", () => edited("dynamic", "1")],

@@ -28,6 +28,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
       mobile: "ip:10.64.1.1",
       homeAddress: ipv4("10.64.1.1"),
       nai: rest.nai,
+      homeAddressSinceMs: acceptedAt,
       dynamic: false,
       registration: {
         identification,

@@ -81,6 +81,7 @@ function location(homeAddress: string, owner: string, generation: number): Strea
     homeAddress: ipv4(homeAddress),
     nai: undefined,
     knownUntilMs,
+    homeAddressSinceMs: 1,
     backups: [],
   };
 }
@@ -148,10 +149,17 @@ describe("a relayed request", () => {
 });
 
 describe("a relayed request of a mobile that nobody owns", () => {
-  it("is served by who is not its home: that one alone places mobiles elsewhere", () => {
+  it("is passed on to its home, which alone knows that nobody does", () => {
+    const { cluster, tell, opened } = clusterWithStandIns();
+    const homeAddress = cluster.homeAddressRanked("ha3", "ha2");
+    const relayed = opened("ha2", tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress }))));
+    expect(relayed).toMatchObject([{ to: "ha3", message: { type: "relay-request", ingress: "ha1" } }]);
+  });
+
+  it("is served by whom its home has chosen", () => {
     const { cluster, tell, durable, opened } = clusterWithStandIns();
     const homeAddress = cluster.homeAddressRanked("ha3", "ha2");
-    const served = tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress })));
+    const served = tell("ha3", "ha2", relayRequest(cluster.request({ homeAddress }), { ingress: "ha1" }));
     expect(opened("ha2", served)).toEqual([]);
     durable("ha2", served);
     expect(cluster.agent("ha2").findBinding(identity(homeAddress))?.ownership).toMatchObject({ owner: "ha2" });
@@ -183,6 +191,8 @@ describe("the reply to a relayed request", () => {
     backups: [],
     knownUntilMs: 0,
     boundUntilMs: 0,
+    mobile: undefined,
+    homeAddressSinceMs: Number.POSITIVE_INFINITY,
     destination: virtualEndpoint,
     reply: Uint8Array.of(3, 0, 2, 88, ...new Uint8Array(16)),
   };

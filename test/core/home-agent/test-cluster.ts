@@ -174,6 +174,7 @@ export class TestCluster {
     careOfAddress = "192.0.2.1",
     lifetime = 600,
     identification,
+    signs,
   }: MobileOptions): Uint8Array {
     this.wallMs += 1;
     const writer = new MessageWriter(
@@ -187,7 +188,7 @@ export class TestCluster {
       }),
     );
     if (nai !== undefined) writer.appendNai(nai);
-    const used = nai === undefined ? association : roaming;
+    const used = nai === undefined || signs === "by-address" ? association : roaming;
     writer.appendAuthentication(ExtensionType.MobileHomeAuthentication, used.spi, (covered) =>
       computeAuthenticator(used, covered),
     );
@@ -553,4 +554,6 @@ export interface MobileOptions {
   readonly lifetime?: number;
   readonly identification?: bigint;
   readonly source?: Endpoint;
+  /** With the key of its home address, though it shows an NAI. */
+  readonly signs?: "by-address";
 }

@@ -92,6 +92,8 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     generation: u32,
     knownUntilMs: time,
     boundUntilMs: time,
+    mobile: fc.constantFrom("ip:10.64.1.1" as const, "nai:ann@example.com" as const, undefined),
+    homeAddressSinceMs: time,
     backups: fc.array(member, { maxLength: 3 }),
     destination: endpoint,
     reply: fc.uint8Array({ maxLength: 300 }),

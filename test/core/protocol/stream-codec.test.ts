@@ -49,12 +49,13 @@ describe("a stream message", () => {
         mobile: "ip:10.0.0.1",
         homeAddress: ipv4("10.0.0.1"),
         nai: undefined,
+        homeAddressSinceMs: 2,
         owner: "ha1",
         backups: ["ha2"],
         generation: 3,
         knownUntilMs: Number.POSITIVE_INFINITY,
       },
-      "08 00000003 ffffffffffffffff 0a000001 000b 69703a31302e302e302e31 0000 03 686131 01 03 686132",
+      "08 00000003 ffffffffffffffff 0000000000000002 0a000001 000b 69703a31302e302e302e31 0000 03 686131 01 03 686132",
     ],
     [
       {

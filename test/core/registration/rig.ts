@@ -204,8 +204,7 @@ export class Rig {
     const context = this.context(request, from);
     const decision = this.engine.decide(request, context);
     if (decision.outcome === "accepted") {
-      if (decision.reclaimed !== undefined) this.change(this.rows.get(decision.reclaimed.mobile), decision.reclaimed);
-      this.change(this.rows.get(decision.binding.mobile), decision.binding);
+      for (const row of [...decision.others, decision.binding]) this.change(this.rows.get(row.mobile), row);
     }
     const reply = decision.outcome === "discard" ? undefined : readReply(decision.reply, request, context);
     if (reply !== undefined) this.#nonces.set(nameOf(request), reply.identification >> 32n);

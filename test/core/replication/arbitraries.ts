@@ -58,6 +58,7 @@ export const anyStreamMessage = fc.oneof(
     backups: fc.array(member),
     generation: u32,
     knownUntilMs: time,
+    homeAddressSinceMs: time,
   }),
   fc.record({
     type: fc.constant("holding" as const),
