@@ -1,12 +1,16 @@
 /**
  * Somebody without a key who listens between all members, and sends what was said again: much later, after restarts, and to
- * others than it was for. Nothing may follow from it.
+ * others than it was for; and who asks for mobiles that nobody knows. Nothing may follow from it.
  */
 import type { Message } from "../core/protocol/datagrams.ts";
-import { UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { ExtensionType } from "../core/wire/extension.ts";
+import { ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { MessageWriter } from "../core/wire/message-writer.ts";
+import { ntpFromEpochMs } from "../core/wire/ntp-timestamp.ts";
+import { encodeRequestFields } from "../core/wire/registration-message.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Random } from "./random.ts";
-import type { World } from "./world.ts";
+import { NAI_ASSOCIATION, VIRTUAL_ENDPOINT, type World } from "./world.ts";
 
 /** Between two attacks. */
 const PAUSE_MS = { least: 50, most: 400 };
@@ -43,6 +47,7 @@ export class Attacker {
     // What waits for a member that doesn't run, or lags, has not been read yet.
     if (victim.state === "running" && !victim.isSlow && eligible.length > 0) {
       for (let count = 0; count < FRAMES_AT_ONCE; count++) this.#replay(victim, this.#random.pick(eligible));
+      this.#forge(victim);
     }
     queue.after(this.#random.between(PAUSE_MS.least, PAUSE_MS.most), () => this.#strike());
   }
@@ -56,6 +61,17 @@ export class Attacker {
     else if (this.#believed !== before.believed) this.#violated(`was believed by ${victim.id}`);
   }
 
+  /** To whatever is no mobile's, a member gives no more than its own time. */
+  #forge(victim: SimulatedNode): void {
+    victim.input({ type: "tick" });
+    const relayed = this.#world.counts.get("relayed-requests");
+    const source = { address: ipv4("198.51.100.67"), port: 6667 };
+    const payload = forgedRequest(victim.now.wallMs + this.#random.next());
+    victim.input({ type: "datagram", payload, source, destination: VIRTUAL_ENDPOINT });
+    if (this.#world.counts.get("relayed-requests") !== relayed)
+      this.violations.push(`${victim.id} relayed a request of a mobile that nobody knows`);
+  }
+
   get #believed(): number {
     const counted = MESSAGE_TYPES.map((type) => this.#world.counts.get(`frames-received ${type}`) ?? 0);
     return counted.reduce((sum, count) => sum + count, 0);
@@ -64,6 +80,22 @@ export class Attacker {
   #violated(what: string): void {
     this.violations.push(`at ${this.#world.queue.nowMs.toFixed(0)} ms: a recorded frame ${what}`);
   }
+}
+
+function forgedRequest(nowMs: number): Uint8Array {
+  return new MessageWriter(
+    encodeRequestFields({
+      flags: 0,
+      lifetimeSeconds: 1800,
+      homeAddress: UNSPECIFIED,
+      homeAgent: VIRTUAL_ENDPOINT.address,
+      careOfAddress: ipv4("198.51.100.67"),
+      identification: ntpFromEpochMs(nowMs),
+    }),
+  )
+    .appendNai("nobody@nowhere.example")
+    .appendAuthentication(ExtensionType.MobileHomeAuthentication, NAI_ASSOCIATION.spi, () => new Uint8Array(16))
+    .finish();
 }
 
 /** What a member makes of the others; not whether something has come in their name. */

@@ -346,6 +346,18 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /outlives what was granted/,
   },
   {
+    name: "what is not authentic is refused where it comes in",
+    edits: [
+      {
+        file: "core/home-agent/doorkeeper.ts",
+        from: 'if (typeof screened !== "string") return screened;',
+        to: 'if (typeof screened !== "string") return undefined;',
+      },
+    ],
+    faults: [],
+    finds: /relayed a request of a mobile that nobody knows/,
+  },
+  {
     name: "a frame is believed once",
     edits: [
       {

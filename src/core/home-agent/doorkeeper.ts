@@ -16,7 +16,7 @@ import { RecentIdentifications } from "./recent-identifications.ts";
  * Of requests that may be of use one at a time: repetitions that an owner answers as it did before (RFC 5944 3.8.2.2), mobiles
  * whose clocks are wrong and who need a 133, mobiles that leave out their NAI.
  */
-const DOUBTFUL_PER_SECOND = 500;
+const DOUBTFUL_PER_SECOND = 200;
 
 type Arrival = Pick<ServedRequest, "request" | "source" | "destination">;
 

@@ -10,7 +10,7 @@ import { type SentFrame, TestCluster, virtualEndpoint } from "./test-cluster.ts"
 
 const FLOOD = 5000;
 /** Of requests that may be of use one at a time. */
-const DOUBTFUL_PER_SECOND = 500;
+const DOUBTFUL_PER_SECOND = 200;
 const STRANGER: Endpoint = { address: ipv4("198.51.100.66"), port: 6666 };
 
 function forged(cluster: TestCluster, homeAddress: string, nai?: string): Uint8Array {
