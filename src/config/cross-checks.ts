@@ -83,12 +83,8 @@ function checkRelayPairs({ members = [], relay }: Draft["sections"], error: Repo
   });
 }
 
-function checkDataPlane({ "data-plane": dataPlane, registration, advertiser }: Draft["sections"], error: Report): void {
-  if (dataPlane?.type !== "bpf") return;
-  if (registration?.encapsulation.includes("minimal")) {
-    error(["registration", "encapsulation"], "must not have minimal: the data plane can't do that yet");
-  }
-  if (advertiser?.type === "ospf") {
+function checkDataPlane({ "data-plane": dataPlane, advertiser }: Draft["sections"], error: Report): void {
+  if (dataPlane?.type === "bpf" && advertiser?.type === "ospf") {
     error(
       ["data-plane", "type"],
       "bpf does not work with advertiser type ospf yet: both want the route of the network",

@@ -280,19 +280,15 @@ describe("how parts fit together", () => {
       '13:34: error: advertiser.lease: expected a duration in whole seconds such as 1s (1s to 1m), found "500ms"',
     ],
     [
-      "data-plane: { type: bpf }",
-      "1:1: error: registration.encapsulation: must not have minimal: the data plane can't do that yet",
-    ],
-    [
-      "data-plane: { type: bpf, device: any/home0 }\nregistration: { encapsulation: [ip-in-ip] }",
+      "data-plane: { type: bpf, device: any/home0 }",
       '13:34: error: data-plane.device: expected the name of an interface, of 15 letters, digits, dots and underscores at most, found "any/home0"',
     ],
     [
-      "data-plane: { type: bpf, uplinks: [] }\nregistration: { encapsulation: [ip-in-ip] }",
+      "data-plane: { type: bpf, uplinks: [] }",
       "13:35: error: data-plane.uplinks: expected at least one interface, found an empty list",
     ],
     [
-      "data-plane: { type: bpf }\nregistration: { encapsulation: [ip-in-ip] }\nadvertiser: { type: ospf }",
+      "data-plane: { type: bpf }\nadvertiser: { type: ospf }",
       "13:21: error: data-plane.type: bpf does not work with advertiser type ospf yet: both want the route of the network",
     ],
     [

@@ -14,7 +14,7 @@ import subprocess
 TUNSETIFF = 0x400454CA
 IFF_TUN_NO_PI = 0x1001
 SO_RCVBUFFORCE = 33
-PROTOCOLS = {"ip-in-ip": 4, "gre": 47}
+PROTOCOLS = {"ip-in-ip": 4, "gre": 47, "minimal": 55}
 GRE_HEADER = b"\0\0\x08\0"
 
 arguments = argparse.ArgumentParser()
@@ -24,7 +24,42 @@ arguments.add_argument("--home-agent", required=True)
 arguments.add_argument("--encapsulation", choices=PROTOCOLS, default="ip-in-ip")
 options = arguments.parse_args()
 
-header = GRE_HEADER if options.encapsulation == "gre" else b""
+
+
+def checksum(octets):
+    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def payload_for(inner):
+    """What the tunnel carries behind the outer header."""
+    if options.encapsulation == "gre":
+        return GRE_HEADER + inner
+    if options.encapsulation == "minimal":
+        # RFC 2004 3.1: protocol, S bit, checksum, original destination and source.
+        header = struct.pack("!BBH4s4s", inner[9], 0x80, 0, inner[16:20], inner[12:16])
+        return header[:2] + struct.pack("!H", checksum(header)) + header[4:] + inner[20:]
+    return inner
+
+
+def inner_of(packet):
+    outer_length = (packet[0] & 15) * 4
+    if options.encapsulation == "minimal":
+        header = packet[outer_length:outer_length + 12]
+        if checksum(header) != 0:
+            raise ValueError("wrong checksum of a minimal forwarding header")
+        inner = bytearray(packet[:20] + packet[outer_length + 12:])
+        struct.pack_into("!H", inner, 2, len(inner))
+        inner[9] = header[0]
+        inner[10:12] = b"\0\0"
+        inner[12:16], inner[16:20] = header[8:12], header[4:8]
+        struct.pack_into("!H", inner, 10, checksum(inner[:20]))
+        return bytes(inner)
+    return packet[outer_length + (len(GRE_HEADER) if options.encapsulation == "gre" else 0):]
+
+
 tun = os.open("/dev/net/tun", os.O_RDWR)
 name = "mn-" + options.home_address.rsplit(".", 1)[1]
 fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN_NO_PI))
@@ -46,11 +81,10 @@ while True:
     readable, _, _ = select.select([tun, raw], [], [])
     if tun in readable:
         try:
-            raw.send(header + os.read(tun, 65535))
+            raw.send(payload_for(os.read(tun, 65535)))
         except OSError:
             pass  # What a network loses is lost.
     if raw in readable:
-        packet = raw.recv(65535)
-        inner = packet[(packet[0] & 15) * 4 + len(header):]
+        inner = inner_of(raw.recv(65535))
         if inner[:1] and inner[0] >> 4 == 4:
             os.write(tun, inner)

@@ -14,6 +14,7 @@ export const DROP_REASONS = {
   "outer-length": "the outer packet is longer than the frame, or too short for its headers",
   "gre-header":
     "the GRE header has a checksum, a key, a sequence number or routing, another version, or no IPv4 behind it",
+  "minimal-header": "the checksum of the minimal forwarding header is wrong",
   "inner-header": "the inner header isn't one of IPv4",
   "inner-checksum": "the checksum of the inner header is wrong",
   "inner-length": "the inner packet does not fill the outer one, or is too short for its header",

@@ -14,8 +14,8 @@ const NEVER_NS = 2n ** 64n - 1n;
 const ONLY = new Uint8Array(4);
 const BATCH = 4096;
 
-/** Protocol numbers of the outer header; what is not among them can't be forwarded. */
-const PROTOCOLS: Partial<Record<Encapsulation, number>> = { "ip-in-ip": 4, gre: 47 };
+/** Protocol numbers of the outer header. */
+const PROTOCOLS: Record<Encapsulation, number> = { "ip-in-ip": 4, gre: 47, minimal: 55 };
 
 export interface Traffic {
   readonly packetsToMobile: number;
@@ -65,21 +65,23 @@ export class TunnelMaps {
 
   /** @throws SystemCallError `E2BIG` where there are too many */
   put(entries: Iterable<ForwardingEntry>, clocks: ClockReading): void {
-    let batch: ForwardingEntry[] = [];
+    let batch: { readonly homeAddress: Ipv4Address; readonly latest: Tunnel }[] = [];
     const writeBatch = () => {
       const keys = new DataView(new ArrayBuffer(batch.length * ADDRESS_LENGTH));
       const values = new DataView(new ArrayBuffer(batch.length * TUNNEL_LENGTH));
-      batch.forEach(({ homeAddress, tunnels }, index) => {
+      batch.forEach(({ homeAddress, latest }, index) => {
         keys.setUint32(index * ADDRESS_LENGTH, homeAddress);
-        writeTunnel(values, index * TUNNEL_LENGTH, tunnels.at(-1), clocks);
+        writeTunnel(values, index * TUNNEL_LENGTH, latest, clocks);
       });
       this.#tunnels.setAll(new Uint8Array(keys.buffer), new Uint8Array(values.buffer), batch.length);
       batch = [];
     };
     for (const entry of entries) {
+      const { homeAddress } = entry;
+      const latest = entry.tunnels.at(-1);
       this.#putFurther(entry, clocks);
-      if (entry.tunnels.length === 0) this.#remove(entry.homeAddress);
-      else if (batch.push(entry) === BATCH) writeBatch();
+      if (latest === undefined) this.#remove(homeAddress);
+      else if (batch.push({ homeAddress, latest }) === BATCH) writeBatch();
     }
     if (batch.length > 0) writeBatch();
   }
@@ -132,20 +134,13 @@ export class TunnelMaps {
   }
 }
 
-/** `struct tunnel`; of one that can't be forwarded one that has ended. */
-function writeTunnel(
-  view: DataView,
-  offset: number,
-  tunnel: Tunnel | undefined,
-  { wallMs, bootMs }: ClockReading,
-): void {
-  const protocol = tunnel && PROTOCOLS[tunnel.encapsulation];
-  if (tunnel === undefined || protocol === undefined) return;
-  const { careOfAddress, isReverse, expiresAtMs } = tunnel;
+/** `struct tunnel` */
+function writeTunnel(view: DataView, offset: number, tunnel: Tunnel, { wallMs, bootMs }: ClockReading): void {
+  const { careOfAddress, encapsulation, isReverse, expiresAtMs } = tunnel;
   const expiresNs = expiresAtMs === Number.POSITIVE_INFINITY ? NEVER_NS : nanoseconds(bootMs + expiresAtMs - wallMs);
   view.setBigUint64(offset, expiresNs, LITTLE_ENDIAN);
   view.setUint32(offset + 8, careOfAddress);
-  view.setUint8(offset + 12, protocol);
+  view.setUint8(offset + 12, PROTOCOLS[encapsulation]);
   view.setUint8(offset + 13, isReverse ? 1 : 0);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * The tunnels of a home agent, in the kernel: RFC 5944 4.2.3, RFC 2003, RFC 2784, RFC 3024.
+ * The tunnels of a home agent, in the kernel: RFC 5944 4.2.3, RFC 2003, RFC 2004, RFC 2784, RFC 3024.
  *
  *     correspondent ──▶ uplink ──▶ routing ──▶ anyhome0 ── encapsulate ──▶ uplink ──▶ care-of address
  *     correspondent ◀── uplink ◀── routing ◀── anyhome0 ◀── decapsulate ── uplink ◀── care-of address
@@ -40,6 +40,7 @@ enum reason {
   OUTER_CHECKSUM,
   OUTER_LENGTH,
   GRE_HEADER,
+  MINIMAL_HEADER,
   INNER_HEADER,
   INNER_CHECKSUM,
   INNER_LENGTH,
@@ -147,12 +148,16 @@ static __always_inline bool is_attended(__u64 now_ns) {
   return until_ns && *until_ns > now_ns;
 }
 
-/* The one's complement sum of an IPv4 header without options: 0 if its checksum is right. */
-static __always_inline __u16 header_checksum(struct iphdr *header) {
-  __u64 sum = (__u32)bpf_csum_diff(0, 0, (__be32 *)header, sizeof(*header), 0);
+static __always_inline __u16 fold(__s64 difference) {
+  __u64 sum = (__u32)difference;
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   return ~sum;
+}
+
+/* The one's complement sum of an IPv4 header without options: 0 if its checksum is right. */
+static __always_inline __u16 header_checksum(struct iphdr *header) {
+  return fold(bpf_csum_diff(0, 0, (__be32 *)header, sizeof(*header), 0));
 }
 
 static __always_inline struct traffic *traffic_of(__be32 home_address) {
@@ -188,8 +193,85 @@ struct gre {
   __be16 payload_type;
 };
 
-static __always_inline __u32 tunnel_header_length(__u8 protocol) {
+/* What minimal encapsulation has behind an IPv4 header that is otherwise that of the inner packet (RFC 2004 3.1). */
+struct minimal {
+  __u8 protocol;
+  __u8 flags;
+  __be16 check;
+  __be32 daddr;
+  __be32 saddr;
+};
+
+#define IPPROTO_MINIMAL 55
+/* The original source is there as well. */
+#define MINIMAL_HAS_SOURCE 0x80
+#define MINIMAL_LENGTH_WITHOUT_SOURCE 8
+
+#define DONT_FRAGMENT 0x4000
+#define IS_FRAGMENT 0x3fff
+
+static __always_inline __u16 minimal_checksum(struct minimal *header) {
+  return fold(bpf_csum_diff(0, 0, (__be32 *)header, sizeof(*header), 0));
+}
+
+/* By which protocol a packet goes to a mobile. Each end of a tunnel takes IP in IP too (RFC 5944 4.2.3). */
+static __always_inline __u8 protocol_for(struct __sk_buff *skb, struct tunnel *tunnel, struct iphdr *inner) {
+  if (tunnel->protocol != IPPROTO_MINIMAL) return tunnel->protocol;
+  /* "MUST NOT be used" for fragments (RFC 2004 3), which are told apart in the header that it changes; nor can it be segmented. */
+  bool is_whole = !(inner->frag_off & bpf_htons(IS_FRAGMENT)) && !skb->gso_size;
+  return is_whole && inner->ihl == 5 ? IPPROTO_MINIMAL : IPPROTO_IPIP;
+}
+
+/* How much longer a packet becomes. */
+static __always_inline __u32 overhead_of(__u8 protocol) {
+  if (protocol == IPPROTO_MINIMAL) return sizeof(struct minimal);
   return sizeof(struct iphdr) + (protocol == IPPROTO_GRE ? sizeof(struct gre) : 0);
+}
+
+static __always_inline struct iphdr outer_header(struct iphdr *inner, __u8 protocol) {
+  /* Minimal encapsulation goes on with the inner header. */
+  if (protocol == IPPROTO_MINIMAL) return *inner;
+  struct iphdr outer = {
+    .version = 4,
+    .ihl = 5,
+    /* DSCP as a uniform tunnel has it (RFC 2983), ECN in the normal mode of RFC 6040 4.1. */
+    .tos = inner->tos,
+    /* The identification of what is not fragmented is of no use (RFC 6864 4.1), that of all else should differ. */
+    .id = bpf_get_prandom_u32(),
+    /* RFC 2003 3.1: "copied from the inner IP header" where it is set. */
+    .frag_off = inner->frag_off & bpf_htons(DONT_FRAGMENT),
+    .ttl = 64,
+  };
+  return outer;
+}
+
+/* Writes what goes before the inner packet, or into it. The packet begins with an Ethernet header. */
+static __always_inline bool write_headers(struct __sk_buff *skb, struct iphdr *outer, struct iphdr *inner) {
+  __u8 protocol = outer->protocol;
+  __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+  /* These mark the packet as encapsulated for good, so only what is to be segmented yet gets them. */
+  if (skb->gso_size) {
+    flags |= BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+    if (protocol == IPPROTO_GRE) flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
+  }
+  __u32 layer = protocol == IPPROTO_MINIMAL ? BPF_ADJ_ROOM_NET : BPF_ADJ_ROOM_MAC;
+  if (bpf_skb_adjust_room(skb, overhead_of(protocol), layer, flags)) return false;
+  if (bpf_skb_store_bytes(skb, ETH_HLEN, outer, sizeof(*outer), 0)) return false;
+  if (protocol == IPPROTO_GRE) {
+    struct gre gre = { .payload_type = bpf_htons(ETH_P_IP) };
+    return !bpf_skb_store_bytes(skb, ETH_HLEN + sizeof(*outer), &gre, sizeof(gre), 0);
+  }
+  if (protocol == IPPROTO_MINIMAL) {
+    struct minimal minimal = {
+      .protocol = inner->protocol,
+      .flags = MINIMAL_HAS_SOURCE,
+      .daddr = inner->daddr,
+      .saddr = inner->saddr,
+    };
+    minimal.check = minimal_checksum(&minimal);
+    return !bpf_skb_store_bytes(skb, ETH_HLEN + sizeof(*outer), &minimal, sizeof(minimal), 0);
+  }
+  return true;
 }
 
 SEC("tc")
@@ -206,24 +288,14 @@ int encapsulate(struct __sk_buff *skb) {
   if (!tunnel) return drop(DESTINATION_UNREGISTERED);
   if (tunnel->expires_ns <= now_ns) return drop(DESTINATION_EXPIRED);
 
-  __u8 protocol = tunnel->protocol;
-  __u32 header_length = tunnel_header_length(protocol);
+  __u8 protocol = protocol_for(skb, tunnel, &inner);
   __u16 inner_length = bpf_ntohs(inner.tot_len);
-  struct iphdr outer = {
-    .version = 4,
-    .ihl = 5,
-    /* DSCP as a uniform tunnel has it (RFC 2983), ECN in the normal mode of RFC 6040 4.1. */
-    .tos = inner.tos,
-    .tot_len = bpf_htons(inner_length + header_length),
-    /* The identification of what is not fragmented is of no use (RFC 6864 4.1), that of all else should differ. */
-    .id = bpf_get_prandom_u32(),
-    /* RFC 2003 3.1: "copied from the inner IP header" where it is set. */
-    .frag_off = inner.frag_off & bpf_htons(0x4000),
-    .ttl = 64,
-    .protocol = protocol,
-    .saddr = settings->virtual_address,
-    .daddr = tunnel->care_of_address,
-  };
+  struct iphdr outer = outer_header(&inner, protocol);
+  outer.tot_len = bpf_htons(inner_length + overhead_of(protocol));
+  outer.protocol = protocol;
+  outer.saddr = settings->virtual_address;
+  outer.daddr = tunnel->care_of_address;
+  outer.check = 0;
   outer.check = header_checksum(&outer);
 
   __u32 uplink;
@@ -239,18 +311,7 @@ int encapsulate(struct __sk_buff *skb) {
 
   /* A TUN device has no room for an Ethernet header, which the uplink's is to be written to. */
   if (skb->ifindex == settings->device && bpf_skb_change_head(skb, ETH_HLEN, 0)) return drop(NO_MEMORY);
-  __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-  /* These mark the packet as encapsulated for good, so only what is to be segmented yet gets them. */
-  if (skb->gso_size) {
-    flags |= BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
-    if (protocol == IPPROTO_GRE) flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
-  }
-  if (bpf_skb_adjust_room(skb, header_length, BPF_ADJ_ROOM_MAC, flags)) return drop(NO_MEMORY);
-  if (bpf_skb_store_bytes(skb, ETH_HLEN, &outer, sizeof(outer), 0)) return drop(NO_MEMORY);
-  if (protocol == IPPROTO_GRE) {
-    struct gre gre = { .payload_type = bpf_htons(ETH_P_IP) };
-    if (bpf_skb_store_bytes(skb, ETH_HLEN + sizeof(outer), &gre, sizeof(gre), 0)) return drop(NO_MEMORY);
-  }
+  if (!write_headers(skb, &outer, &inner)) return drop(NO_MEMORY);
   return bpf_redirect_neigh(uplink, 0, 0, 0);
 }
 
@@ -281,28 +342,49 @@ int decapsulate(struct __sk_buff *skb) {
   struct iphdr outer;
   if (bpf_skb_load_bytes_relative(skb, 0, &outer, sizeof(outer), BPF_HDR_START_NET)) return TC_ACT_UNSPEC;
   if (outer.daddr != settings->virtual_address) return TC_ACT_UNSPEC;
-  if (outer.protocol != IPPROTO_IPIP && outer.protocol != IPPROTO_GRE) return TC_ACT_UNSPEC;
+  __u8 protocol = outer.protocol;
+  if (protocol != IPPROTO_IPIP && protocol != IPPROTO_GRE && protocol != IPPROTO_MINIMAL) return TC_ACT_UNSPEC;
 
   /* It is a tunnel that ends here: the kernel has nothing to do with it from here on. */
   if (outer.version != 4 || outer.ihl != 5) return drop(OUTER_OPTIONS);
-  if (outer.frag_off & bpf_htons(0x3fff)) return drop(OUTER_FRAGMENT);
+  if (outer.frag_off & bpf_htons(IS_FRAGMENT)) return drop(OUTER_FRAGMENT);
   if (header_checksum(&outer)) return drop(OUTER_CHECKSUM);
   __u32 outer_length = bpf_ntohs(outer.tot_len);
-  __u32 header_length = tunnel_header_length(outer.protocol);
-  if (outer_length > skb->len - ETH_HLEN || outer_length < header_length + sizeof(struct iphdr))
-    return drop(OUTER_LENGTH);
-  if (outer.protocol == IPPROTO_GRE) {
-    struct gre gre;
-    if (bpf_skb_load_bytes_relative(skb, sizeof(outer), &gre, sizeof(gre), BPF_HDR_START_NET)) return drop(TRUNCATED);
-    if (gre.flags_and_version || gre.payload_type != bpf_htons(ETH_P_IP)) return drop(GRE_HEADER);
-  }
+  if (outer_length > skb->len - ETH_HLEN) return drop(OUTER_LENGTH);
   struct iphdr inner;
-  if (bpf_skb_load_bytes_relative(skb, header_length, &inner, sizeof(inner), BPF_HDR_START_NET)) return drop(TRUNCATED);
+  __u32 overhead = overhead_of(protocol);
+  if (protocol == IPPROTO_MINIMAL) {
+    struct minimal minimal = {};
+    if (outer_length < sizeof(outer) + MINIMAL_LENGTH_WITHOUT_SOURCE) return drop(OUTER_LENGTH);
+    if (bpf_skb_load_bytes_relative(skb, sizeof(outer), &minimal, MINIMAL_LENGTH_WITHOUT_SOURCE, BPF_HDR_START_NET))
+      return drop(TRUNCATED);
+    bool has_source = minimal.flags & MINIMAL_HAS_SOURCE;
+    if (!has_source) overhead = MINIMAL_LENGTH_WITHOUT_SOURCE;
+    if (outer_length < sizeof(outer) + overhead) return drop(OUTER_LENGTH);
+    if (has_source && bpf_skb_load_bytes_relative(skb, sizeof(outer), &minimal, sizeof(minimal), BPF_HDR_START_NET))
+      return drop(TRUNCATED);
+    if (minimal_checksum(&minimal)) return drop(MINIMAL_HEADER);
+    inner = outer;
+    inner.tot_len = bpf_htons(outer_length - overhead);
+    inner.protocol = minimal.protocol;
+    inner.daddr = minimal.daddr;
+    if (has_source) inner.saddr = minimal.saddr;
+    inner.check = 0;
+    inner.check = header_checksum(&inner);
+  } else {
+    if (outer_length < overhead + sizeof(inner)) return drop(OUTER_LENGTH);
+    if (protocol == IPPROTO_GRE) {
+      struct gre gre;
+      if (bpf_skb_load_bytes_relative(skb, sizeof(outer), &gre, sizeof(gre), BPF_HDR_START_NET)) return drop(TRUNCATED);
+      if (gre.flags_and_version || gre.payload_type != bpf_htons(ETH_P_IP)) return drop(GRE_HEADER);
+    }
+    if (bpf_skb_load_bytes_relative(skb, overhead, &inner, sizeof(inner), BPF_HDR_START_NET)) return drop(TRUNCATED);
+    if (inner.version != 4 || inner.ihl < 5) return drop(INNER_HEADER);
+    /* Of a header with options the kernel checks it, as of every packet that it forwards. */
+    if (inner.ihl == 5 && header_checksum(&inner)) return drop(INNER_CHECKSUM);
+  }
   __u32 inner_length = bpf_ntohs(inner.tot_len);
-  if (inner.version != 4 || inner.ihl < 5) return drop(INNER_HEADER);
-  /* Of a header with options the kernel checks it, as of every packet that it forwards. */
-  if (inner.ihl == 5 && header_checksum(&inner)) return drop(INNER_CHECKSUM);
-  if (inner_length != outer_length - header_length || inner_length < inner.ihl * 4) return drop(INNER_LENGTH);
+  if (inner_length != outer_length - overhead || inner_length < inner.ihl * 4) return drop(INNER_LENGTH);
 
   __u64 now_ns = bpf_ktime_get_boot_ns();
   if (!is_attended(now_ns)) return drop(UNATTENDED);
@@ -310,7 +392,8 @@ int decapsulate(struct __sk_buff *skb) {
   if (!tunnel) return drop(SOURCE_UNREGISTERED);
   if (tunnel->care_of_address != outer.saddr) return drop(CARE_OF_MISMATCH);
   if (tunnel->expires_ns <= now_ns) return drop(SOURCE_EXPIRED);
-  if (tunnel->protocol != outer.protocol) return drop(ENCAPSULATION_MISMATCH);
+  bool is_minimal_fallback = tunnel->protocol == IPPROTO_MINIMAL && protocol == IPPROTO_IPIP;
+  if (tunnel->protocol != protocol && !is_minimal_fallback) return drop(ENCAPSULATION_MISMATCH);
   if (!tunnel->is_reverse) return drop(REVERSE_TUNNEL_NOT_GRANTED);
 
   /* Nothing that a mobile sends reaches this host itself, nor a tunnel in the tunnel, nor more than one receiver. */
@@ -331,8 +414,11 @@ int decapsulate(struct __sk_buff *skb) {
     __sync_fetch_and_add(&traffic->octets_from_mobile, inner_length);
   }
 
-  __s32 room = -(__s32)header_length;
-  if (bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO)) return drop(NO_MEMORY);
+  __s32 room = -(__s32)overhead;
+  __u32 layer = protocol == IPPROTO_MINIMAL ? BPF_ADJ_ROOM_NET : BPF_ADJ_ROOM_MAC;
+  if (bpf_skb_adjust_room(skb, room, layer, BPF_F_ADJ_ROOM_FIXED_GSO)) return drop(NO_MEMORY);
+  if (protocol == IPPROTO_MINIMAL && bpf_skb_store_bytes(skb, ETH_HLEN, &inner, sizeof(inner), 0))
+    return drop(NO_MEMORY);
   if (ecn != inner_ecn) {
     __u8 tos = (inner.tos & ~ECN_MASK) | ecn;
     __u32 offset = ETH_HLEN + __builtin_offsetof(struct iphdr, check);

@@ -59,9 +59,7 @@ export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths, variant
     members: nodesOf(topology, "home-agent").map((node) => member(topology, node, variant)),
     "security-associations": { mobiles: topology.associations.map((it) => association(it, paths)) },
     advertiser: advertiser(paths, variant),
-    ...(variant.dataPlane === "bpf"
-      ? { "data-plane": { type: "bpf" }, registration: { encapsulation: ["ip-in-ip", "gre"] } }
-      : {}),
+    "data-plane": { type: variant.dataPlane ?? "none" },
     // Disks of labs may be small, so that they can be filled.
     health: { "free-disk": { degraded: "8MiB", fail: "2MiB" }, ...variant.health },
   });

@@ -4,6 +4,7 @@ import { ipv4 } from "../../../src/core/wire/ipv4.ts";
 export const IP_IN_IP = 4;
 const UDP = 17;
 export const GRE = 47;
+export const MINIMAL = 55;
 /** To the loopback interface, on which test runs are, from nobody. */
 const ETHERNET_HEADER = Buffer.from("0000000000000000000000000800", "hex");
 
@@ -49,6 +50,20 @@ export function gre(payload: Uint8Array, { flags = 0, type = 0x0800 } = {}): Buf
   header.writeUInt16BE(flags, 0);
   header.writeUInt16BE(type, 2);
   return Buffer.concat([header, payload]);
+}
+
+/** What minimal encapsulation puts behind the changed header of a packet without options (RFC 2004 3.1). */
+export function minimalHeader(
+  inner: Uint8Array,
+  { hasSource = true, sum }: { hasSource?: boolean; sum?: number } = {},
+) {
+  const header = Buffer.alloc(hasSource ? 12 : 8);
+  header[0] = inner[9] ?? 0;
+  header[1] = hasSource ? 0x80 : 0;
+  header.set(inner.subarray(16, 20), 4);
+  if (hasSource) header.set(inner.subarray(12, 16), 8);
+  header.writeUInt16BE(sum ?? checksum(header), 2);
+  return header;
 }
 
 export function frame(payload: Uint8Array): Buffer {
