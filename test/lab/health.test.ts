@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { Agent, request } from "undici";
 import { afterAll, afterEach, expect, test } from "vitest";
 import type { StatusView } from "../../src/adapters/api/schema.ts";
@@ -138,24 +139,46 @@ withLab(
       await untilPreferred(...HOME_AGENTS);
     });
 
-    test("a home agent whose disk is full has its mobiles served by the others, and none is denied", async () => {
-      const mobiles = ["anyhome", "mn", "load", "--mobiles", "100", "--first-home-address", "10.64.50.0"];
-      const load = () => lab.run("fa1", [...mobiles, "--rate", "100", "--duration", "3", "-o", "json"]);
-      await load();
-      expect((await status("ha1")).bindings.owned).toBeGreaterThan(10);
-      const { dataDirectory } = lab.place.node("ha1");
-      fillDisk(dataDirectory);
-      try {
-        expect(JSON.parse((await load()).stdout)).toMatchObject({ unanswered: 0, denied: {} });
-        await waitFor(async () => (await status("ha1")).bindings.owned === 0, {
-          ...PATIENCE,
-          what: "ha1 to have given all it owned away",
-        });
-      } finally {
-        freeDisk(dataDirectory);
-      }
-      await untilPreferred(...HOME_AGENTS);
-    });
+    const DISKS = [
+      {
+        what: "is full",
+        first: "10.64.50.0",
+        strike: (dataDirectory: string) => {
+          fillDisk(dataDirectory);
+          return () => freeDisk(dataDirectory);
+        },
+      },
+      {
+        // To the home agent it makes no difference what its write waits for.
+        what: "hangs",
+        first: "10.64.51.0",
+        strike: (dataDirectory: string) => {
+          const log = new Database(join(dataDirectory, "data", "log.sqlite"));
+          log.exec("BEGIN IMMEDIATE");
+          return () => log.close();
+        },
+      },
+    ];
+    test.each(DISKS)(
+      "a home agent whose disk $what has its mobiles served by the others, and none is denied",
+      async ({ first, strike }) => {
+        const mobiles = ["anyhome", "mn", "load", "--mobiles", "100", "--first-home-address", first];
+        const load = () => lab.run("fa1", [...mobiles, "--rate", "100", "--duration", "3", "-o", "json"]);
+        await load();
+        expect((await status("ha1")).bindings.owned).toBeGreaterThan(10);
+        const mend = strike(lab.place.node("ha1").dataDirectory);
+        try {
+          expect(JSON.parse((await load()).stdout)).toMatchObject({ unanswered: 0, denied: {} });
+          await waitFor(async () => (await status("ha1")).bindings.owned === 0, {
+            ...PATIENCE,
+            what: "ha1 to have given all it owned away",
+          });
+        } finally {
+          mend();
+        }
+        await untilPreferred(...HOME_AGENTS);
+      },
+    );
 
     test("three home agents that are all unhealthy stay, and register mobiles; one whose serving path is dead does not", async () => {
       for (const name of HOME_AGENTS) fallSick(name);
