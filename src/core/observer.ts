@@ -51,4 +51,7 @@ export type CoreEvent =
   | "digests-differ"
   | "row-rejected"
   | "member-dead"
-  | "member-restarted";
+  | "member-restarted"
+  | "clock-step-held"
+  | "clock-step-undone"
+  | "clock-set";

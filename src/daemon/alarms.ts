@@ -26,6 +26,8 @@ export interface AlarmSources {
   /** Peers that are alive and have no stream with this member, and why. */
   readonly missingStreams: ReadonlyMap<string, string>;
   readonly maximumClockSkewMs: number;
+  /** By how much the system's clock was set ahead or back, as long as that isn't believed. */
+  readonly heldClockStepMs: number | undefined;
   readonly twins: readonly Twins[];
   /** Why the configuration file, as it is now, was not taken over. */
   readonly configurationProblem: string | undefined;
@@ -69,6 +71,7 @@ function findings({
   logFailure,
   missingStreams,
   maximumClockSkewMs,
+  heldClockStepMs,
   twins,
 }: AlarmSources): [string, string][] {
   const found: [string, string][] = [];
@@ -92,6 +95,7 @@ function findings({
     ]);
   if (logFailure !== undefined)
     found.push(["log", `the log can't be written, and what doesn't fit into memory is lost: ${logFailure}`]);
+  if (heldClockStepMs !== undefined) found.push(["clock", ownClockProblem(heldClockStepMs)]);
   const announcers = new Set(advertiser.view.paths.map(({ announcer }) => announcer));
   for (const { id, state, canStore, isUnproven, clockSkewMs, hasOtherMembers } of peers) {
     if (state === "dead") {
@@ -136,6 +140,11 @@ function findings({
       found.push([`bfd ${address}`, `the BFD session with ${address} is ${state}${reason ? `: ${reason}` : ""}`]);
   }
   return found;
+}
+
+function ownClockProblem(stepMs: number): string {
+  const step = `${(Math.abs(stepMs) / 1000).toFixed(1)} s ${stepMs > 0 ? "ahead" : "back"}`;
+  return `the clock of this system was set ${step}, which is not believed: other members, or a minute, must confirm it`;
 }
 
 function whyDead(isUnproven: boolean): string {

@@ -78,6 +78,11 @@ export class Driver {
     }
   }
 
+  /** That the core goes by. */
+  time(): Now {
+    return this.#options.agent.time(currentTime());
+  }
+
   /** The core goes on with other settings. */
   reconfigure(changes: Reconfiguration): void {
     this.#options.agent.reconfigure(changes, currentTime());

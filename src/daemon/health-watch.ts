@@ -145,6 +145,7 @@ export class HealthWatch {
         dataPlaneFailure: dataPlane?.failure,
         missingStreams: this.#missingStreams(),
         maximumClockSkewMs: configuration.current.timers.maximumClockSkewMs,
+        heldClockStepMs: agent.heldClockStepMs,
         twins: agent.twins(currentTime()),
         configurationProblem: configuration.lastReload?.problem ?? undefined,
         logFailure: log.failure,

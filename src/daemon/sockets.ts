@@ -106,6 +106,7 @@ export class Sockets {
       members: this.#live.members,
       bootCount: this.#bootCount,
       maximumClockSkewMs: () => this.#live.timers.maximumClockSkewMs,
+      wallMs: () => driver.time().wallMs,
       listener: {
         opened: (peer) => driver.input({ type: "stream-opened", peer }),
         closed: (peer) => driver.input({ type: "stream-closed", peer }),

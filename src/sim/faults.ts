@@ -33,6 +33,8 @@ export const FAULT_KINDS = [
   "power-cycle",
   /** A clock jumps, and later back. */
   "clock",
+  /** The clocks of one member, or of all, are set wrong by a minute to an hour, and back. */
+  "clock-step",
   /** A member stops, and the others get a configuration without it, one after the other; later it comes back the same way. */
   "leave",
 ] as const;
@@ -73,7 +75,12 @@ export function planFaults(
     let endsMs = atMs;
     const spared = Array.from({ length: nodes }, (_, index) => index);
     for (let count = 0; count < atOnce && spared.length > 0; count++) {
-      const fault = drawFault(random, kinds, spared, count === 0 ? atMs : random.between(atMs, endsMs));
+      const fault = drawFault(
+        random,
+        kinds,
+        { spared, isAlone: atOnce === 1 },
+        count === 0 ? atMs : random.between(atMs, endsMs),
+      );
       faults.push(fault);
       endsMs = Math.max(endsMs, fault.atMs + fault.lastsMs);
     }
@@ -83,12 +90,19 @@ export function planFaults(
 }
 
 /** Takes the members that it strikes out of `spared`. */
-function drawFault(random: Random, kinds: readonly FaultKind[], spared: number[], atMs: number): Fault {
+function drawFault(
+  random: Random,
+  kinds: readonly FaultKind[],
+  { spared, isAlone }: { readonly spared: number[]; readonly isAlone: boolean },
+  atMs: number,
+): Fault {
   const kind = random.pick(kinds);
   const lastsMs = random.between(300, 5000) * (LASTING[kind] ?? 1);
   const take = (count: number) =>
     Array.from({ length: count }, () => spared.splice(random.integer(spared.length), 1)[0] ?? 0);
   if (kind === "power-cycle" || kind === "storm") return { kind, atMs, lastsMs, members: [] };
+  // If a member started meanwhile, nobody could tell it the time.
+  if (kind === "clock-step" && isAlone && random.chance(0.5)) return { kind, atMs, lastsMs, members: [] };
   const half = Math.max(1, Math.floor(spared.length / 2));
   if (kind === "partition" || kind === "one-way")
     return { kind, atMs, lastsMs, members: take(1 + random.integer(half)) };
@@ -176,6 +190,15 @@ function begin(world: World, { kind, members }: Fault): () => void {
           node.clockOffsetMs -= jumpMs;
         };
       });
+    case "clock-step": {
+      const stepMs = random.pick([-1, 1]) * random.between(60_000, 3_600_000);
+      return each(struck.length > 0 ? struck : world.nodes, (node) => {
+        node.clockOffsetMs += stepMs;
+        return () => {
+          node.clockOffsetMs -= stepMs;
+        };
+      });
+    }
     case "leave":
       return each(struck, (node) => {
         world.kill(node);

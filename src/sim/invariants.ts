@@ -6,6 +6,8 @@ import { deregistersAll, isDegraded, type Mobile, type Mobiles, rowOf } from "./
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
 
+/** Clocks of members may differ by so much. */
+const CLOCK_SLACK_MS = 2500;
 /** Until rows are looked at, and two comparisons of digests have taken place. */
 const FORGETTING_SLACK_MS = 6000;
 
@@ -20,11 +22,14 @@ export function check(world: World, mobiles: Mobiles, { lostDisks }: { readonly 
 
 function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: boolean): string[] {
   const violations: string[] = [];
-  const copies = copiesOf(world, mobile);
+  const held = copiesOf(world, mobile);
+  const nowMs = EPOCH_MS + world.queue.nowMs;
   const last = mobiles.lastAccepted(mobile);
-  for (const copy of copies)
-    if (canForget(copy.row, world.queue.nowMs + EPOCH_MS - FORGETTING_SLACK_MS))
+  for (const copy of held)
+    if (canForget(copy.row, nowMs - FORGETTING_SLACK_MS))
       violations.push(`${mobile.name}: a copy has outlived its time: ${describe(copy)}`);
+  // Those that may just be on their way out, its owner first.
+  const copies = held.filter(({ row }) => !canForget(row, nowMs + CLOCK_SLACK_MS));
   for (const [index, copy] of copies.entries()) {
     const other = copies[index - 1];
     if (other === undefined) continue;
@@ -75,10 +80,10 @@ interface Copy {
   readonly row: Binding;
 }
 
-function copiesOf({ nodes }: World, mobile: Mobile): Copy[] {
+function copiesOf({ nodes, queue }: World, mobile: Mobile): Copy[] {
   return nodes.flatMap((node) => {
     const row = rowOf(node, mobile);
-    return row === undefined ? [] : [{ node, row: withoutExpired(row, node.now.wallMs) }];
+    return row === undefined ? [] : [{ node, row: withoutExpired(row, EPOCH_MS + queue.nowMs) }];
   });
 }
 

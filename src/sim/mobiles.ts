@@ -11,13 +11,13 @@ import { mobileKeyOf } from "../core/registration/identity.ts";
 import { ExtensionType } from "../core/wire/extension.ts";
 import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { MessageWriter } from "../core/wire/message-writer.ts";
-import { ntpFromEpochMs } from "../core/wire/ntp-timestamp.ts";
+import { epochMsFromNtp, ntpFromEpochMs } from "../core/wire/ntp-timestamp.ts";
 import {
   decodeRegistrationReply,
   encodeRequestFields,
   type RegistrationReply,
 } from "../core/wire/registration-message.ts";
-import { isAccepted } from "../core/wire/reply-code.ts";
+import { isAccepted, ReplyCode } from "../core/wire/reply-code.ts";
 import { associationOf, type Names, nextNames, type Person, restless, settled } from "./names.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import { DEGRADED_LIFETIME_SECONDS, type ReplySent, VIRTUAL_ENDPOINT, type World } from "./world.ts";
@@ -56,6 +56,10 @@ export interface Mobile extends Person {
   readonly rests: boolean;
   /** It sends nothing before. */
   silentUntilMs: number;
+  /** Of its clock, minus true time: it takes over what a home agent says that refuses its own (RFC 5944 5.7.1). */
+  clockOffsetMs: number;
+  /** Requests refused for their Identification, since one was accepted. */
+  mismatches: number;
   /** In the order in which the mobile made them. */
   readonly attempts: Attempt[];
 }
@@ -76,6 +80,9 @@ interface Pending {
 /** Of every third mobile nothing is left when the simulation ends. */
 const SHORT_LIFETIMES_SECONDS = [2, 5, 10];
 const LIFETIMES_SECONDS = [[10, 600, 1200, 1800], [600, 1200, 1800], SHORT_LIFETIMES_SECONDS];
+
+/** The first request after a start, and after a clock of a member that is a second off, may be refused; not one after the other. */
+const PATIENCE = 4;
 
 /** From the end of a partition until all copies are equal, generously. */
 const CONVERGENCE_MS = 5000;
@@ -99,8 +106,16 @@ export class Mobiles {
     ];
     this.mobiles = people.map((person, index) => {
       const lifetimesSeconds = LIFETIMES_SECONDS[index % LIFETIMES_SECONDS.length] ?? [];
-      const rests = lifetimesSeconds === SHORT_LIFETIMES_SECONDS;
-      return { ...person, shown: false, lifetimesSeconds, rests, silentUntilMs: 0, attempts: [] };
+      return {
+        ...person,
+        shown: false,
+        lifetimesSeconds,
+        rests: lifetimesSeconds === SHORT_LIFETIMES_SECONDS,
+        silentUntilMs: 0,
+        clockOffsetMs: 0,
+        mismatches: 0,
+        attempts: [],
+      };
     });
     world.onReply = (reply) => this.#replied(reply);
   }
@@ -167,7 +182,7 @@ export class Mobiles {
     const agent = random.integer(3);
     const all = requestedSeconds === 0 && random.chance(0.7);
     const careOfAddress = all ? formatIpv4(names.homeAddress) : `192.0.2.${agent + 1}`;
-    const identification = ntpFromEpochMs(EPOCH_MS + queue.nowMs + random.next());
+    const identification = ntpFromEpochMs(EPOCH_MS + queue.nowMs + mobile.clockOffsetMs + random.next());
     const attempt: Attempt = {
       identification,
       nai: names.nai,
@@ -252,6 +267,7 @@ export class Mobiles {
     if (attempt.replies > attempt.datagrams && !this.#mayRepeat(attempt, from))
       this.violations.push(`${where}: more replies than requests`);
     attempt.repliers.add(from);
+    if (reply.code === ReplyCode.IdentificationMismatch && replay === undefined) this.#synchronise(mobile, reply);
     if (!isAccepted(reply.code)) return;
     const bytes = Buffer.from(payload).toString("hex");
     if (replay !== undefined) {
@@ -265,6 +281,7 @@ export class Mobiles {
         this.violations.push(`${where}: identical requests got different replies`);
       return;
     }
+    mobile.mismatches = 0;
     if (reply.lifetimeSeconds > attempt.requestedSeconds)
       this.violations.push(`${where}: more lifetime than was asked for`);
     attempt.isUncertain ||= !this.#world.wasWholeSince(attempt.sentMs);
@@ -277,6 +294,18 @@ export class Mobiles {
 
   #shownNai({ nai, habit, shown }: Mobile): string | undefined {
     return habit === "renaming" && !shown ? undefined : nai;
+  }
+
+  /** The high 32 bits are seconds of the home agent's clock: any time in that second may be meant. */
+  #synchronise(mobile: Mobile, reply: RegistrationReply): void {
+    const { queue } = this.#world;
+    const theirsMs = epochMsFromNtp((reply.identification >> 32n) << 32n, EPOCH_MS + queue.nowMs) + 500;
+    mobile.clockOffsetMs = theirsMs - EPOCH_MS - queue.nowMs;
+    mobile.mismatches++;
+    if (mobile.mismatches > PATIENCE && this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS))
+      this.violations.push(
+        `${mobile.name} is locked out: ${mobile.mismatches} times told another time, and refused by it`,
+      );
   }
 
   /** The backup of an ingress that seemed dead can't know whether its last replies have left. */

@@ -18,8 +18,8 @@ import { DEGRADED_LIFETIME_SECONDS, hasOnDisk, MAXIMUM_PENDING, type Reported, t
 const INTERVAL_MS = 100;
 /** From the end of a partition, or of whatever struck a member, until it may be held to what others know. */
 const CONVERGENCE_MS = 5000;
-/** Expiry is looked for once a second. */
-const EXPIRY_SLACK_MS = 1500;
+/** Expiry is looked for once a second, by clocks that the fault `clock` has made late. */
+const EXPIRY_SLACK_MS = 2500;
 /** Clocks may differ by so much. */
 const CLOCK_SLACK_MS = 2000;
 /** Within this time somebody whom nobody hears is dead, and somebody who is heard again is alive to all. */
@@ -68,6 +68,11 @@ export class Monitor {
     this.#world.queue.after(INTERVAL_MS, () => this.#look());
   }
 
+  /** As it is, whatever clocks say. */
+  get #timeMs(): number {
+    return EPOCH_MS + this.#world.queue.nowMs;
+  }
+
   #violated(violation: string): void {
     // What lasts is said once.
     if (this.violations.some((known) => known.endsWith(violation))) return;
@@ -114,7 +119,7 @@ export class Monitor {
       if (before !== undefined && time < before)
         this.#violated(`on ${node.id} the Identification of ${row.mobile} went back`);
       seen.set(row.mobile, time);
-      if (row.ownership.owner === node.id && !node.isSlow) this.#checkLifetime(node, row);
+      if (row.ownership.owner === node.id && node.hasBeenServingFor(0)) this.#checkLifetime(node, row);
     }
     this.#signed.set(node.id + name, seen);
   }
@@ -158,7 +163,7 @@ export class Monitor {
   }
 
   #checkLifetime(node: SimulatedNode, row: Binding): void {
-    const late = withoutExpired(row, node.now.wallMs - EXPIRY_SLACK_MS);
+    const late = withoutExpired(row, this.#timeMs - EXPIRY_SLACK_MS);
     if (late !== row) this.#violated(`${node.id} serves ${row.mobile} beyond its lifetime`);
   }
 
@@ -169,7 +174,7 @@ export class Monitor {
     for (const node of this.#world.nodes) {
       if (!node.hasBeenServingFor(0)) continue;
       for (const row of node.agent.bindings) {
-        if (row.ownership.owner !== node.id || isTombstone(withoutExpired(row, node.now.wallMs))) continue;
+        if (row.ownership.owner !== node.id || isTombstone(withoutExpired(row, this.#timeMs))) continue;
         const holder = holders.get(row.homeAddress);
         if (holder !== undefined && holder.mobile !== row.mobile && (isWhole || (holder.dynamic && row.dynamic)))
           this.#violated(`${row.mobile} and ${holder.mobile} have the same home address`);
@@ -193,7 +198,7 @@ export class Monitor {
       if (row === undefined) continue;
       this.#checkTakenOver(node, row);
       if (row.ownership.owner !== node.id) continue;
-      const { registration } = withoutExpired(row, node.now.wallMs);
+      const { registration } = withoutExpired(row, this.#timeMs);
       const granted = registration.careOfAddresses.find((entry) => entry.identification === last.identification);
       const grantedUntilMs = EPOCH_MS + atMs + reply.lifetimeSeconds * 1000;
       if (!last.isUncertain && granted !== undefined && granted.expiresAtMs > grantedUntilMs + CLOCK_SLACK_MS / 2)

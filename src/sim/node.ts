@@ -96,6 +96,7 @@ export class SimulatedNode {
     return { bootCount: this.bootCount, startNonce: this.life };
   }
 
+  /** What its system's clocks say. */
   get now(): Now {
     const { nowMs } = this.#environment.queue;
     return { wallMs: Math.floor(EPOCH_MS + nowMs + this.clockOffsetMs), monotonicMs: nowMs };

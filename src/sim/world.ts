@@ -282,6 +282,8 @@ export class World {
       if (payload[FRAME_TYPE_OFFSET] !== HEARTBEAT) this.#count("relay-frames");
       if (payload[FRAME_TYPE_OFFSET] === RELAY_REQUEST) this.#relayed(node, payload);
       this.#datagramTo(node.id, to, { type: "frame", payload, source: { address: UNSPECIFIED, port: 4340 } });
+    } else if (output.type === "end-stream") {
+      this.#close(node.id, output.to, 5);
     } else if (output.type === "stream") {
       const route = `${node.id} ${output.to}`;
       const connection = this.#streams.get(route);

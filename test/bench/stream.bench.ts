@@ -19,6 +19,7 @@ function open(self: string, received: (message: StreamMessage) => void, opened: 
     members,
     bootCount: 1,
     maximumClockSkewMs: () => 30_000,
+    wallMs: () => Date.now(),
     listener: { opened, closed: (_, reason) => fail(reason), received: (_, message) => received(message) },
     log: { event: () => undefined },
     count: fail,

@@ -48,6 +48,7 @@ const quiet: AlarmSources = {
   configurationProblem: undefined,
   missingStreams: new Map(),
   maximumClockSkewMs: 30_000,
+  heldClockStepMs: undefined,
   twins: [],
   logFailure: undefined,
 };
@@ -78,6 +79,7 @@ describe("alarms", () => {
     ["store ha2", { peers: [{ ...peer, canStore: false }] }],
     ["members ha2", { peers: [{ ...peer, hasOtherMembers: true }] }],
     ["stream ha2", { missingStreams: new Map([["ha2", "TCP port 4340 of 10.1.0.12 refuses connections"]]) }],
+    ["clock", { heldClockStepMs: 3_600_000 }],
     ["twins ha2", { twins: [{ member: "ha2", believed: "10.1.0.12:4340", refused: "10.1.0.22:4340" }] }],
     ["data-plane", { dataPlaneFailure: "EPERM" }],
     ["speaker", { advertiser: { ...advertiser, speaker: "failed", lastError: "exit 1" } }],

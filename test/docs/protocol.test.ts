@@ -51,6 +51,8 @@ test("the frame to test with is what a member sends", () => {
   const heartbeat: Heartbeat = {
     type: "heartbeat",
     sentAtMs: 1_790_000_000_000,
+    systemTimeMs: 1_790_000_000_001,
+    isTimeCertain: true,
     health: "ready",
     announced: true,
     unfitCount: 0,

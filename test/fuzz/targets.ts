@@ -52,6 +52,8 @@ const clusterMessages: readonly Message[] = [
   {
     type: "heartbeat",
     sentAtMs: 1_790_000_000_000,
+    systemTimeMs: 1_790_000_000_001,
+    isTimeCertain: true,
     health: "ready",
     announced: true,
     unfitCount: 1,

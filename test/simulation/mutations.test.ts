@@ -174,6 +174,30 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /has outlived its time|nothing mends it/,
   },
   {
+    name: "a step of the system's clock is held back",
+    edits: [
+      {
+        file: "core/members/trusted-clock.ts",
+        from: "if (this.#isCertain) this.#follow(offsetMs, monotonicMs);",
+        to: "if (this.#isCertain) this.#offsetMs = offsetMs;",
+      },
+    ],
+    faults: ["clock-step"],
+    finds: /is locked out|expired before its time|is lost/,
+  },
+  {
+    name: "who holds back the same step confirms nothing",
+    edits: [
+      {
+        file: "core/members/trusted-clock.ts",
+        from: "if (isCloser(witness.offsetMs)) balance++;",
+        to: "if (isCloser(witness.systemOffsetMs)) balance++;",
+      },
+    ],
+    faults: ["clock-step"],
+    finds: /is locked out|expired before its time|is lost|beyond its lifetime|extended/,
+  },
+  {
     name: "temporary bindings are replicated",
     edits: [
       {

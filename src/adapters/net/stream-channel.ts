@@ -48,6 +48,8 @@ export interface StreamChannelsOptions {
   readonly bootCount: number;
   /** Whose clock is further from ours is refused. */
   readonly maximumClockSkewMs: () => number;
+  /** The time that this member goes by: a clock that was set may be believed by nobody. */
+  readonly wallMs: () => number;
   readonly listener: StreamChannelListener;
   readonly log: EventLog;
   /** Every attempt that was rejected, and every stream that ended. */
@@ -228,14 +230,14 @@ export class StreamChannels {
     if (cluster !== this.#options.cluster) return "other-cluster";
     if (member === this.#options.self) return "own-id";
     if (member !== peer.id) return "wrong-member";
-    if (sentAtMs !== undefined && Math.abs(sentAtMs - Date.now()) > this.#options.maximumClockSkewMs())
+    if (sentAtMs !== undefined && Math.abs(sentAtMs - this.#options.wallMs()) > this.#options.maximumClockSkewMs())
       return "clock-skew";
     return peer.stream !== undefined && bootCount < peer.bootCount ? "older-boot-count" : decoded.hello;
   }
 
   #sendHello(connection: StreamConnection): void {
     const { cluster, self, bootCount } = this.#options;
-    connection.send(encodeHello({ cluster, member: self, bootCount, sentAtMs: Date.now() }));
+    connection.send(encodeHello({ cluster, member: self, bootCount, sentAtMs: this.#options.wallMs() }));
   }
 
   #receive(peer: Peer, connection: StreamConnection, body: Uint8Array): void {

@@ -266,6 +266,23 @@ export const events = {
     explanation:
       "The copies that this home agent holds for `member` were not what that one has, in `buckets` of 1024 parts, in two comparisons one after the other: the rows that were sent after the first did not mend it. That is a fault of ours: please report it.",
   },
+  "clock-step-held": {
+    level: "warn",
+    message: "step of the system's clock held back",
+    explanation:
+      "The clock of this system was set ahead by `stepMs` ms, or back if that is negative. This home agent goes on with the time as it was, until most other members say that the clock is right, or nobody has contradicted it for a minute. See to time synchronization.",
+  },
+  "clock-step-undone": {
+    level: "info",
+    message: "step of the system's clock undone",
+    explanation: "The clock of this system says again what this home agent has gone by all along.",
+  },
+  "clock-set": {
+    level: "warn",
+    message: "clock set",
+    explanation:
+      "The time that this home agent goes by was set ahead by `stepMs` ms, or back if that is negative: to what the clock of this system says, as others confirm it or nobody contradicts, or after a start to what the other members are certain of.",
+  },
   "row-rejected": {
     level: "error",
     message: "row of a peer rejected",

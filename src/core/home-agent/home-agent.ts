@@ -32,6 +32,7 @@ import { Heartbeats } from "../members/heartbeats.ts";
 import { LoadMeter } from "../members/load-meter.ts";
 import { Membership, type PeerStatus } from "../members/membership.ts";
 import { Placement, type PlacementMember } from "../members/placement.ts";
+import { TrustedClock, type TrustedClockOptions } from "../members/trusted-clock.ts";
 import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
@@ -105,6 +106,7 @@ export type Reconfiguration = Pick<
 export class HomeAgent {
   #settings: HomeAgentSettings;
   readonly #observer: Observer;
+  readonly #clock: TrustedClock;
   readonly #journal: Journal;
   readonly #table: BindingTable;
   readonly #frames: FrameCodec;
@@ -139,6 +141,7 @@ export class HomeAgent {
     const send = (to: MemberId, message: Message) => this.#send(to, message);
     this.#settings = settings;
     this.#observer = observer;
+    this.#clock = new TrustedClock(clockOptions(settings), observer);
     this.#journal = new Journal((changes) => emit({ type: "append", changes }));
     this.#table = new BindingTable(this.#journal);
     this.#frames = new FrameCodec({ cluster, secret, self, peers, incarnation: incarnationOf(bootCount, startNonce) });
@@ -150,6 +153,7 @@ export class HomeAgent {
       self,
       members,
       membership: this.#membership,
+      clock: this.#clock,
       observer,
       intervalMs: settings.heartbeatIntervalMs,
       send,
@@ -220,7 +224,8 @@ export class HomeAgent {
   }
 
   /** Any number of inputs of the same time, then `settle`: what they have in common is done once. */
-  take(input: Input, now: Now): void {
+  take(input: Input, system: Now): void {
+    const now = this.time(system);
     this.#startedAtMs ??= now.monotonicMs;
     this.#hasTicked ||= input.type === "tick";
     this.#mayBeSafe ||= makesSafe(input);
@@ -269,27 +274,48 @@ export class HomeAgent {
         this.#membership.routed(input.announcers);
         break;
       case "stalled":
-        this.#journal.stalled();
-        this.#membership.stalled(now.monotonicMs);
-        this.#owner.stalled();
-        this.#ingress.stalled();
-        this.#replication.stalled(now);
+        this.#stoodStill(now);
         break;
       case "tick":
         break;
     }
   }
 
+  /** The time that this member goes by, given what its system's clocks say. */
+  time(system: Now): Now {
+    const now = this.#clock.read(system);
+    // A machine that sleeps takes its monotonic clock along: it is the wall clock that has gone on without this member.
+    if (this.#clock.sleptMs > this.#settings.peerTimeoutMs / 2) this.#stoodStill(now);
+    return now;
+  }
+
+  /** By how much the system's clock was set ahead or back, as long as this member doesn't believe it. */
+  get heldClockStepMs(): number | undefined {
+    return this.#clock.heldStepMs;
+  }
+
+  /** Others may have taken this member for dead: nothing is its own until they have confirmed it. */
+  #stoodStill(now: Now): void {
+    this.#journal.stalled();
+    this.#membership.stalled(now.monotonicMs);
+    this.#owner.stalled();
+    this.#ingress.stalled();
+    this.#replication.stalled(now);
+  }
+
   /** Whatever follows from the inputs taken, and from the time. The outputs are to be carried out in their order. */
-  settle(now: Now): Output[] {
+  settle(system: Now): Output[] {
+    const now = this.time(system);
     this.#journal.passTime(now);
     if (this.#heartbeats.setCanStore(this.#journal.canStore) && !this.#journal.canStore) this.#owner.storeHangs(now);
     for (const { id, state } of this.#heartbeats.passTime(now)) {
       this.#frames.silent(id);
       this.#replication.peerChanged(id, state, now);
     }
-    this.#owner.expire(now);
-    this.#locations.expire(now.wallMs);
+    if (this.#clock.isCertain) {
+      this.#owner.expire(now);
+      this.#locations.expire(now.wallMs);
+    }
     this.#replication.passTime(now);
     // Large pieces of work only on ticks, which the driver gives between whatever else comes: with a piece for every input,
     // heartbeats would wait behind them until their senders are taken for dead, which makes more work.
@@ -303,24 +329,27 @@ export class HomeAgent {
   }
 
   /** When it must be given a tick at the latest, even if nothing else happens; monotonic ms. */
-  nextWakeMs(now: Now): number {
+  nextWakeMs(system: Now): number {
+    const now = this.time(system);
     const onWallClock = Math.min(this.#table.nextDueMs, this.#locations.nextDueMs);
     return Math.min(
       this.#heartbeats.nextDueMs,
       this.#ingress.nextDeadlineMs,
       this.#owner.nextDeadlineMs,
       this.#replication.nextDueMs,
-      now.monotonicMs + Math.max(onWallClock - now.wallMs, 0),
+      this.#clock.isCertain ? now.monotonicMs + Math.max(onWallClock - now.wallMs, 0) : this.#clock.certainAtMs,
     );
   }
 
   /** Goes on with other members, timers, rules or associations. A tick is to follow. */
-  reconfigure(changes: Reconfiguration, now: Now): void {
+  reconfigure(changes: Reconfiguration, system: Now): void {
+    const now = this.time(system);
     const before = this.#settings;
     const settings = { ...before, ...changes };
     const peers = peersOf(settings);
     const { members, heartbeatIntervalMs, policy, associations } = settings;
     this.#settings = settings;
+    this.#clock.configure(clockOptions(settings));
     this.#frames.setPeers(peers);
     this.#placement.setMembers(members);
     this.#membership.configure({ ...settings, peers, membersDigest: this.#placement.digest });
@@ -338,12 +367,13 @@ export class HomeAgent {
    */
   deleteBinding(
     identity: MobileIdentity,
-    now: Now,
+    system: Now,
   ): { readonly position: number; readonly outputs: Output[] } | undefined {
     const binding = this.#owner.find(identity);
     if (binding === undefined || binding.registration.careOfAddresses.length === 0 || !this.#journal.writable)
       return undefined;
     const { self } = this.#settings;
+    const now = this.time(system);
     const position = this.#owner.put(revised(binding, { registration: { careOfAddresses: [] } }, self, now.wallMs));
     this.#replication.flush(now);
     return { position, outputs: this.#takeOutputs() };
@@ -604,6 +634,10 @@ function safetySettings({ replication, relayTimeoutMs, members }: HomeAgentSetti
     degradedLifetimeSeconds: replication.degradedLifetimeSeconds,
     timeoutMs: relayTimeoutMs,
   };
+}
+
+function clockOptions({ members, maximumClockSkewMs, peerTimeoutMs }: HomeAgentSettings): TrustedClockOptions {
+  return { memberCount: members.length, maximumSkewMs: maximumClockSkewMs, witnessMs: 2 * peerTimeoutMs };
 }
 
 function temporaryCopySettings(settings: HomeAgentSettings): TemporaryCopySettings {

@@ -6,6 +6,7 @@ import { bootCountOf, type Incarnation, NO_INCARNATION } from "../protocol/acqua
 import { type HealthState, type Heartbeat, isFit, type Load, type Message } from "../protocol/datagrams.ts";
 import type { Membership, PeerStatus } from "./membership.ts";
 import type { Candidate, PlacementMember } from "./placement.ts";
+import type { TrustedClock } from "./trusted-clock.ts";
 
 /** Who is given mobiles: of those who can store, all of the first kind that there is. */
 const TAKERS: readonly HealthState[] = ["ready", "degraded", "guarding"];
@@ -14,6 +15,7 @@ export class Heartbeats {
   readonly #self: MemberId;
   #weights: ReadonlyMap<MemberId, number> = new Map();
   readonly #membership: Membership;
+  readonly #clock: TrustedClock;
   readonly #observer: Observer;
   readonly #send: (to: MemberId, message: Message) => void;
   readonly #load: (now: Now) => Load;
@@ -28,6 +30,7 @@ export class Heartbeats {
     readonly self: MemberId;
     readonly members: readonly PlacementMember[];
     readonly membership: Membership;
+    readonly clock: TrustedClock;
     readonly observer: Observer;
     readonly intervalMs: number;
     readonly send: (to: MemberId, message: Message) => void;
@@ -35,6 +38,7 @@ export class Heartbeats {
   }) {
     this.#self = options.self;
     this.#membership = options.membership;
+    this.#clock = options.clock;
     this.#observer = options.observer;
     this.#send = options.send;
     this.#load = options.load;
@@ -99,6 +103,7 @@ export class Heartbeats {
     now: Now,
   ): { readonly state: PeerStatus["state"] | undefined; readonly restarted: boolean } {
     const before = this.#membership.get(sender);
+    if (this.#membership.judgesClocks(now.monotonicMs)) this.#clock.heard(sender, heartbeat, now.monotonicMs);
     this.#membership.heard(sender, incarnation, heartbeat, now);
     const after = this.#membership.get(sender);
     this.#report(before, after);
@@ -128,7 +133,7 @@ export class Heartbeats {
     for (const { id } of this.#membership.values()) {
       this.#send(id, {
         type: "heartbeat",
-        sentAtMs: now.wallMs,
+        ...this.#clock.tell(now),
         health: this.#health,
         announced: this.#announced,
         unfitCount: this.#unfitCount,

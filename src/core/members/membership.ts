@@ -139,10 +139,9 @@ export class Membership {
     const before = this.#peers.get(id);
     if (before === undefined) return;
     const clockSkewMs = heartbeat.sentAtMs - now.wallMs;
-    const isSkewed =
-      now.monotonicMs < this.#judgesClocksFromMs
-        ? before.state === "skewed"
-        : Math.abs(clockSkewMs) > this.#maximumClockSkewMs;
+    const isSkewed = this.judgesClocks(now.monotonicMs)
+      ? Math.abs(clockSkewMs) > this.#maximumClockSkewMs
+      : before.state === "skewed";
     // It names a frame of ours, or it would not be believed; whether it still hears us it says besides.
     const hearsUs = !heartbeat.silent.includes(this.#self);
     const { membersDigest } = heartbeat;
@@ -167,6 +166,11 @@ export class Membership {
       differsSinceMs,
       hasOtherMembers: now.monotonicMs - differsSinceMs > RELOAD_PATIENCE_MS,
     });
+  }
+
+  /** False while what comes in may have been waiting here: the time in it is old. */
+  judgesClocks(monotonicMs: number): boolean {
+    return monotonicMs >= this.#judgesClocksFromMs;
   }
 
   /** What has come in its name may be a recording, so nothing follows from it. */

@@ -11,7 +11,10 @@
  *   |                Sent At (epoch milliseconds)                   |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |    Health     |A|G|L|D| Resv. |    Event Loop Delay (ms)      |
+ *   |               System Time (epoch milliseconds)                |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |    Health     |A|G|L|D|C|Resv.|    Event Loop Delay (ms)      |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                        Owned Bindings                         |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -89,6 +92,7 @@ const FLAG_ANNOUNCED = 0x80;
 const FLAG_GUARDING = 0x40;
 const FLAG_LINK_RELAY = 0x20;
 const FLAG_CAN_STORE = 0x10;
+const FLAG_TIME_CERTAIN = 0x08;
 
 /** It serves well enough for others to leave routing to it. */
 export function isFit(health: HealthState): boolean {
@@ -106,8 +110,12 @@ export interface Load {
 
 export interface Heartbeat {
   readonly type: "heartbeat";
-  /** Sender's wall clock, epoch ms. */
+  /** By the time that the sender goes by, epoch ms. */
   readonly sentAtMs: number;
+  /** What the clock of its system says, which is another one while a step is held back; epoch ms. */
+  readonly systemTimeMs: number;
+  /** C: others have confirmed the sender's time. */
+  readonly isTimeCertain: boolean;
   readonly health: HealthState;
   /** Routers have the sender's announcement, as far as it knows. */
   readonly announced: boolean;
@@ -174,6 +182,7 @@ function encodeBody(message: Message): Uint8Array {
     case "heartbeat":
       return new ByteWriter(FIXED_ROOM)
         .u64(message.sentAtMs)
+        .u64(message.systemTimeMs)
         .u8(HEALTH_STATES.indexOf(message.health === "guarding" ? "down" : message.health))
         .u8(flagsOf(message))
         .u16(Math.min(Math.round(message.load.eventLoopDelayMs), 0xffff))
@@ -228,6 +237,7 @@ export function decodeMessage(type: number, reader: ByteReader): Message {
 
 function decodeHeartbeat(reader: ByteReader): Heartbeat {
   const sentAtMs = reader.u64();
+  const systemTimeMs = reader.u64();
   const told = HEALTH_STATES[reader.u8()];
   if (told === undefined || told === "guarding") throw new FrameFormatError("unknown health state");
   const flags = reader.u8();
@@ -245,6 +255,7 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
   return {
     type: "heartbeat",
     sentAtMs,
+    systemTimeMs,
     health,
     announced: (flags & FLAG_ANNOUNCED) !== 0,
     load,
@@ -254,6 +265,7 @@ function decodeHeartbeat(reader: ByteReader): Heartbeat {
     unfitCount: hasCounts ? reader.u32() : 0,
     heardUnfitCount: hasCounts ? reader.u32() : 0,
     membersDigest: reader.rest().length > 0 ? reader.u32() : 0,
+    isTimeCertain: (flags & FLAG_TIME_CERTAIN) !== 0,
   };
 }
 
@@ -296,12 +308,13 @@ function readSized(reader: ByteReader): Uint8Array {
   return rest.subarray(0, length);
 }
 
-function flagsOf({ announced, health, takesLinkRelay, canStore }: Heartbeat): number {
+function flagsOf({ announced, health, takesLinkRelay, canStore, isTimeCertain }: Heartbeat): number {
   return (
     (announced ? FLAG_ANNOUNCED : 0) |
     (health === "guarding" ? FLAG_GUARDING : 0) |
     (takesLinkRelay ? FLAG_LINK_RELAY : 0) |
-    (canStore ? FLAG_CAN_STORE : 0)
+    (canStore ? FLAG_CAN_STORE : 0) |
+    (isTimeCertain ? FLAG_TIME_CERTAIN : 0)
   );
 }
 

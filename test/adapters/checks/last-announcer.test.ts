@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Ladder, type Rung } from "../../../src/core/health/ladder.ts";
 import { Heartbeats } from "../../../src/core/members/heartbeats.ts";
 import { Membership } from "../../../src/core/members/membership.ts";
+import { TrustedClock } from "../../../src/core/members/trusted-clock.ts";
 import type { Message } from "../../../src/core/protocol/datagrams.ts";
 
 const IDS = ["ha1", "ha2", "ha3"] as const;
@@ -47,6 +48,10 @@ class Cluster {
       self: id,
       members: [],
       membership,
+      clock: new TrustedClock(
+        { memberCount: 3, maximumSkewMs: 30_000, witnessMs: 1600 },
+        { count: () => undefined, countBy: () => undefined, event: () => undefined },
+      ),
       observer: { count: () => undefined, countBy: () => undefined, event: () => undefined },
       intervalMs: 200,
       send: (to, message) => this.#inFlight.push({ from: id, to, message }),

@@ -61,6 +61,7 @@ export async function openMember(id: string, overrides: Partial<StreamChannelsOp
     members,
     bootCount: 1,
     maximumClockSkewMs: () => 30_000,
+    wallMs: () => Date.now(),
     listener: {
       opened: (peer) => story.push(`opened ${peer}`),
       closed: (peer, reason) => story.push(`closed ${peer} ${reason}`),

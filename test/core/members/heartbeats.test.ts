@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Heartbeats } from "../../../src/core/members/heartbeats.ts";
 import { Membership } from "../../../src/core/members/membership.ts";
+import { TrustedClock } from "../../../src/core/members/trusted-clock.ts";
 import type { HealthState, Heartbeat } from "../../../src/core/protocol/datagrams.ts";
 
 const NO_LOAD = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
@@ -19,6 +20,10 @@ function heartbeats(): Heartbeats {
     self: "ha1",
     members: ["ha1", "ha2", "ha3"].map((id) => ({ id, weight: 100, pool: [] })),
     membership,
+    clock: new TrustedClock(
+      { memberCount: 3, maximumSkewMs: 30_000, witnessMs: 1600 },
+      { count: () => undefined, countBy: () => undefined, event: () => undefined },
+    ),
     observer: { count: () => undefined, countBy: () => undefined, event: () => undefined },
     intervalMs: 200,
     send: () => undefined,
@@ -30,6 +35,8 @@ function heard(member: Heartbeats, from: string, said: Partial<Heartbeat>): void
   const heartbeat: Heartbeat = {
     type: "heartbeat",
     sentAtMs: 0,
+    systemTimeMs: 0,
+    isTimeCertain: true,
     health: "ready",
     announced: true,
     unfitCount: 0,

@@ -26,6 +26,8 @@ function hear(
   const heartbeat = {
     type: "heartbeat",
     sentAtMs: 0,
+    systemTimeMs: 0,
+    isTimeCertain: true,
     health: "ready",
     announced,
     unfitCount: 0,

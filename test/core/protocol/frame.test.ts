@@ -34,6 +34,8 @@ function seal(sender: FrameCodec, receiver: string, message: Message): Uint8Arra
 const heartbeat: Heartbeat = {
   type: "heartbeat",
   sentAtMs: 1_790_000_000_000,
+  systemTimeMs: 1_790_000_000_001,
+  isTimeCertain: true,
   health: "ready",
   announced: true,
   unfitCount: 5,
@@ -49,7 +51,7 @@ const heartbeat: Heartbeat = {
 const UNFIT_COUNTS_LENGTH = 8;
 const MEMBERS_DIGEST_LENGTH = 4;
 /** With a header of a three-letter id. */
-const HEALTH_OFFSET = 48;
+const HEALTH_OFFSET = 56;
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const address = u32.map((value) => value as Ipv4Address);
@@ -61,6 +63,8 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: fc.constant("heartbeat" as const),
     sentAtMs: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    systemTimeMs: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    isTimeCertain: fc.boolean(),
     health: fc.constantFrom(...HEALTH_STATES),
     announced: fc.boolean(),
     unfitCount: u32,
@@ -141,8 +145,9 @@ describe("a cluster frame", () => {
     );
     expect(frame.slice(80, -32)).toBe(
       "000001a0c4506c00" +
+        "000001a0c4506c01" +
         "01" +
-        "b0" +
+        "b8" +
         "000c" +
         "000186a0" +
         "000003b6" +
