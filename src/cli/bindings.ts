@@ -53,14 +53,28 @@ export function bindingsCommand(): Command {
     });
   bindings
     .command("delete")
-    .description("end a binding this home agent owns; the mobile is not told, and may register again")
+    .description(
+      "end a binding this home agent owns; the mobile is not told, and may register by a later Identification than its last",
+    )
     .argument("<mobile>", "home address or NAI")
+    .option(
+      "--forget-replay",
+      "let the mobile in again whatever Identification it had used, on all members; also where its binding is over",
+      false,
+    )
     .addOption(outputOption())
     .addOption(socketOption())
-    .addHelpText("after", "\nExample:\n  anyhome bindings delete 10.64.1.5")
-    .action(async (mobile: string, { socket, output }: Common) => {
-      const deleted = await ask(socket, "DELETE", pathOf(mobile), bindingView);
-      await print(deleted, output, ({ homeAddress, nai }) => `deleted the binding of ${nai ?? homeAddress}`);
+    .addHelpText(
+      "after",
+      "\nExamples:\n  anyhome bindings delete 10.64.1.5\n  anyhome bindings delete alice@example.com --forget-replay",
+    )
+    .action(async (mobile: string, { socket, output, forgetReplay }: Common & { readonly forgetReplay: boolean }) => {
+      const path = forgetReplay ? `${pathOf(mobile)}?forget-replay=true` : pathOf(mobile);
+      const deleted = await ask(socket, "DELETE", path, bindingView);
+      await print(deleted, output, ({ homeAddress, nai }) => {
+        const name = nai ?? homeAddress;
+        return forgetReplay ? `deleted the binding and the replay state of ${name}` : `deleted the binding of ${name}`;
+      });
     });
   return bindings;
 }

@@ -6,6 +6,7 @@ import {
   type BindingQuery,
   ControlError,
   type ControlService,
+  type DeletionOptions,
   type MobileName,
   type PageQuery,
 } from "../adapters/api/control-service.ts";
@@ -149,14 +150,14 @@ export class DaemonControl implements ControlService {
     );
   }
 
-  async deleteBinding(mobile: MobileName): Promise<BindingView | undefined> {
+  async deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<BindingView | undefined> {
     const view = this.binding(mobile);
     if (view === undefined) return undefined;
     const { agent, configuration, perform, durable } = this.#sources;
     if (view.owner !== configuration.current.node) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
     }
-    const deletion = agent.deleteBinding(identityOf(mobile), currentTime());
+    const deletion = agent.deleteBinding(identityOf(mobile), options, currentTime());
     if (deletion === undefined) throw new ControlError("unavailable", "the store can't write: nothing was deleted");
     perform(deletion.outputs);
     await durable(deletion.position).catch((error: unknown) => {

@@ -52,12 +52,16 @@ export interface Mobile extends Person {
   shown: boolean;
   /** What it asks for. */
   readonly lifetimesSeconds: readonly number[];
+  /** Its clock is ahead now and then, until an operator helps it. */
+  readonly mayBeAhead: boolean;
   /** It is out of reach for a while, now and then. */
   readonly rests: boolean;
   /** It sends nothing before. */
   silentUntilMs: number;
   /** Of its clock, minus true time: it takes over what a home agent says that refuses its own (RFC 5944 5.7.1). */
   clockOffsetMs: number;
+  /** When an operator last had its replay state forgotten. */
+  forgottenAtMs: number;
   /** Requests refused for their Identification, since one was accepted. */
   mismatches: number;
   /** In the order in which the mobile made them. */
@@ -80,6 +84,8 @@ interface Pending {
 /** Of every third mobile nothing is left when the simulation ends. */
 const SHORT_LIFETIMES_SECONDS = [2, 5, 10];
 const LIFETIMES_SECONDS = [[10, 600, 1200, 1800], [600, 1200, 1800], SHORT_LIFETIMES_SECONDS];
+
+const AHEAD_MS = 5000;
 
 /** The first request after a start, and after a clock of a member that is a second off, may be refused; not one after the other. */
 const PATIENCE = 4;
@@ -111,8 +117,10 @@ export class Mobiles {
         shown: false,
         lifetimesSeconds,
         rests: lifetimesSeconds === SHORT_LIFETIMES_SECONDS,
+        mayBeAhead: index % 6 === 4,
         silentUntilMs: 0,
         clockOffsetMs: 0,
+        forgottenAtMs: Number.NEGATIVE_INFINITY,
         mismatches: 0,
         attempts: [],
       };
@@ -135,7 +143,8 @@ export class Mobiles {
 
   /** The newest request that the mobile was told is accepted. */
   lastAccepted(mobile: Mobile): Attempt | undefined {
-    return mobile.attempts.findLast(({ accepted }) => accepted !== undefined);
+    const last = mobile.attempts.findLast(({ accepted }) => accepted !== undefined);
+    return last !== undefined && last.sentMs > mobile.forgottenAtMs ? last : undefined;
   }
 
   /** Requests made after the newest that was accepted: they may have had an effect nobody was told of. */
@@ -163,6 +172,12 @@ export class Mobiles {
   #act(mobile: Mobile): void {
     const { random, queue } = this.#world;
     if (queue.nowMs < mobile.silentUntilMs) return;
+    if (mobile.mayBeAhead) {
+      // Within the window of timestamps, so that it is accepted; then its clock is set right, which locks it out.
+      const wasHelped = queue.nowMs < mobile.forgottenAtMs + AHEAD_MS;
+      if (mobile.mismatches > 0 && !wasHelped) this.#forgetReplayState(mobile);
+      else if (random.chance(0.3)) mobile.clockOffsetMs = mobile.clockOffsetMs > 0 ? 0 : AHEAD_MS;
+    }
     // Long enough for the cluster to forget it.
     if (mobile.rests && random.chance(0.06)) mobile.silentUntilMs = queue.nowMs + random.between(10_000, 30_000);
     const last = mobile.attempts.at(-1);
@@ -224,7 +239,10 @@ export class Mobiles {
    */
   #replay(mobile: Mobile): void {
     const { announced, random, queue } = this.#world;
-    const old = mobile.attempts.filter(({ accepted }) => accepted !== undefined);
+    // What was signed before its replay state was forgotten, with a clock that was ahead, may be new again.
+    const old = mobile.attempts.filter(
+      ({ accepted, sentMs }) => accepted !== undefined && sentMs > mobile.forgottenAtMs,
+    );
     // Across a partition, and until copies have met again, nobody can know what the other side has accepted.
     if (old.length === 0 || announced.length === 0 || !this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS)) return;
     const attempt = random.pick(old);
@@ -267,7 +285,10 @@ export class Mobiles {
     if (attempt.replies > attempt.datagrams && !this.#mayRepeat(attempt, from))
       this.violations.push(`${where}: more replies than requests`);
     attempt.repliers.add(from);
-    if (reply.code === ReplyCode.IdentificationMismatch && replay === undefined) this.#synchronise(mobile, reply);
+    if (reply.code === ReplyCode.IdentificationMismatch && replay === undefined) {
+      if (mobile.mayBeAhead) this.#checkForgotten(mobile, attempt);
+      this.#synchronise(mobile, reply);
+    }
     if (!isAccepted(reply.code)) return;
     const bytes = Buffer.from(payload).toString("hex");
     if (replay !== undefined) {
@@ -294,6 +315,30 @@ export class Mobiles {
 
   #shownNai({ nai, habit, shown }: Mobile): string | undefined {
     return habit === "renaming" && !shown ? undefined : nai;
+  }
+
+  /** What it had signed counts no more, wherever it asks. */
+  #checkForgotten(mobile: Mobile, { sentMs }: Attempt): void {
+    const { queue, nodes } = this.#world;
+    // An operator's word that no disk had yet goes with the member that it was given to.
+    if (!nodes.every((node) => node.hasBeenServingFor(queue.nowMs - mobile.forgottenAtMs + CONVERGENCE_MS))) return;
+    const isNew = sentMs > mobile.forgottenAtMs + 1000 && sentMs < mobile.forgottenAtMs + AHEAD_MS;
+    if (isNew && this.#world.wasWholeSince(mobile.forgottenAtMs - CONVERGENCE_MS) && mobile.mismatches > 0)
+      this.violations.push(
+        `${mobile.name} is refused at ${queue.nowMs.toFixed(0)} ms, though its replay state was forgotten`,
+      );
+  }
+
+  /** An operator lets a mobile in that is refused, as its last request was from a clock that was ahead. */
+  #forgetReplayState(mobile: Mobile): void {
+    const { nai, homeAddress } = mobile;
+    for (const node of this.#world.nodes) {
+      if (node.state !== "running" || !node.forgetReplayState({ nai, homeAddress })) continue;
+      mobile.forgottenAtMs = this.#world.queue.nowMs;
+      mobile.mismatches = 0;
+      mobile.clockOffsetMs = 0;
+      return;
+    }
   }
 
   /** The high 32 bits are seconds of the home agent's clock: any time in that second may be meant. */

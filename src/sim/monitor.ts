@@ -4,7 +4,7 @@
  */
 import type { Binding, CareOfBinding } from "../core/bindings/binding.ts";
 import type { IngressBinding } from "../core/bindings/location.ts";
-import { signedTime } from "../core/bindings/merge.ts";
+import { compareVersions, type RegistrationVersion, versionOf } from "../core/bindings/merge.ts";
 import { isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
 import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
@@ -38,8 +38,8 @@ export class Monitor {
   readonly #world: World;
   readonly #mobiles: Mobiles;
   readonly #versions: Versions;
-  /** The signed time of each row on each member, for as long as it runs and its disk works. */
-  readonly #signed = new Map<string, Map<MobileKey, bigint>>();
+  /** The version of each row on each member, for as long as it runs and its disk works. */
+  readonly #signed = new Map<string, Map<MobileKey, RegistrationVersion>>();
 
   constructor(world: World, mobiles: Mobiles) {
     this.#world = world;
@@ -110,15 +110,15 @@ export class Monitor {
       signed = new Map();
       this.#signed.set(node.id + name, signed);
     }
-    const seen = new Map<MobileKey, bigint>();
+    const seen = new Map<MobileKey, RegistrationVersion>();
     for (const row of node.agent.bindings) {
       const ambiguity = this.#versions.check(row);
       if (ambiguity !== undefined) this.#violated(ambiguity);
-      const time = signedTime(row.registration);
+      const version = versionOf(row);
       const before = signed.get(row.mobile);
-      if (before !== undefined && time < before)
+      if (before !== undefined && compareVersions(version, before) < 0)
         this.#violated(`on ${node.id} the Identification of ${row.mobile} went back`);
-      seen.set(row.mobile, time);
+      seen.set(row.mobile, version);
       if (row.ownership.owner === node.id && node.hasBeenServingFor(0)) this.#checkLifetime(node, row);
     }
     this.#signed.set(node.id + name, seen);

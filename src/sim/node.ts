@@ -7,7 +7,7 @@ import { Ladder } from "../core/health/ladder.ts";
 import { assess } from "../core/health/readiness.ts";
 import { HomeAgent, type HomeAgentSettings } from "../core/home-agent/home-agent.ts";
 import type { Input, Output } from "../core/home-agent/io.ts";
-import type { MobileKey } from "../core/names.ts";
+import type { MobileIdentity, MobileKey } from "../core/names.ts";
 import type { Now } from "../core/now.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Ipv4Address } from "../core/wire/ipv4.ts";
@@ -167,6 +167,13 @@ export class SimulatedNode {
     this.input({ type: "tick" });
   }
 
+  /** As the control API does. Answers whether this member owns the mobile. */
+  forgetReplayState(mobile: MobileIdentity): boolean {
+    const deletion = this.agent.deleteBinding(mobile, { forgetReplay: true }, this.now);
+    if (deletion !== undefined) this.#perform(deletion.outputs);
+    return deletion !== undefined;
+  }
+
   wipe(): void {
     this.disk.wipe();
     this.bootCount = 0;
@@ -245,12 +252,16 @@ export class SimulatedNode {
 
   #handle(input: Input): void {
     this.#environment.handles(this, input);
-    for (const output of this.agent.handle(input, this.now)) {
+    this.#perform(this.agent.handle(input, this.now));
+    this.#schedule();
+  }
+
+  #perform(outputs: readonly Output[]): void {
+    for (const output of outputs) {
       if (output.type === "append") this.disk.append(output.changes);
       else if (output.type === "forward") this.#forward(output.entries);
       else this.#environment.perform(this, output);
     }
-    this.#schedule();
   }
 
   #forward(entries: Iterable<ForwardingEntry>): void {

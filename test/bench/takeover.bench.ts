@@ -103,6 +103,7 @@ function bindingOf(number: number): Binding {
       lifetimeSeconds,
       acceptedAtMs,
       counter: 1,
+      replayResets: 0,
       decidedBy: "ha1",
       careOfAddresses: [
         {

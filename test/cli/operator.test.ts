@@ -144,6 +144,15 @@ describe.concurrent("tables, for people", () => {
       "deleted the binding of alice@example.com\n",
     );
     expect(daemon.service.all).toEqual([pending]);
+    expect(daemon.service.deletions).toEqual([{ forgetReplay: false }]);
+  });
+
+  test("bindings delete --forget-replay", async () => {
+    await using daemon = await fakeDaemon();
+    expect((await daemon.run("bindings", "delete", "10.79.0.1", "--forget-replay")).stdout).toBe(
+      "deleted the binding and the replay state of alice@example.com\n",
+    );
+    expect(daemon.service.deletions).toEqual([{ forgetReplay: true }]);
   });
 
   test("peers", async () => {

@@ -174,6 +174,12 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /has outlived its time|nothing mends it/,
   },
   {
+    name: "what an operator has forgotten wins over all that was signed before",
+    edits: [{ file: "core/bindings/merge.ts", from: "    a.replayResets - b.replayResets ||\n", to: "" }],
+    faults: [],
+    finds: /though its replay state was forgotten|copies differ/,
+  },
+  {
     name: "a step of the system's clock is held back",
     edits: [
       {

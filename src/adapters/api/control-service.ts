@@ -13,6 +13,11 @@ import type {
   StatusView,
 } from "./schema.ts";
 
+export interface DeletionOptions {
+  /** The mobile is let in again whatever Identification it had used, also where its binding is over. */
+  readonly forgetReplay: boolean;
+}
+
 export interface ControlService {
   status(): StatusView;
   /** One page: `query.limit` bindings at most. Throws `ControlError` "stale-cursor" if `query.after` can't be continued. */
@@ -22,7 +27,7 @@ export interface ControlService {
    * Deregisters the mobile as if its lifetime had ended; resolves with the binding as it was, `undefined` if there is none.
    * Rejects with `ControlError` "not-owner" where another member owns it, "unavailable" if the deletion can't be stored.
    */
-  deleteBinding(mobile: MobileName): Promise<BindingView | undefined>;
+  deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<BindingView | undefined>;
   /** Gives all bindings away and withdraws, or ends that. */
   drain(wanted: boolean): void;
   /** Gives bindings to the members that their ranking places them on. */

@@ -88,6 +88,8 @@ export const reloadView = z.object({
 });
 
 /** Strict: with `chek=true` somebody wants to look only. */
+export const deletionQuery = z.strictObject({ "forget-replay": z.enum(["true", "false"]).default("false") });
+
 export const reloadQuery = z.strictObject({ check: z.enum(["true", "false"]).default("false") });
 
 export const statusView = z.object({

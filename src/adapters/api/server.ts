@@ -18,6 +18,7 @@ import {
   bindingQuery,
   bindingView,
   countersView,
+  deletionQuery,
   forwardingCountersView,
   forwardingPage,
   pageQuery,
@@ -122,11 +123,17 @@ function addRoutes(app: FastifyInstance, service: ControlService, log: EventLog)
   app.get<{ Params: { mobile: string } }>("/v1/bindings/:mobile", oneBinding, ({ params: { mobile } }) =>
     found(mobile, service.binding(parseMobile(mobile))),
   );
-  app.delete<{ Params: { mobile: string } }>("/v1/bindings/:mobile", oneBinding, async ({ params: { mobile } }) => {
-    const deleted = found(mobile, await service.deleteBinding(parseMobile(mobile)));
-    log.event("binding-deleted", { mobile: deleted.mobile });
-    return deleted;
-  });
+  app.delete<{ Params: { mobile: string }; Querystring: z.output<typeof deletionQuery> }>(
+    "/v1/bindings/:mobile",
+    { schema: { ...oneBinding.schema, querystring: deletionQuery } },
+    async ({ params: { mobile }, query }) => {
+      const forgetReplay = query["forget-replay"] === "true";
+      const deleted = found(mobile, await service.deleteBinding(parseMobile(mobile), { forgetReplay }));
+      if (forgetReplay) log.event("replay-state-forgotten", { mobile: deleted.mobile });
+      else log.event("binding-deleted", { mobile: deleted.mobile });
+      return deleted;
+    },
+  );
   for (const [path, wanted] of [
     ["/v1/drain", true],
     ["/v1/undrain", false],

@@ -170,7 +170,13 @@ export const events = {
     level: "info",
     message: "binding deleted by the operator",
     explanation:
-      "Somebody deleted the binding of `mobile` through the control API. The mobile may register again at once.",
+      "Somebody deleted the binding of `mobile` through the control API. The mobile may register again, by a later Identification than the last that it had accepted.",
+  },
+  "replay-state-forgotten": {
+    level: "warn",
+    message: "replay state forgotten on the operator's word",
+    explanation:
+      "Somebody ended the binding of `mobile`, if it had one, and had its replay state forgotten on all members, through the control API (`anyhome bindings delete --forget-replay`). Its next request need only be newer than this. What it had signed with a clock that was ahead can be replayed when that time has come, until it registers again.",
   },
   "pool-exhausted": {
     level: "warn",

@@ -45,6 +45,7 @@ function encode(binding: Binding): string {
       code: registration.code,
       lifetimeSeconds: registration.lifetimeSeconds,
       acceptedAtMs: registration.acceptedAtMs,
+      replayResets: registration.replayResets,
       counter: registration.counter,
       decidedBy: registration.decidedBy,
       careOfAddresses: registration.careOfAddresses.map((entry) => ({
@@ -94,6 +95,7 @@ function decodeRegistration(fields: Fields): Registration {
     code: fields.integer("code"),
     lifetimeSeconds: fields.integer("lifetimeSeconds"),
     acceptedAtMs: fields.time("acceptedAtMs"),
+    replayResets: fields.integer("replayResets"),
     counter: fields.integer("counter"),
     decidedBy: fields.text("decidedBy"),
     careOfAddresses: fields.list("careOfAddresses", decodeCareOfBinding),

@@ -34,6 +34,8 @@ export interface Registration {
   readonly code: number;
   readonly lifetimeSeconds: number;
   readonly acceptedAtMs: number;
+  /** How often an operator has had the mobile's replay state forgotten. Before what the mobile has signed: that is what was wrong. */
+  readonly replayResets: number;
   /** Counts changes of this register: requests that were accepted, and what owners changed by themselves (core/bindings/revision.ts). */
   readonly counter: number;
   /** The member that made this version. Two of them may make one from the same copy, at the same moment, in a partition. */

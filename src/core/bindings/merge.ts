@@ -42,6 +42,7 @@ export function compareRegistrations(a: Binding, b: Binding): number {
 
 /** What is said of a registration where its version is enough. */
 export interface RegistrationVersion {
+  readonly replayResets: number;
   /** See `signedTime`. */
   readonly signedTime: bigint;
   readonly counter: number;
@@ -50,13 +51,14 @@ export interface RegistrationVersion {
 }
 
 export function versionOf({ registration }: Pick<Binding, "registration">): RegistrationVersion {
-  const { counter, acceptedAtMs, decidedBy } = registration;
-  return { signedTime: signedTime(registration), counter, acceptedAtMs, decidedBy };
+  const { replayResets, counter, acceptedAtMs, decidedBy } = registration;
+  return { replayResets, signedTime: signedTime(registration), counter, acceptedAtMs, decidedBy };
 }
 
-/** By what the mobile signed where that is a timestamp, else by the time of its acceptance; then by who changed it, when. */
+/** By what an operator has started anew; then by what the mobile signed where that is a timestamp, else by the time of its acceptance; then by who changed it, when. */
 export function compareVersions(a: RegistrationVersion, b: RegistrationVersion): number {
   return (
+    a.replayResets - b.replayResets ||
     compare(a.signedTime, b.signedTime) ||
     a.counter - b.counter ||
     a.acceptedAtMs - b.acceptedAtMs ||

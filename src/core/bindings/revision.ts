@@ -1,11 +1,18 @@
 /** How the owner of a row changes it though its mobile has signed nothing new. */
 import type { MemberId } from "../names.ts";
+import { ntpFromEpochMs } from "../wire/ntp-timestamp.ts";
 import type { Binding, Registration } from "./binding.ts";
+import { lastExpiryMs } from "./mobility-bindings.ts";
 
 export interface Revision {
   readonly homeAddress?: Binding["homeAddress"];
   readonly dynamic?: boolean;
-  readonly registration?: Partial<Pick<Registration, "careOfAddresses" | "retainUntilMs">>;
+  readonly registration?: Partial<
+    Pick<
+      Registration,
+      "careOfAddresses" | "retainUntilMs" | "identification" | "replayStyle" | "authenticator" | "replayResets"
+    >
+  >;
 }
 
 /**
@@ -31,4 +38,23 @@ export function revised(
       decidedBy,
     },
   };
+}
+
+/**
+ * Ends the binding, and what the mobile has signed counts no more: its next request need only be newer than now. It is a
+ * version that wins over all that were signed, not a removal: a member that is away has a copy, and would bring it back. So it
+ * is kept as long as such a copy might be.
+ */
+export function withoutReplayState(row: Binding, decidedBy: MemberId, nowMs: number): Binding {
+  const { careOfAddresses, retainUntilMs, replayResets } = row.registration;
+  const registration = {
+    careOfAddresses: [],
+    identification: ntpFromEpochMs(nowMs),
+    replayStyle: "timestamps" as const,
+    // Of no request: nothing is a retransmission of it.
+    authenticator: "",
+    replayResets: replayResets + 1,
+    retainUntilMs: lastExpiryMs(careOfAddresses, retainUntilMs),
+  };
+  return revised(row, { registration }, decidedBy, nowMs);
 }

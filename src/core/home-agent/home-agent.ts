@@ -24,7 +24,7 @@ import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import { LocationTable } from "../bindings/location-table.ts";
 import { addressClaim, isTombstone, neededUntilMs } from "../bindings/mobility-bindings.ts";
-import { revised } from "../bindings/revision.ts";
+import { revised, withoutReplayState } from "../bindings/revision.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
 import { ForwardingChanges } from "../forwarding/forwarding-changes.ts";
 import { type ForwardingEntry, forwardingEntry } from "../forwarding/forwarding-entry.ts";
@@ -362,19 +362,24 @@ export class HomeAgent {
   }
 
   /**
-   * Ends a mobile's binding on the operator's word, as if its lifetime were over. Answers the log position that makes it last;
-   * `undefined` if this member owns no live binding of the mobile, or the store can't write.
+   * Ends a mobile's binding on the operator's word, as if its lifetime were over. With `forgetReplay` the mobile is let in again
+   * whatever Identification it had used, also where its binding is over already. Answers the log position that makes it last;
+   * `undefined` if this member owns no binding of the mobile that can be ended, or the store can't write.
    */
   deleteBinding(
     identity: MobileIdentity,
+    { forgetReplay }: { readonly forgetReplay: boolean },
     system: Now,
   ): { readonly position: number; readonly outputs: Output[] } | undefined {
     const binding = this.#owner.find(identity);
-    if (binding === undefined || binding.registration.careOfAddresses.length === 0 || !this.#journal.writable)
-      return undefined;
+    if (binding === undefined || !this.#journal.writable) return undefined;
+    if (isTombstone(binding) && !forgetReplay) return undefined;
     const { self } = this.#settings;
     const now = this.time(system);
-    const position = this.#owner.put(revised(binding, { registration: { careOfAddresses: [] } }, self, now.wallMs));
+    const changed = forgetReplay
+      ? withoutReplayState(binding, self, now.wallMs)
+      : revised(binding, { registration: { careOfAddresses: [] } }, self, now.wallMs);
+    const position = this.#owner.put(changed);
     this.#replication.flush(now);
     return { position, outputs: this.#takeOutputs() };
   }

@@ -78,7 +78,9 @@
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                       Number of Versions                      |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                 Signed Time (of each version)                 |
+ *   |                Replay Resets (of each version)                |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                          Signed Time                          |
  *   |                          (16 bytes)                           |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                            Counter                            |
@@ -106,6 +108,8 @@
  *   |                        Number of Rows                         |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                    Generation (of each row)                   |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                         Replay Resets                         |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *   |                          Signed Time                          |
  *   |                          (16 bytes)                           |
@@ -314,8 +318,11 @@ function readEntry(reader: ByteReader) {
   return { mobile: readMobile(reader), generation };
 }
 
-function writeVersion({ signedTime, counter, acceptedAtMs, decidedBy, mobile }: HeldVersion, writer: ByteWriter): void {
-  writer.i128(signedTime).u64(counter).u64(acceptedAtMs).shortText(decidedBy).text(mobile);
+function writeVersion(
+  { replayResets, signedTime, counter, acceptedAtMs, decidedBy, mobile }: HeldVersion,
+  writer: ByteWriter,
+): void {
+  writer.u32(replayResets).i128(signedTime).u64(counter).u64(acceptedAtMs).shortText(decidedBy).text(mobile);
 }
 
 function readForgottenRow(reader: ByteReader) {
@@ -324,11 +331,12 @@ function readForgottenRow(reader: ByteReader) {
 }
 
 function readVersion(reader: ByteReader) {
+  const replayResets = reader.u32();
   const signedTime = reader.i128();
   const counter = readInteger(reader);
   const acceptedAtMs = readInteger(reader);
   const decidedBy = readMember(reader);
-  return { mobile: readMobile(reader), signedTime, counter, acceptedAtMs, decidedBy };
+  return { mobile: readMobile(reader), replayResets, signedTime, counter, acceptedAtMs, decidedBy };
 }
 
 function writeTemporary(copy: TemporaryCopy, writer: ByteWriter): void {

@@ -35,6 +35,7 @@ export function acceptedBinding(
     code,
     lifetimeSeconds,
     acceptedAtMs: context.nowMs,
+    replayResets: row?.registration.replayResets ?? 0,
     counter: (row?.registration.counter ?? 0) + 1,
     decidedBy: context.ownership.owner,
     careOfAddresses,

@@ -2,6 +2,7 @@ import {
   type BindingQuery,
   ControlError,
   type ControlService,
+  type DeletionOptions,
   type MobileName,
   type PageQuery,
 } from "../../../src/adapters/api/control-service.ts";
@@ -230,6 +231,7 @@ function bindings(count: number): BindingView[] {
 /** Serves what is above; methods may be replaced. */
 export class FakeService implements ControlService {
   readonly queries: BindingQuery[] = [];
+  readonly deletions: DeletionOptions[] = [];
   readonly all: BindingView[];
 
   constructor(count = 2) {
@@ -278,7 +280,8 @@ export class FakeService implements ControlService {
       mobile.by === "nai" ? view.nai === mobile.nai : view.homeAddress === formatIpv4(mobile.homeAddress),
     );
 
-  deleteBinding = async (mobile: MobileName): Promise<BindingView | undefined> => {
+  deleteBinding = async (mobile: MobileName, options: DeletionOptions): Promise<BindingView | undefined> => {
+    this.deletions.push(options);
     const view = this.binding(mobile);
     if (view && !view.roles.includes("owner")) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);

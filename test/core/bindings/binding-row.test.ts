@@ -19,6 +19,7 @@ const BINDING: Binding = {
     lifetimeSeconds: 600,
     acceptedAtMs: 1_790_000_000_000,
     counter: 3,
+    replayResets: 1,
     decidedBy: "ha1",
     careOfAddresses: [
       {
@@ -41,7 +42,7 @@ const ROW =
   '{"mobile":"nai:bob@example.com","homeAddress":"10.79.1.0","nai":"bob@example.com","homeAddressSinceMs":1789999000000,"dynamic":true,' +
   '"registration":{"identification":"0xeeae4567dcd51000","replayStyle":"timestamps",' +
   '"authenticator":"491cd39e48003cc2d3a632a71672fedb","code":0,"lifetimeSeconds":600,"acceptedAtMs":1790000000000,' +
-  '"counter":3,"decidedBy":"ha1","careOfAddresses":[{"careOfAddress":"192.0.2.7","flags":40,"lifetimeSeconds":600,' +
+  '"replayResets":1,"counter":3,"decidedBy":"ha1","careOfAddresses":[{"careOfAddress":"192.0.2.7","flags":40,"lifetimeSeconds":600,' +
   '"expiresAtMs":1790000600000,"foreignAgent":"192.0.2.1:434","ingress":"ha2",' +
   '"identification":"0xeeae4567dcd51000"}],"retainUntilMs":null},' +
   '"ownership":{"owner":"ha1","backups":["ha2"],"generation":4}}';
@@ -77,6 +78,7 @@ const named = fc.record({
     lifetimeSeconds: uint16,
     acceptedAtMs: time,
     counter: fc.nat(),
+    replayResets: fc.nat(),
     decidedBy: fc.string(),
     careOfAddresses: fc.array(careOfBinding, { maxLength: 3 }),
     retainUntilMs: timeOrNever,

@@ -14,6 +14,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
     stepMs: fc.integer({ min: 0, max: 4 }),
     acceptedStepMs: fc.integer({ min: 0, max: 4 }),
     counter: fc.integer({ min: 1, max: 3 }),
+    replayResets: fc.constantFrom(0, 0, 1),
     decidedBy: fc.constantFrom("ha1", "ha2"),
     careOf: fc.subarray(["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
     retainUntilMs: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant(Number.POSITIVE_INFINITY)),
@@ -38,6 +39,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
         lifetimeSeconds: 600,
         acceptedAtMs: acceptedAt + acceptedStepMs,
         counter: rest.counter,
+        replayResets: rest.replayResets,
         decidedBy: rest.decidedBy,
         careOfAddresses: careOf.map((address) => ({
           careOfAddress: ipv4(address),

@@ -339,12 +339,12 @@ describe("the disk", () => {
   it("holds a deletion by the operator before it counts", () => {
     const cluster = new TestCluster(1);
     cluster.register("ha1", { homeAddress: "10.64.1.1" });
-    const deletion = cluster.agent("ha1").deleteBinding(identity("10.64.1.1"), cluster);
+    const deletion = cluster.agent("ha1").deleteBinding(identity("10.64.1.1"), { forgetReplay: false }, cluster);
     expect(deletion?.outputs).toMatchObject([
       { type: "append", changes: [{ key: "ip:10.64.1.1", position: deletion?.position }] },
     ]);
     expect(cluster.agent("ha1").counts).toMatchObject({ owned: 0, tombstones: 1 });
-    expect(cluster.agent("ha1").deleteBinding(identity("10.64.1.1"), cluster)).toBeUndefined();
+    expect(cluster.agent("ha1").deleteBinding(identity("10.64.1.1"), { forgetReplay: false }, cluster)).toBeUndefined();
   });
 });
 

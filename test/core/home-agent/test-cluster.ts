@@ -420,6 +420,12 @@ export class TestCluster {
     return node;
   }
 
+  /** What a command has answered. */
+  perform(id: string, outputs: readonly Output[]): void {
+    this.#perform(id, outputs);
+    this.#deliver();
+  }
+
   #perform(id: string, outputs: readonly Output[]): void {
     const node = this.#node(id);
     for (const output of outputs) {

@@ -62,9 +62,11 @@ describe("a stream message", () => {
         type: "holding",
         of: "ha1",
         last: false,
-        versions: [{ mobile: "nai:a", signedTime: -2n, counter: 4, acceptedAtMs: 5, decidedBy: "ha3" }],
+        versions: [
+          { mobile: "nai:a", replayResets: 7, signedTime: -2n, counter: 4, acceptedAtMs: 5, decidedBy: "ha3" },
+        ],
       },
-      `09 03 686131 00 00000001 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686133 0005 6e61693a61`,
+      `09 03 686131 00 00000001 00000007 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686133 0005 6e61693a61`,
     ],
     [{ type: "want", of: "ha1", mobiles: ["nai:a"] }, "0a 03 686131 00000001 0005 6e61693a61"],
     [{ type: "sent", of: "ha1" }, "0b 03 686131"],
@@ -72,9 +74,19 @@ describe("a stream message", () => {
     [
       {
         type: "forget",
-        rows: [{ mobile: "nai:a", signedTime: -2n, counter: 4, acceptedAtMs: 5, decidedBy: "ha1", generation: 6 }],
+        rows: [
+          {
+            mobile: "nai:a",
+            replayResets: 7,
+            signedTime: -2n,
+            counter: 4,
+            acceptedAtMs: 5,
+            decidedBy: "ha1",
+            generation: 6,
+          },
+        ],
       },
-      `0d 00000001 00000006 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686131 0005 6e61693a61`,
+      `0d 00000001 00000006 00000007 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686131 0005 6e61693a61`,
     ],
     [
       {

@@ -21,6 +21,7 @@ const number = integer;
 const rows = fc.array(text);
 const version = {
   mobile,
+  replayResets: u32,
   signedTime: fc.bigInt({ min: -(2n ** 127n), max: 2n ** 127n - 1n }),
   counter: integer,
   acceptedAtMs: integer,
