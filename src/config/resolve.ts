@@ -51,6 +51,7 @@ export function resolveConfig({ source, node, sections, secret, associations }: 
       pool: self.pool,
       otherPools: members.flatMap((member) => (member === self ? [] : member.pool)),
       poolStickinessMs: registration["pool-stickiness"],
+      maximumMobilesPerAssociation: registration["maximum-mobiles-per-association"],
       maximumClockSkewMs: timers["maximum-clock-skew"],
     },
     mobileAssociations: associations.mobiles,

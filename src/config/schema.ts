@@ -241,6 +241,12 @@ const registration = section({
     .duration({ from: "0s", to: "365d", example: "24h" })
     .prefault("24h")
     .describe("How long a dynamic home address stays reserved for its NAI after it was released."),
+  "maximum-mobiles-per-association": field
+    .integer(1, 100_000_000)
+    .default(1_000_000)
+    .describe(
+      "Mobiles of one security association, such as a realm, that this member owns rows of, also shortly after they have deregistered; a new one beyond is answered 130.",
+    ),
 });
 
 const advertiser = z.discriminatedUnion(

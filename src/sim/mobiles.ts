@@ -117,7 +117,7 @@ export class Mobiles {
         shown: false,
         lifetimesSeconds,
         rests: lifetimesSeconds === SHORT_LIFETIMES_SECONDS,
-        mayBeAhead: index % 6 === 4,
+        mayBeAhead: index < count && index % 6 === 4,
         silentUntilMs: 0,
         clockOffsetMs: 0,
         forgottenAtMs: Number.NEGATIVE_INFINITY,

@@ -458,6 +458,7 @@ export class World {
         pool: [this.#slice(self)],
         otherPools: members.flatMap((member) => (member.id === id ? [] : member.pool)),
         poolStickinessMs: 60_000,
+        maximumMobilesPerAssociation: 1_000_000,
         maximumClockSkewMs: MAXIMUM_CLOCK_SKEW_MS,
       },
       associations: new AssociationTable([ASSOCIATION, NAI_ASSOCIATION, OWN_ASSOCIATION], []),

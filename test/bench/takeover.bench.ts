@@ -116,6 +116,7 @@ function bindingOf(number: number): Binding {
           identification,
         },
       ],
+      reservedUntilMs: 0,
       retainUntilMs: acceptedAtMs + 2 * lifetimeSeconds * 1000,
     },
     ownership: { owner: "ha1", backups: ["ha2", "ha3"], generation: 1 },

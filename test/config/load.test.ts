@@ -74,6 +74,7 @@ test("what is not said has its default", () => {
       pool: [],
       otherPools: [],
       poolStickinessMs: 86_400_000,
+      maximumMobilesPerAssociation: 1_000_000,
       maximumClockSkewMs: 30_000,
     },
     mobileAssociations: [

@@ -135,13 +135,8 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "core/bindings/mobility-bindings.ts",
-        from: "return nowMs >= lastExpiryMs(careOfAddresses, retainUntilMs);",
-        to: "return nowMs >= lastExpiryMs(careOfAddresses, 0);",
-      },
-      {
-        file: "core/bindings/mobility-bindings.ts",
-        from: "return isTombstone(binding) ? retainUntilMs : ",
-        to: "return isTombstone(binding) ? 0 : ",
+        from: "return lastExpiryMs(careOfAddresses, Math.max(retainUntilMs, reservedUntilMs));",
+        to: "return lastExpiryMs(careOfAddresses, 0);",
       },
     ],
     faults: ["kill"],

@@ -59,6 +59,7 @@ function encode(binding: Binding): string {
         identification: formatIdentification(entry.identification),
       })),
       retainUntilMs: registration.retainUntilMs,
+      reservedUntilMs: registration.reservedUntilMs,
     },
     ownership: { owner: ownership.owner, backups: ownership.backups, generation: ownership.generation },
   });
@@ -100,6 +101,7 @@ function decodeRegistration(fields: Fields): Registration {
     decidedBy: fields.text("decidedBy"),
     careOfAddresses: fields.list("careOfAddresses", decodeCareOfBinding),
     retainUntilMs: fields.timeOrNever("retainUntilMs"),
+    reservedUntilMs: fields.timeOrNever("reservedUntilMs"),
   };
 }
 

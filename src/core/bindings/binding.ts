@@ -44,6 +44,8 @@ export interface Registration {
   readonly careOfAddresses: readonly CareOfBinding[];
   /** The row must be kept until then (epoch ms, `Infinity` for ever), even as a tombstone: replays and old copies must lose against it. */
   readonly retainUntilMs: number;
+  /** Its dynamic home address is kept for the mobile until then (epoch ms, `Infinity` for ever), unless somebody else needs it. */
+  readonly reservedUntilMs: number;
 }
 
 export interface CareOfBinding {

@@ -67,7 +67,7 @@ export function compareVersions(a: RegistrationVersion, b: RegistrationVersion):
 }
 
 /** What registrations are ordered by, in NTP fractions of a second, in whatever era: nonces are no times, and go by their acceptance. */
-export function signedTime({ replayStyle, identification, acceptedAtMs }: Registration): bigint {
+function signedTime({ replayStyle, identification, acceptedAtMs }: Registration): bigint {
   const accepted = ntpFromEpochMs(acceptedAtMs);
   const unwrapped = BigInt(Math.floor(acceptedAtMs / 1000)) << 32n;
   if (replayStyle === "nonces") return unwrapped + (accepted & 0xffff_ffffn);

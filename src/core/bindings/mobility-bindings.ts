@@ -35,8 +35,9 @@ export function withoutExpired(binding: Binding, nowMs: number): Binding {
 }
 
 /** Until then somebody needs the row: for a care-of address, against a replay or an old copy, for a reserved home address. */
-export function neededUntilMs({ registration: { careOfAddresses, retainUntilMs } }: Binding): number {
-  return lastExpiryMs(careOfAddresses, retainUntilMs);
+export function neededUntilMs({ registration }: Binding): number {
+  const { careOfAddresses, retainUntilMs, reservedUntilMs } = registration;
+  return lastExpiryMs(careOfAddresses, Math.max(retainUntilMs, reservedUntilMs));
 }
 
 /** Nothing needs the row any more. */
@@ -54,8 +55,8 @@ export function isAbandoned(binding: Binding, nowMs: number): boolean {
 
 /** When time changes the row next, if nothing else does before: an expiry, or the end of a tombstone. Epoch ms or `Infinity`. */
 export function nextChangeMs(binding: Binding): number {
-  const { careOfAddresses, retainUntilMs } = binding.registration;
-  return isTombstone(binding) ? retainUntilMs : Math.min(...careOfAddresses.map((entry) => entry.expiresAtMs));
+  const { careOfAddresses } = binding.registration;
+  return isTombstone(binding) ? neededUntilMs(binding) : Math.min(...careOfAddresses.map((entry) => entry.expiresAtMs));
 }
 
 /** When the last of them ends; `earliestMs` if that is later, or there are none. */

@@ -10,7 +10,13 @@ export interface Revision {
   readonly registration?: Partial<
     Pick<
       Registration,
-      "careOfAddresses" | "retainUntilMs" | "identification" | "replayStyle" | "authenticator" | "replayResets"
+      | "careOfAddresses"
+      | "retainUntilMs"
+      | "reservedUntilMs"
+      | "identification"
+      | "replayStyle"
+      | "authenticator"
+      | "replayResets"
     >
   >;
 }

@@ -618,8 +618,8 @@ function peersOf({ members, self }: HomeAgentSettings): MemberId[] {
   return members.map(({ id }) => id).filter((id) => id !== self);
 }
 
-function makeEngine({ policy, associations, secret, cluster }: HomeAgentSettings): RegistrationEngine {
-  return new RegistrationEngine({ policy, associations, nonceKey: deriveNonceKey(secret, cluster) });
+function makeEngine({ self, policy, associations, secret, cluster }: HomeAgentSettings): RegistrationEngine {
+  return new RegistrationEngine({ self, policy, associations, nonceKey: deriveNonceKey(secret, cluster) });
 }
 
 /** Of what this very request has made, by the foreign agent that it comes from; 0 where it made nothing, or by another one. */

@@ -39,7 +39,8 @@ export function acceptedBinding(
     counter: (row?.registration.counter ?? 0) + 1,
     decidedBy: context.ownership.owner,
     careOfAddresses,
-    retainUntilMs: Math.max(reservedUntilMs, harmfulUntilMs(exchange, policy)),
+    retainUntilMs: harmfulUntilMs(exchange, policy),
+    reservedUntilMs,
   };
   const hasItStill = row !== undefined && row.homeAddress === homeAddress && !isTombstone(row);
   const homeAddressSinceMs = hasItStill ? row.homeAddressSinceMs : context.nowMs;

@@ -59,6 +59,7 @@ export const denialCodes = {
   "care-of-address-prohibited": ReplyCode.Prohibited,
   "care-of-address-at-home": ReplyCode.Prohibited,
   "pool-exhausted": ReplyCode.Resources,
+  "association-quota": ReplyCode.Resources,
   "store-unavailable": ReplyCode.Resources,
   "mobile-authentication": ReplyCode.MobileAuthentication,
   "foreign-agent-authentication": ReplyCode.ForeignAgentAuthentication,

@@ -13,6 +13,7 @@ import type { KeyObject } from "node:crypto";
 import type { AssociationTable } from "../auth/association-table.ts";
 import type { Binding, CareOfBinding } from "../bindings/binding.ts";
 import { expiryMs, grantedLifetimeSeconds, withCareOfAddress } from "../bindings/mobility-bindings.ts";
+import type { MemberId } from "../names.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
 import {
   INFINITE_LIFETIME,
@@ -37,6 +38,7 @@ import {
 import { authenticatingIdentity, claimedIdentity, type Exchange, ownRow } from "./exchange.ts";
 import { type GrantedHomeAddress, HomeAddresses } from "./home-address.ts";
 import { mobileKeyOf } from "./identity.ts";
+import { MobileQuota } from "./mobile-quota.ts";
 import type { RegistrationPolicy } from "./policy.ts";
 import { IdentificationRules } from "./replay-protection.ts";
 import { buildReply } from "./reply-builder.ts";
@@ -64,10 +66,12 @@ export class RegistrationEngine {
   readonly #associations: AssociationTable;
   readonly #identifications: IdentificationRules;
   readonly #homeAddresses: HomeAddresses;
+  readonly #quota: MobileQuota;
   readonly #authenticationFailureReplies: TokenBucket;
 
   /** `nonceKey`: the same on all members of a cluster, so that any of them can take a mobile over. */
   constructor(options: {
+    readonly self: MemberId;
     readonly policy: RegistrationPolicy;
     readonly associations: AssociationTable;
     readonly nonceKey: KeyObject;
@@ -76,6 +80,7 @@ export class RegistrationEngine {
     this.#associations = options.associations;
     this.#identifications = new IdentificationRules(options.nonceKey);
     this.#homeAddresses = new HomeAddresses(options.policy);
+    this.#quota = new MobileQuota(options.self, options.associations, options.policy.maximumMobilesPerAssociation);
     this.#authenticationFailureReplies = new TokenBucket(options.policy.authenticationFailureRepliesPerSecond);
   }
 
@@ -113,6 +118,7 @@ export class RegistrationEngine {
   /** To be told of every change of a row, whatever its cause, in the order of the changes. */
   rowChanged(before: Binding | undefined, after: Binding | undefined): void {
     this.#homeAddresses.rowChanged(before, after);
+    this.#quota.rowChanged(before, after);
   }
 
   /** Who sent it, and is that true: RFC 5944 3.8.2.1 a. */
@@ -211,6 +217,8 @@ export class RegistrationEngine {
 
   #accept(exchange: Exchange, homeAddress: GrantedHomeAddress, grant: Grant): Decision {
     if (!exchange.context.canAccept) return this.#deny(exchange, "store-unavailable");
+    if (exchange.row === undefined && !this.#quota.hasRoom(exchange.identity))
+      return this.#deny(exchange, "association-quota");
     const binding = acceptedBinding(exchange, homeAddress, grant, this.#policy);
     const left = leftBehind(exchange, homeAddress.homeAddress, this.#associations, this.#policy);
     const others = [homeAddress.reclaimed, left];

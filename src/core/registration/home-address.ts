@@ -70,10 +70,10 @@ export class HomeAddresses {
     if (free !== undefined) return { homeAddress: free, dynamic: true };
     const released = this.#pool.oldestReleased();
     if (released === undefined) return { denied: "pool-exhausted" };
-    // The other mobile's row stays: its Identification is what replays fail on.
+    // The other mobile's row stays as long as replays must fail on its Identification.
     const reclaimed = revised(
       released,
-      { homeAddress: UNSPECIFIED, dynamic: false },
+      { homeAddress: UNSPECIFIED, dynamic: false, registration: { reservedUntilMs: 0 } },
       context.ownership.owner,
       context.nowMs,
     );

@@ -25,6 +25,8 @@ export interface RegistrationPolicy {
   readonly otherPools: readonly Ipv4Range[];
   /** How long a released or expired dynamic home address stays reserved for its NAI. An exhausted pool reclaims the oldest sooner. */
   readonly poolStickinessMs: number;
+  /** Rows, live or not, that this member owns of the mobiles of one security association; a new mobile beyond is answered 130. */
+  readonly maximumMobilesPerAssociation: number;
   /** How far the clocks of two members may be apart: what one of them calls over may not be over for another so much longer. */
   readonly maximumClockSkewMs: number;
 }

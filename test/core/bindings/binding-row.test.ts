@@ -33,6 +33,7 @@ const BINDING: Binding = {
       },
     ],
     retainUntilMs: Number.POSITIVE_INFINITY,
+    reservedUntilMs: 0,
   },
   ownership: { owner: "ha1", backups: ["ha2"], generation: 4 },
 };
@@ -44,7 +45,7 @@ const ROW =
   '"authenticator":"491cd39e48003cc2d3a632a71672fedb","code":0,"lifetimeSeconds":600,"acceptedAtMs":1790000000000,' +
   '"replayResets":1,"counter":3,"decidedBy":"ha1","careOfAddresses":[{"careOfAddress":"192.0.2.7","flags":40,"lifetimeSeconds":600,' +
   '"expiresAtMs":1790000600000,"foreignAgent":"192.0.2.1:434","ingress":"ha2",' +
-  '"identification":"0xeeae4567dcd51000"}],"retainUntilMs":null},' +
+  '"identification":"0xeeae4567dcd51000"}],"retainUntilMs":null,"reservedUntilMs":0},' +
   '"ownership":{"owner":"ha1","backups":["ha2"],"generation":4}}';
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -82,6 +83,7 @@ const named = fc.record({
     decidedBy: fc.string(),
     careOfAddresses: fc.array(careOfBinding, { maxLength: 3 }),
     retainUntilMs: timeOrNever,
+    reservedUntilMs: timeOrNever,
   }),
   ownership: fc.record({ owner: text, backups: fc.array(text, { maxLength: 3 }), generation: fc.nat() }),
 });

@@ -17,6 +17,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
     replayResets: fc.constantFrom(0, 0, 1),
     decidedBy: fc.constantFrom("ha1", "ha2"),
     careOf: fc.subarray(["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
+    reservedUntilMs: fc.constant(0),
     retainUntilMs: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant(Number.POSITIVE_INFINITY)),
     owner: fc.constantFrom("ha1", "ha2", "ha3"),
     backups: fc.subarray(["ha1", "ha2", "ha3"], { maxLength: 2 }),
@@ -51,6 +52,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
           identification,
         })),
         retainUntilMs: rest.retainUntilMs,
+        reservedUntilMs: rest.reservedUntilMs,
       },
       ownership: { owner: rest.owner, backups: rest.backups, generation: rest.generation },
     };

@@ -74,5 +74,5 @@ test("a tombstone of an infinite binding stays for ever", () => {
 test("the row of a mobile from the pool is kept as long as its address is reserved", () => {
   const rig = new Rig({ poolStickinessMs: 50_000_000 });
   const bob = { nai: "bob@example.com", credential: KEYS.roaming, lifetime: 60 };
-  expect(rig.send(bob).row?.registration.retainUntilMs).toBe(START_MS + 60_000 + 50_000_000);
+  expect(rig.send(bob).row?.registration.reservedUntilMs).toBe(START_MS + 60_000 + 50_000_000);
 });

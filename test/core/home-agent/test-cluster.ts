@@ -546,6 +546,7 @@ export class TestCluster {
         pool: [this.#sliceOf(id)],
         otherPools: others.map((other) => this.#sliceOf(other)),
         poolStickinessMs: 3_600_000,
+        maximumMobilesPerAssociation: 1_000_000,
         maximumClockSkewMs: 30_000,
       },
       associations: new AssociationTable([association, roaming], []),

@@ -18,6 +18,7 @@ test("a request made by an independent implementation is accepted", () => {
   const decoded = decodeRegistrationRequest(DATAGRAM);
   if (!decoded.ok) throw new Error(decoded.fault.reason);
   const engine = new RegistrationEngine({
+    self: "ha1",
     policy: { ...POLICY, virtualAddress: ipv4("10.9.0.1"), homeNetworks: [{ address: ipv4("10.9.0.0"), length: 24 }] },
     associations: new AssociationTable(
       [

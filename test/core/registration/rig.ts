@@ -87,6 +87,7 @@ export const POLICY: RegistrationPolicy = {
   pool: [{ first: ipv4("10.79.1.0"), last: ipv4("10.79.1.3") }],
   otherPools: [{ first: ipv4("10.79.2.0"), last: ipv4("10.79.2.255") }],
   poolStickinessMs: 3_600_000,
+  maximumMobilesPerAssociation: 1_000_000,
   maximumClockSkewMs: 60_000,
 };
 
@@ -149,6 +150,7 @@ export class Rig {
   constructor(policy: Partial<RegistrationPolicy> = {}) {
     this.policy = { ...POLICY, ...policy };
     this.engine = new RegistrationEngine({
+      self: "ha1",
       policy: this.policy,
       associations,
       nonceKey: createSecretKey(new Uint8Array(32).fill(7)),
