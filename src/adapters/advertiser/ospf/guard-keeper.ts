@@ -53,21 +53,32 @@ export class GuardProcess implements GuardKeeper {
 
   #start(): void {
     this.#silentIntervals = 0;
-    const child = spawn(process.execPath, [fileURLToPath(ENTRY), JSON.stringify(this.#order)], {
+    try {
+      this.#child = this.#spawn();
+    } catch (error) {
+      this.#problem = `the guard of ospfd can't be started: ${(error as Error).message}`;
+    }
+  }
+
+  #spawn(): ChildProcess {
+    // Without pipes where descriptors have run out; the error comes later then.
+    const child: ChildProcess = spawn(process.execPath, [fileURLToPath(ENTRY), JSON.stringify(this.#order)], {
       stdio: ["pipe", "pipe", "ignore"],
       // Its own session: an interrupt from the terminal is for the daemon.
       detached: true,
       cwd: "/",
       env: {},
     });
-    this.#child = child;
-    child.stdin.on("error", () => {});
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      this.#silentIntervals = 0;
-      if (child === this.#child) this.#take(JSON.parse(line));
-    });
     child.once("error", (error) => this.#lost(child, error.message));
     child.once("exit", (code, signal) => this.#lost(child, signal ? `killed by ${signal}` : `exited with ${code}`));
+    child.stdin?.on("error", () => {});
+    if (child.stdout) {
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        this.#silentIntervals = 0;
+        if (child === this.#child) this.#take(JSON.parse(line));
+      });
+    }
+    return child;
   }
 
   #lost(child: ChildProcess, how: string): void {
