@@ -8,6 +8,7 @@ export const DROP_REASONS = {
   "destination-expired": "the registration of the mobile that the packet is for has ended",
   "care-of-unreachable": "there is no route to the care-of address",
   "care-of-at-home": "the care-of address is in the virtual network: a loop",
+  "source-is-care-of": "the packet comes from the care-of address that it is for: a loop (RFC 2003 3.2)",
   "outer-options": "the outer header has options, or isn't one of IPv4",
   "outer-fragment": "the outer packet is a fragment",
   "outer-checksum": "the checksum of the outer header is wrong",

@@ -35,6 +35,7 @@ enum reason {
   DESTINATION_EXPIRED,
   CARE_OF_UNREACHABLE,
   CARE_OF_AT_HOME,
+  SOURCE_IS_CARE_OF,
   OUTER_OPTIONS,
   OUTER_FRAGMENT,
   OUTER_CHECKSUM,
@@ -287,6 +288,8 @@ int encapsulate(struct __sk_buff *skb) {
   struct tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &inner.daddr);
   if (!tunnel) return drop(DESTINATION_UNREGISTERED);
   if (tunnel->expires_ns <= now_ns) return drop(DESTINATION_EXPIRED);
+  /* RFC 2003 3.2, as is the rule about our own addresses: what comes from those by an interface the kernel does not forward. */
+  if (inner.saddr == tunnel->care_of_address) return drop(SOURCE_IS_CARE_OF);
 
   __u8 protocol = protocol_for(skb, tunnel, &inner);
   __u16 inner_length = bpf_ntohs(inner.tot_len);
@@ -399,7 +402,10 @@ int decapsulate(struct __sk_buff *skb) {
   /* Nothing that a mobile sends reaches this host itself, nor a tunnel in the tunnel, nor more than one receiver. */
   __u32 next;
   if (!is_unicast(inner.daddr) || inner.daddr == settings->virtual_address) return drop(INNER_DESTINATION);
-  if (route(skb, settings->device, &inner, &next) == BPF_FIB_LKUP_RET_NOT_FWDED) return drop(INNER_DESTINATION);
+  long routed = route(skb, settings->device, &inner, &next);
+  /* Where the device does not forward, the kernel would still take what is for this host. */
+  if (routed < 0 || routed == BPF_FIB_LKUP_RET_NOT_FWDED || routed == BPF_FIB_LKUP_RET_FWD_DISABLED)
+    return drop(INNER_DESTINATION);
 
   /* RFC 6040 4.2 */
   __u8 outer_ecn = outer.tos & ECN_MASK;

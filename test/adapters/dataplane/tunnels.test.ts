@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { DROP_REASONS, type DropReason } from "../../../src/adapters/dataplane/drop-reasons.ts";
@@ -178,6 +179,11 @@ describe.skipIf(isSkipped)("the data plane's programs", () => {
       () => packetTo("10.79.255.255"),
     ],
     ["the registration has ended", "destination-expired", () => toMobile("ended")],
+    [
+      "it comes from the care-of address that it is for",
+      "source-is-care-of",
+      () => toMobile("plain", { source: CARE_OF }),
+    ],
   ])("drop a packet for a mobile and count it: %s", (_, reason, make) => {
     expect(encapsulate(make())).toEqual(dropped(reason));
   });
@@ -385,6 +391,18 @@ describe.skipIf(isSkipped)("the data plane's programs", () => {
     rig.put({ homeAddress, tunnels: [] });
     expect(encapsulate(inner)).toEqual(dropped("destination-unregistered"));
     expect(rig.maps.trafficOf(homeAddress).packetsToMobile).toBe(0);
+  });
+
+  test("let nothing of a mobile reach this host where somebody has the device forward nothing", () => {
+    const setting = "/proc/sys/net/ipv4/conf/anyhome0/forwarding";
+    const toThisHost = tunnelled(fromMobile("reverse", { destination: "192.0.2.1" }));
+    writeFileSync(setting, "0");
+    try {
+      expect(decapsulate(toThisHost)).toEqual(dropped("inner-destination"));
+    } finally {
+      writeFileSync(setting, "1");
+    }
+    expect(decapsulate(toThisHost)).toEqual(dropped("inner-destination"));
   });
 
   test("send nothing into the virtual network itself, or where no route leads", () => {
