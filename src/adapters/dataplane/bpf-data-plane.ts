@@ -7,12 +7,13 @@ import { fileURLToPath } from "node:url";
 import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
 import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
 import { bootTimeMs } from "../kernel/boot-clock.ts";
+import { forwards } from "../kernel/forwards.ts";
 import { type Libc, loadLibc } from "../kernel/libc.ts";
 import { configureInterface } from "../kernel/netlink.ts";
 import { NetlinkSocket } from "../kernel/netlink-socket.ts";
 import type { DataPlane } from "./data-plane.ts";
 import { DROP_REASONS, type DropReason } from "./drop-reasons.ts";
-import { type BpfObject, type Hook, type Libbpf, loadLibbpf } from "./libbpf.ts";
+import { type BpfObject, type Libbpf, loadLibbpf, type Place } from "./libbpf.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import { type Traffic, TunnelMaps } from "./tunnel-maps.ts";
 import { findUplinks, type Uplink } from "./uplinks.ts";
@@ -39,11 +40,6 @@ interface System {
   readonly libc: Libc;
   readonly libbpf: Libbpf;
   readonly netlink: NetlinkSocket;
-}
-
-interface Place {
-  readonly interfaceIndex: number;
-  readonly hook: Hook;
 }
 
 /** What has to be there for packets to flow. */
@@ -102,9 +98,7 @@ export class BpfDataPlane implements DataPlane {
     clearTimeout(this.#timer);
     const works = this.#works;
     this.#works = undefined;
-    for (const { interfaceIndex, hook } of works?.attached.values() ?? []) {
-      this.#system?.libbpf.detach(interfaceIndex, hook);
-    }
+    for (const place of works?.attached.values() ?? []) this.#system?.libbpf.detach(place);
     works?.object.close();
     works?.device.remove();
     this.#system?.netlink.close();
@@ -144,12 +138,13 @@ export class BpfDataPlane implements DataPlane {
     maps.attendUntil(bootTimeMs() + FORWARDING_OUTLIVES_DAEMON_MS);
     if (libc.interfaceIndex(this.#options.device) !== device.index) throw new Error("the tunnel device was replaced");
     this.#attach(this.#works, "encapsulate", { interfaceIndex: device.index, hook: "egress" });
-    for (const { index } of uplinks) {
+    for (const { name, index } of uplinks) {
       const isNew = this.#attach(this.#works, "decapsulate", { interfaceIndex: index, hook: "ingress" });
       // Packets of mobiles are not for this host. Its virtual address is on no link: who asks neighbors by it gets no answer.
-      if (isNew) netlink.request(configureInterface(index, { forwarding: 1, arp_announce: 2 }));
+      if (isNew || !forwards(name)) netlink.request(configureInterface(index, { forwarding: 1, arp_announce: 2 }));
     }
     device.keepRouted(Math.min(...uplinks.map(({ mtu }) => mtu)));
+    if (!forwards(this.#options.device)) netlink.request(configureInterface(device.index, { forwarding: 1 }));
     this.#works.uplinks = uplinks;
   }
 
@@ -170,12 +165,13 @@ export class BpfDataPlane implements DataPlane {
   }
 
   /** Whether it had to be. The program of the daemon before this one is replaced, as it has maps of its own. */
-  #attach({ object, attached }: Works, program: string, place: Place): boolean {
-    const { interfaceIndex, hook } = place;
+  #attach({ object, attached }: Works, program: string, { interfaceIndex, hook }: Omit<Place, "handle">): boolean {
     const name = `${interfaceIndex} ${hook}`;
+    // Several daemons on a host have an address each: the program of another one stays beside ours.
+    const place = { interfaceIndex, hook, handle: this.#options.virtualAddress };
     if (this.#system === undefined) return false;
-    if (attached.has(name) && this.#system.libbpf.isAttached(interfaceIndex, hook)) return false;
-    this.#system.libbpf.attach(object.program(program), interfaceIndex, hook);
+    if (attached.has(name) && this.#system.libbpf.isAttached(place)) return false;
+    this.#system.libbpf.attach(object.program(program), place);
     attached.set(name, place);
     return true;
   }

@@ -13,21 +13,25 @@ const BPF_TC_INGRESS = 1;
 const BPF_TC_EGRESS = 2;
 const BPF_TC_F_REPLACE = 1;
 
-/** Our filter among those of an interface: so that a daemon takes over from the one before it. */
-const FILTER_HANDLE = 0xa11;
+/** Of our filters among those of an interface. */
 const FILTER_PRIORITY = 0xa11;
 
-export type Hook = "ingress" | "egress";
+/** Where a program is attached. */
+export interface Place {
+  readonly interfaceIndex: number;
+  readonly hook: "ingress" | "egress";
+  /** Programs of several handles can be there, and see a packet one after the other; not 0. */
+  readonly handle: number;
+}
 
 export interface Libbpf {
   /** @throws SystemCallError, as the others: `EPERM` without CAP_BPF, `ENOENT` where there is no such file */
   load(path: string): BpfObject;
-  /** In one step in the place of the program of ours that is there. */
-  attach(program: number, interfaceIndex: number, hook: Hook): void;
-  /** Whether a program of ours is attached there. */
-  isAttached(interfaceIndex: number, hook: Hook): boolean;
+  /** In one step in the place of the program that is there. */
+  attach(program: number, place: Place): void;
+  isAttached(place: Place): boolean;
   /** Nothing happens where none is. */
-  detach(interfaceIndex: number, hook: Hook): void;
+  detach(place: Place): void;
 }
 
 /** What one file of programs becomes in the kernel: closed, it stays as long as one of its programs is attached. */
@@ -127,22 +131,21 @@ export async function loadLibbpf(): Promise<Libbpf> {
         close: () => closeObject(object),
       };
     },
-    attach(program, interfaceIndex, hook) {
-      const at = hookOptions(interfaceIndex, hook);
+    attach(program, place) {
+      const at = hookOptions(place);
       const created = createHook(at);
       if (created < 0 && -created !== koffi.os.errno.EEXIST) check("bpf_tc_hook_create", created);
-      check("bpf_tc_attach", attach(at, filterOptions({ program, flags: BPF_TC_F_REPLACE })));
+      check("bpf_tc_attach", attach(at, filterOptions(place, { program, flags: BPF_TC_F_REPLACE })));
     },
-    isAttached: (interfaceIndex, hook) =>
-      isThere("bpf_tc_query", query(hookOptions(interfaceIndex, hook), filterOptions({}))),
-    detach(interfaceIndex, hook) {
-      isThere("bpf_tc_detach", detach(hookOptions(interfaceIndex, hook), filterOptions({})));
+    isAttached: (place) => isThere("bpf_tc_query", query(hookOptions(place), filterOptions(place))),
+    detach(place) {
+      isThere("bpf_tc_detach", detach(hookOptions(place), filterOptions(place)));
     },
   };
 }
 
 /** `struct bpf_tc_hook` */
-function hookOptions(interfaceIndex: number, hook: Hook): Uint8Array {
+function hookOptions({ interfaceIndex, hook }: Place): Uint8Array {
   const view = new DataView(new ArrayBuffer(24));
   view.setBigUint64(0, BigInt(view.byteLength), LITTLE_ENDIAN);
   view.setInt32(8, interfaceIndex, LITTLE_ENDIAN);
@@ -151,12 +154,12 @@ function hookOptions(interfaceIndex: number, hook: Hook): Uint8Array {
 }
 
 /** `struct bpf_tc_opts` */
-function filterOptions({ program = 0, flags = 0 }: { readonly program?: number; readonly flags?: number }): Uint8Array {
+function filterOptions({ handle }: Place, { program = 0, flags = 0 } = {}): Uint8Array {
   const view = new DataView(new ArrayBuffer(32));
   view.setBigUint64(0, BigInt(view.byteLength), LITTLE_ENDIAN);
   view.setInt32(8, program, LITTLE_ENDIAN);
   view.setUint32(12, flags, LITTLE_ENDIAN);
-  view.setUint32(20, FILTER_HANDLE, LITTLE_ENDIAN);
+  view.setUint32(20, handle, LITTLE_ENDIAN);
   view.setUint32(24, FILTER_PRIORITY, LITTLE_ENDIAN);
   return new Uint8Array(view.buffer);
 }

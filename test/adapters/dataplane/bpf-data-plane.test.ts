@@ -1,10 +1,11 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { BpfDataPlane } from "../../../src/adapters/dataplane/bpf-data-plane.ts";
 import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
-import { formatIpv4 } from "../../../src/core/wire/ipv4.ts";
+import { formatIpv4, ipv4 } from "../../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../../src/lab/wait.ts";
 import { CARE_OF, ENTRY, optionsOf } from "./data-plane-options.ts";
 import { addUplink, enterOwnNamespace, ip, tc } from "./own-namespace.ts";
@@ -98,6 +99,34 @@ describe.skipIf(isSkipped)("the data plane", () => {
       { deadlineMs: 20_000, what: "both programs to be back" },
     );
     expect(await reaches(plane)).toBe(true);
+  });
+
+  test("has its interfaces forward again when somebody has stopped that for all of them", async () => {
+    const forwarding = (name: string) => `/proc/sys/net/ipv4/conf/${name}/forwarding`;
+    const plane = await start();
+    writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+    writeFileSync("/proc/sys/net/ipv4/ip_forward", "0");
+    expect(readFileSync(forwarding("uplink"), "latin1")).toBe("0\n");
+    await waitFor(() => ["uplink", "anyhome0"].every((name) => readFileSync(forwarding(name), "latin1") === "1\n"), {
+      deadlineMs: 20_000,
+      what: "both interfaces to forward",
+    });
+    expect(plane.failure).toBeUndefined();
+  });
+
+  test("leaves the programs of a second daemon on the host where they are, and is left by that", async () => {
+    await start();
+    const second = new BpfDataPlane({
+      ...optionsOf(() => []),
+      device: "anyhome1",
+      virtualAddress: ipv4("10.80.0.1"),
+      networks: [{ address: ipv4("10.80.0.0"), length: 12 }],
+    });
+    await second.start();
+    expect(second.failure).toBeUndefined();
+    expect(filters("uplink", "ingress").match(/direct-action/g)).toHaveLength(2);
+    second.stop();
+    expect(filters("uplink", "ingress").match(/direct-action/g)).toHaveLength(1);
   });
 
   test("goes on when its daemon is killed, and is taken over by the next one, which has counted nothing yet", async () => {
