@@ -22,6 +22,8 @@ const fallSick = (homeAgent: string) => writeFileSync(join(sickroom, homeAgent),
 const recover = (homeAgent: string) => rmSync(join(sickroom, homeAgent), { force: true });
 
 const health = {
+  // They are struck one after the other here, ha1 in most tests: that is no flapping.
+  damping: { "half-life": "1s", suppress: 1000, maximum: "10s" },
   exec: [
     {
       name: "told-so",
@@ -132,7 +134,8 @@ withLab(
         // The kernel of r1 comes after its bgpd.
         await untilPreferred("ha2", "ha3");
         await annotate(`route to mobiles gone → out of r1: ${Math.round(performance.now() - since)} ms`);
-        const isTold = async () => /routes: there is no route to .* ENETUNREACH/.test((await status("ha1")).reasons.join());
+        const isTold = async () =>
+          /routes: there is no route to .* ENETUNREACH/.test((await status("ha1")).reasons.join());
         // On a busy machine something worse can be amiss for a moment.
         await waitFor(isTold, { ...PATIENCE, what: "ha1 to tell that it has no route" });
         // RFC 5944 3.6.3: a mobile node asks again. Each goes the same way every time: one that led to ha1 would stay unanswered.

@@ -20,4 +20,4 @@ const problem = await waitFor(() => keeper.problem, { ...patience, what: "the gu
 for (const descriptor of taken) closeSync(descriptor);
 await waitFor(() => keeper.problem === undefined, { ...patience, what: "a guard that speaks" });
 keeper.release();
-console.log(problem);
+process.stdout.write(`${problem}\n`);
