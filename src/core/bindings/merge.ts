@@ -66,6 +66,15 @@ export function compareVersions(a: RegistrationVersion, b: RegistrationVersion):
   );
 }
 
+/**
+ * When a registration that has no time of its own is to be said to have been accepted, so that it is newer than the one it
+ * follows: that may have been accepted by a member whose clock is ahead, or before a clock was set back. Epoch ms.
+ */
+export function acceptanceMs(last: Registration | undefined, nowMs: number): number {
+  if (last === undefined) return nowMs;
+  return Math.max(nowMs, Number((signedTime(last) * 1000n) >> 32n) + 1);
+}
+
 /** What registrations are ordered by, in NTP fractions of a second, in whatever era: nonces are no times, and go by their acceptance. */
 function signedTime({ replayStyle, identification, acceptedAtMs }: Registration): bigint {
   const accepted = ntpFromEpochMs(acceptedAtMs);

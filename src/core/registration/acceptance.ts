@@ -2,6 +2,7 @@
 
 import type { AssociationTable } from "../auth/association-table.ts";
 import type { Binding, CareOfBinding, Registration } from "../bindings/binding.ts";
+import { acceptanceMs } from "../bindings/merge.ts";
 import { isTombstone, lastExpiryMs } from "../bindings/mobility-bindings.ts";
 import { revised } from "../bindings/revision.ts";
 import { type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
@@ -27,14 +28,15 @@ export function acceptedBinding(
   policy: RegistrationPolicy,
 ): Binding {
   const { request, context, row, association, mobile, identity } = exchange;
+  const { style } = association.replay;
   const reservedUntilMs = dynamic ? lastExpiryMs(careOfAddresses, context.nowMs) + policy.poolStickinessMs : 0;
   const registration: Registration = {
     identification: request.identification,
-    replayStyle: association.replay.style,
+    replayStyle: style,
     authenticator: authenticatorOfMobile(request),
     code,
     lifetimeSeconds,
-    acceptedAtMs: context.nowMs,
+    acceptedAtMs: style === "nonces" ? acceptanceMs(row?.registration, context.nowMs) : context.nowMs,
     replayResets: row?.registration.replayResets ?? 0,
     counter: (row?.registration.counter ?? 0) + 1,
     decidedBy: context.ownership.owner,

@@ -2,6 +2,8 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Binding } from "../../../src/core/bindings/binding.ts";
+import { compareRegistrations } from "../../../src/core/bindings/merge.ts";
 import type { MobileKey } from "../../../src/core/names.ts";
 import { timestampDifference } from "../../../src/core/wire/ntp-timestamp.ts";
 import { decodeRegistrationReply, decodeRegistrationRequest } from "../../../src/core/wire/registration-message.ts";
@@ -60,7 +62,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 /** Plays events on a home agent with a pool of two addresses, and shows each outcome with what went before. */
 function play(
   events: readonly Event[],
-  check: (outcome: Outcome, rig: Rig, datagram: Uint8Array, rowsBefore: ReadonlyMap<MobileKey, unknown>) => void,
+  check: (outcome: Outcome, rig: Rig, datagram: Uint8Array, rowsBefore: ReadonlyMap<MobileKey, Binding>) => void,
 ): void {
   const rig = new Rig({ pool: [{ first: 0x0a4f0100 as never, last: 0x0a4f0101 as never }], poolStickinessMs: 100_000 });
   const datagrams: Uint8Array[] = [];
@@ -131,6 +133,17 @@ test("the timestamp that a mobile last had accepted never goes back, not even wh
       if (previous !== undefined) expect(timestampDifference(identification, previous)).toBeGreaterThan(0n);
       latest.set(row.mobile, identification);
     };
+  });
+});
+
+test("what is accepted is a newer version than what it replaces, also by the clock of an owner that is behind", () => {
+  always(() => ({ outcome, row }, rig, _datagram, rowsBefore) => {
+    // Another member, whose clock is as far from this one's as members bear, is the owner for the next request.
+    rig.nowMs += rig.owner === "ha1" ? -30_000 : 30_000;
+    rig.owner = rig.owner === "ha1" ? "ha2" : "ha1";
+    const before = row && rowsBefore.get(row.mobile);
+    if (outcome !== "accepted" || row === undefined || before === undefined) return;
+    expect(compareRegistrations(row, before)).toBeGreaterThan(0);
   });
 });
 

@@ -140,6 +140,7 @@ export class Rig {
   nowMs = START_MS;
   runningMs = Number.POSITIVE_INFINITY;
   canAccept = true;
+  owner = "ha1";
   readonly policy: RegistrationPolicy;
   readonly engine: RegistrationEngine;
   readonly rows = new Map<MobileKey, Binding>();
@@ -236,7 +237,7 @@ export class Rig {
       current: this.find(request),
       homeAddressHolder: (address) =>
         address === UNSPECIFIED ? undefined : this.rows.values().find((row) => row.homeAddress === address)?.mobile,
-      ownership: { owner: "ha1", backups: [], generation: 1 },
+      ownership: { owner: this.owner, backups: [], generation: 1 },
       canAccept: this.canAccept,
       nowMs: this.nowMs,
       runningMs: this.runningMs,
