@@ -8,9 +8,10 @@ import type { LocationTable } from "../bindings/location-table.ts";
 import type { Now } from "../now.ts";
 import type { Refusal, RegistrationEngine } from "../registration/engine.ts";
 import { identityOf } from "../registration/identity.ts";
+import { authenticatorOfMobile } from "../registration/request-extensions.ts";
 import { TokenBucket } from "../registration/token-bucket.ts";
 import type { ServedRequest } from "./owner.ts";
-import { RecentIdentifications } from "./recent-identifications.ts";
+import { RecentRequests } from "./recent-requests.ts";
 
 /**
  * Of requests that may be of use one at a time: repetitions that an owner answers as it did before (RFC 5944 3.8.2.2), mobiles
@@ -25,7 +26,7 @@ export class Doorkeeper {
   readonly #table: BindingTable;
   readonly #locations: LocationTable;
   readonly #doubtful = new TokenBucket(DOUBTFUL_PER_SECOND);
-  readonly #recent = new RecentIdentifications();
+  readonly #recent = new RecentRequests();
 
   constructor(options: {
     readonly engine: () => RegistrationEngine;
@@ -40,11 +41,13 @@ export class Doorkeeper {
   /** `undefined`: it is let in. */
   refusal({ request, source, destination }: Arrival, now: Now): Refusal | undefined {
     const identity = identityOf(request);
-    const known = this.#table.find(identity) ?? this.#locations.find(identity);
-    const screened = this.#engine().screen(request, { source, destination, nowMs: now.wallMs }, known);
+    const row = this.#table.find(identity);
+    const known = row ?? this.#locations.find(identity);
+    const arrival = { source, destination, nowMs: now.wallMs };
+    const screened = this.#engine().screen(request, arrival, known, row !== undefined);
     if (typeof screened !== "string") return screened;
     // Only what is authentic is remembered, or strangers would have this forgotten.
-    if (screened === "authentic" && this.#recent.isNew(request.identification)) return undefined;
+    if (screened === "authentic" && this.#recent.isNew(authenticatorOfMobile(request))) return undefined;
     return this.#doubtful.take(now.wallMs) ? undefined : OVER_RATE;
   }
 }

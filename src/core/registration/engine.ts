@@ -93,9 +93,10 @@ export class RegistrationEngine {
 
   /**
    * Of a request that has just come in, whoever owns its mobile: any member has the keys, so that what is not authentic costs
-   * no other one anything. `known`: what this member knows of the mobile, which may be nothing.
+   * no other one anything. `known`: what this member knows of the mobile, which may be nothing. `isHeld`: from its row, which is
+   * kept up to date; what was only heard of it may be long over.
    */
-  screen(request: RegistrationRequest, arrival: Arrival, known: KnownMobile | undefined): Screening {
+  screen(request: RegistrationRequest, arrival: Arrival, known: KnownMobile | undefined, isHeld: boolean): Screening {
     const identity = claimedIdentity(request, known);
     const mobile = identity && mobileKeyOf(identity);
     if (identity === undefined || mobile === undefined) return discard("unknown-mobile");
@@ -105,10 +106,20 @@ export class RegistrationEngine {
     if (verdict === "no-authentication-extension") return discard(verdict);
     if ("association" in authentication && verdict === "authentic") {
       const { replay } = authentication.association;
-      return this.#identifications.isTimely(replay, request.identification, arrival.nowMs) ? verdict : "untimely";
+      // The clock that it must be right by is that of its owner.
+      const { maximumClockSkewMs } = this.#policy;
+      const isTimely = this.#identifications.isTimely(
+        replay,
+        request.identification,
+        arrival.nowMs,
+        maximumClockSkewMs,
+      );
+      return isTimely ? verdict : "untimely";
     }
     // Its home address may belong to a mobile with an NAI, and a key, that only its owner knows of.
-    if (identity.nai === undefined && known === undefined && this.#associations.hasNamedMobiles) return "undecided";
+    const isNamed = signedNais(request).length > 0;
+    const isHolderCertain = isHeld && known?.homeAddress === request.homeAddress;
+    if (!isNamed && !isHolderCertain && this.#associations.hasNamedMobiles) return "undecided";
     if (!("association" in authentication)) return discard("unknown-mobile");
     const context: RegistrationContext = { ...arrival, ...UNDECIDED_CONTEXT };
     const { association } = authentication;

@@ -52,10 +52,13 @@ export class IdentificationRules {
     return last === undefined || timestampDifference(identification, latestTimestamp(last, replay.windowMs)) > 0n;
   }
 
-  /** Within the window, as far as time tells: what is outside can only be a repetition, or of a mobile whose clock is wrong. */
-  isTimely(replay: ReplayProtection, identification: bigint, nowMs: number): boolean {
+  /**
+   * Within the window by some clock that is no further than `skewMs` from this one: what is outside can only be a repetition, or of
+   * a mobile whose clock is wrong.
+   */
+  isTimely(replay: ReplayProtection, identification: bigint, nowMs: number, skewMs: number): boolean {
     if (replay.style === "nonces") return true;
-    return Math.abs(epochMsFromNtp(identification, nowMs) - nowMs) <= replay.windowMs;
+    return Math.abs(epochMsFromNtp(identification, nowMs) - nowMs) <= replay.windowMs + skewMs;
   }
 
   /** For every reply but those to a mismatch. With nonces the high 32 bits are the one to use next (RFC 5944 5.7.2). */

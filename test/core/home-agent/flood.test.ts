@@ -1,12 +1,12 @@
 /** What strangers send costs the member that it reaches something, and nobody else. */
 import { describe, expect, test } from "vitest";
-import { RecentIdentifications } from "../../../src/core/home-agent/recent-identifications.ts";
+import { RecentRequests } from "../../../src/core/home-agent/recent-requests.ts";
 import { ExtensionType } from "../../../src/core/wire/extension.ts";
 import { type Endpoint, ipv4 } from "../../../src/core/wire/ipv4.ts";
 import { MessageWriter } from "../../../src/core/wire/message-writer.ts";
 import { ntpFromEpochMs } from "../../../src/core/wire/ntp-timestamp.ts";
 import { encodeRequestFields } from "../../../src/core/wire/registration-message.ts";
-import { type SentFrame, TestCluster, virtualEndpoint } from "./test-cluster.ts";
+import { ALICE, type SentFrame, TestCluster, virtualEndpoint } from "./test-cluster.ts";
 
 const FLOOD = 5000;
 /** Of requests that may be of use one at a time. */
@@ -109,13 +109,44 @@ describe("at a member that a request reaches, and that doesn't own its mobile", 
     expect(cluster.count("ha1", "datagrams-dropped authentication-failure-rate")).toBe(90);
     expect(cluster.count("ha2", "requests-served")).toBe(1);
   });
+
+  test("a request isn't refused for what is known of a mobile that had the address before", () => {
+    const ids = ["ha1", "ha2", "ha3", "ha4", "ha5", "ha6"];
+    const cluster = new TestCluster(ids.length, { copies: 1 });
+    const [left = "", other = ""] = cluster.homeAddressesRanked(2, "ha1", "ha2");
+    const alice = { nai: ALICE, homeAddress: left };
+    expect(cluster.register("ha6", alice)?.reply.code).toBe(0);
+    expect(cluster.register("ha1", { ...alice, homeAddress: other })?.reply.code).toBe(0);
+    expect(cluster.agent("ha6").findLocation({ nai: undefined, homeAddress: ipv4(left) })?.nai).toBe(ALICE);
+    expect(cluster.register("ha6", { homeAddress: left })?.reply.code).toBe(0);
+  });
+
+  test("no request is too old or too new that is neither by the clock of its owner", () => {
+    const cluster = new TestCluster(3);
+    cluster.kill("ha1");
+    cluster.clockOffsetsMs.set("ha1", 20_000);
+    cluster.restart("ha1");
+    cluster.passTime(8000);
+    const homeAddresses = cluster.homeAddressesRanked(2 * DOUBTFUL_PER_SECOND, "ha2");
+    for (const homeAddress of homeAddresses) expect(cluster.register("ha1", { homeAddress })).toBeDefined();
+    expect(cluster.count("ha1", "datagrams-dropped doubtful-rate")).toBe(0);
+  });
+
+  test("nobody can have another mobile's requests taken for repetitions", () => {
+    const cluster = new TestCluster(3);
+    const [attacker, victim] = cluster.homeAddressesRanked(2, "ha2");
+    const identification = ntpFromEpochMs(cluster.wallMs + 1000);
+    const repeated = cluster.request({ homeAddress: attacker ?? "", identification });
+    for (let times = 0; times < 2 * DOUBTFUL_PER_SECOND; times++) cluster.datagram("ha1", repeated);
+    expect(cluster.register("ha1", { homeAddress: victim ?? "", identification })?.reply.code).toBe(0);
+  });
 });
 
-describe("the newest Identifications", () => {
+describe("the newest requests", () => {
   test("are known again, and those that are long over are forgotten, however many there are", () => {
-    const recent = new RecentIdentifications();
-    for (let number = 0n; number < 100_000n; number++) expect(recent.isNew(number)).toBe(true);
-    for (let number = 99_999n; number > 99_999n - 32_768n; number--) expect(recent.isNew(number)).toBe(false);
-    expect(recent.isNew(0n)).toBe(true);
+    const recent = new RecentRequests();
+    for (let number = 0; number < 100_000; number++) expect(recent.isNew(`${number}`)).toBe(true);
+    for (let number = 99_999; number > 99_999 - 32_768; number--) expect(recent.isNew(`${number}`)).toBe(false);
+    expect(recent.isNew("0")).toBe(true);
   });
 });

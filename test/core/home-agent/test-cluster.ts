@@ -40,6 +40,14 @@ const association: MobileAssociation = {
   mobiles: { by: "home-addresses", range: { first: ipv4("10.64.1.0"), last: ipv4("10.79.255.254") } },
 };
 const roaming: MobileAssociation = { ...association, spi: 257, mobiles: { by: "realm", realm: "example.com" } };
+/** It has a key of its own. */
+export const ALICE = "alice@example.net";
+const alices: MobileAssociation = {
+  ...association,
+  spi: 258,
+  key: new TextEncoder().encode("8765432187654321"),
+  mobiles: { by: "nai", nai: ALICE },
+};
 
 export interface TestClusterOptions {
   readonly maximumPending?: number;
@@ -188,7 +196,8 @@ export class TestCluster {
       }),
     );
     if (nai !== undefined) writer.appendNai(nai);
-    const used = nai === undefined || signs === "by-address" ? association : roaming;
+    const named = nai === ALICE ? alices : roaming;
+    const used = nai === undefined || signs === "by-address" ? association : named;
     writer.appendAuthentication(ExtensionType.MobileHomeAuthentication, used.spi, (covered) =>
       computeAuthenticator(used, covered),
     );
@@ -549,7 +558,7 @@ export class TestCluster {
         maximumMobilesPerAssociation: 1_000_000,
         maximumClockSkewMs: 30_000,
       },
-      associations: new AssociationTable([association, roaming], []),
+      associations: new AssociationTable([association, roaming, alices], []),
     };
   }
 }
