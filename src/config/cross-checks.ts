@@ -49,7 +49,6 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
       "must have ip-in-ip: a request without M and G asks for it (RFC 5944 3.8.3.1)",
     );
   }
-  checkDataPlane(sections, error);
   checkHealth(sections, error);
   warnAboutSilence(draft, problems);
   warnAboutReach(draft, problems);
@@ -81,15 +80,6 @@ function checkRelayPairs({ members = [], relay }: Draft["sections"], error: Repo
     else if (seen.has(name)) error(path, `${name} are a pair already`);
     seen.add(name);
   });
-}
-
-function checkDataPlane({ "data-plane": dataPlane, advertiser }: Draft["sections"], error: Report): void {
-  if (dataPlane?.type === "bpf" && advertiser?.type === "ospf") {
-    error(
-      ["data-plane", "type"],
-      "bpf does not work with advertiser type ospf yet: both want the route of the network",
-    );
-  }
 }
 
 function checkHealth({ health }: Draft["sections"], error: Report): void {

@@ -288,10 +288,6 @@ describe("how parts fit together", () => {
       "13:35: error: data-plane.uplinks: expected at least one interface, found an empty list",
     ],
     [
-      "data-plane: { type: bpf }\nadvertiser: { type: ospf }",
-      "13:21: error: data-plane.type: bpf does not work with advertiser type ospf yet: both want the route of the network",
-    ],
-    [
       "relay: { pairs: [{ members: [ha1, ha3], addressing: l2 }] }",
       "13:29: error: relay.pairs[0].members: there is no member ha3; there are ha1, ha2",
     ],

@@ -112,19 +112,34 @@ withLab(
       });
     });
 
-    test("SIGKILL of the daemon whose home agent carries a flow of 1,000 packets per second loses none", async () => {
-      const { homeAddress } = MOBILES["ip-in-ip"];
-      const before = await packetsToMobile(lab, homeAddress);
-      const flow = ping(lab, homeAddress, { count: 6000, intervalSeconds: 0.001 });
-      const victim = await waitFor(async () => busiest(before, await packetsToMobile(lab, homeAddress)), {
-        deadlineMs: 20_000,
-        what: "packets to flow",
-      });
-      await lab.kill(victim, "daemon", "SIGKILL");
-      expect(await flow).toEqual({ sent: 6000, received: 6000 });
-      expect(await lab.nextHops("r1")).toHaveLength(2);
-      await lab.start(victim);
-    });
+    test.each([
+      ["is killed", "SIGKILL"],
+      ["hangs", "SIGSTOP"],
+      ["is stopped", "SIGTERM"],
+    ] as const)(
+      "a flow of 1,000 packets per second loses none when the daemon that carries it %s",
+      async (_, signal) => {
+        const { homeAddress } = MOBILES["ip-in-ip"];
+        const before = await packetsToMobile(lab, homeAddress);
+        const flow = ping(lab, homeAddress, { count: 6000, intervalSeconds: 0.001 });
+        const victim = await waitFor(async () => busiest(before, await packetsToMobile(lab, homeAddress)), {
+          deadlineMs: 20_000,
+          what: "packets to flow",
+        });
+        await lab.kill(victim, "daemon", signal);
+        expect(await flow).toEqual({ sent: 6000, received: 6000 });
+        await waitFor(async () => (await lab.nextHops("r1")).length === 2, {
+          deadlineMs: 20_000,
+          what: "its route to go",
+        });
+        if (signal === "SIGSTOP") await lab.kill(victim, "daemon", "SIGCONT");
+        await lab.start(victim);
+        await waitFor(async () => (await lab.nextHops("r1")).length === 3, {
+          deadlineMs: 60_000,
+          what: "its route to come",
+        });
+      },
+    );
 
     test("a home agent that comes back forwards what it finds on its disk and with others", async () => {
       for (const name of HOME_AGENTS) {
@@ -138,8 +153,8 @@ withLab(
     });
 
     test("a home agent whose device is taken away is down, says why, and comes back by itself", async () => {
-      // A device of this name that is nobody's TUN: the daemon can't have its own.
-      await lab.run("ha1", ["sh", "-c", "ip link delete anyhome0 && ip link add anyhome0 type dummy"]);
+      // The daemon makes it again at once, unless somebody else has taken the name.
+      await lab.run("ha1", ["sh", "-c", "until ip link add anyhome0 type bridge; do ip link delete anyhome0; done"]);
       await waitFor(async () => (await lab.run("ha1", ["anyhome", "status"])).stdout.includes("can't be forwarded"), {
         deadlineMs: 20_000,
         what: "ha1 to notice",
@@ -166,6 +181,19 @@ withLab(
     });
   },
   { dataPlane: "bpf" },
+);
+
+withLab(
+  "home agents with a data plane that announce by OSPF",
+  (lab) => {
+    test("forward packets of a mobile, though another interface has the network as well", async () => {
+      await startTunnelEnd(lab, "ip-in-ip");
+      await register(lab, "ip-in-ip");
+      const { homeAddress } = MOBILES["ip-in-ip"];
+      expect(await ping(lab, homeAddress, { count: 20 })).toEqual({ sent: 20, received: 20 });
+    });
+  },
+  { dataPlane: "bpf", routing: "ospf" },
 );
 
 async function startTunnelEnd(lab: Lab, encapsulation: keyof typeof MOBILES): Promise<void> {

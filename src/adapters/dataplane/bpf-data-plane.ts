@@ -15,7 +15,7 @@ import type { DataPlane } from "./data-plane.ts";
 import { DROP_REASONS, type DropReason } from "./drop-reasons.ts";
 import { type BpfObject, type Libbpf, loadLibbpf, type Place } from "./libbpf.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
-import { type Traffic, TunnelMaps } from "./tunnel-maps.ts";
+import { type ClockReading, type Traffic, TunnelMaps } from "./tunnel-maps.ts";
 import { findUplinks, type Uplink } from "./uplinks.ts";
 
 /** How often it is looked whether everything is in its place. */
@@ -58,6 +58,8 @@ export class BpfDataPlane implements DataPlane {
   #system: System | undefined;
   #works: Works | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** CLOCK_BOOTTIME minus our monotonic clock, which stands still in a suspend; reading it for each change would take too long. */
+  #bootOffsetMs = 0;
 
   constructor(options: BpfDataPlaneOptions) {
     this.#options = options;
@@ -80,7 +82,7 @@ export class BpfDataPlane implements DataPlane {
 
   forward(entries: readonly ForwardingEntry[]): void {
     try {
-      this.#works?.maps.put(entries, readClocks());
+      this.#works?.maps.put(entries, this.#clocks());
     } catch (error) {
       this.#fail(error);
     }
@@ -118,10 +120,15 @@ export class BpfDataPlane implements DataPlane {
     this.#timer = setTimeout(() => this.#tend(), TENDING_INTERVAL_MS);
   }
 
-  #fail(error: unknown): void {
+  /** What is attached stays until programs of another object are put in its place, or the time of these is over. */
+  #letGo(): void {
     this.#works?.object.close();
     this.#works?.device.leave();
     this.#works = undefined;
+  }
+
+  #fail(error: unknown): void {
+    this.#letGo();
     const { message } = error as Error;
     if (this.failure === message) return;
     this.failure = message;
@@ -133,10 +140,11 @@ export class BpfDataPlane implements DataPlane {
     const { libc, netlink } = this.#system;
     const uplinks = findUplinks(libc, this.#options.uplinks);
     if (uplinks.length === 0) throw new Error(`there is no uplink (${String(this.#options.uplinks)})`);
+    this.#bootOffsetMs = bootTimeMs() - performance.now();
+    if (this.#works?.device.isThere === false) this.#letGo();
     this.#works ??= this.#setUp(this.#system);
     const { maps, device } = this.#works;
-    maps.attendUntil(bootTimeMs() + FORWARDING_OUTLIVES_DAEMON_MS);
-    if (libc.interfaceIndex(this.#options.device) !== device.index) throw new Error("the tunnel device was replaced");
+    maps.attendUntil(this.#clocks().bootMs + FORWARDING_OUTLIVES_DAEMON_MS);
     this.#attach(this.#works, "encapsulate", { interfaceIndex: device.index, hook: "egress" });
     for (const { name, index } of uplinks) {
       const isNew = this.#attach(this.#works, "decapsulate", { interfaceIndex: index, hook: "ingress" });
@@ -148,6 +156,10 @@ export class BpfDataPlane implements DataPlane {
     this.#works.uplinks = uplinks;
   }
 
+  #clocks(): ClockReading {
+    return { wallMs: Date.now(), bootMs: performance.now() + this.#bootOffsetMs };
+  }
+
   #setUp({ libc, libbpf, netlink }: System): Works {
     const { device: name, networks, virtualAddress, entries } = this.#options;
     if (!existsSync(PROGRAMS)) throw new Error(`${PROGRAMS} is missing: the programs for the kernel are not compiled`);
@@ -156,7 +168,7 @@ export class BpfDataPlane implements DataPlane {
       const device = new TunnelDevice(libc, netlink, name, networks);
       const maps = new TunnelMaps(object);
       maps.configure(virtualAddress, device.index);
-      maps.put(entries(), readClocks());
+      maps.put(entries(), this.#clocks());
       return { object, maps, device, attached: new Map(), uplinks: [] };
     } catch (error) {
       object.close();
@@ -182,7 +194,3 @@ const NO_DROPS = Object.fromEntries(Object.keys(DROP_REASONS).map((reason) => [r
   DropReason,
   number
 >;
-
-function readClocks() {
-  return { wallMs: Date.now(), bootMs: bootTimeMs() };
-}

@@ -1,6 +1,6 @@
 /** The interface that the virtual network is routed to, on which packets of mobiles are encapsulated and decapsulated. */
 import { closeSync } from "node:fs";
-import type { Ipv4Prefix } from "../../core/wire/ipv4.ts";
+import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
 import type { Libc } from "../kernel/libc.ts";
 import {
   blackhole,
@@ -21,6 +21,8 @@ const BLACKHOLE_METRIC = 0xffff_fff0;
 
 export class TunnelDevice {
   readonly index: number;
+  readonly #libc: Libc;
+  readonly #name: string;
   readonly #netlink: NetlinkSocket;
   readonly #networks: readonly Ipv4Prefix[];
   readonly #tun: number;
@@ -28,10 +30,21 @@ export class TunnelDevice {
 
   /** Persistent: while no daemon runs, the programs on it go on. @throws SystemCallError */
   constructor(libc: Libc, netlink: NetlinkSocket, name: string, networks: readonly Ipv4Prefix[]) {
+    this.#libc = libc;
+    this.#name = name;
     this.#netlink = netlink;
     this.#networks = networks;
     this.#tun = openTun(libc, name, { isPersistent: true });
     this.index = libc.interfaceIndex(name);
+  }
+
+  /** Nobody has deleted it, or put another one in its place. */
+  get isThere(): boolean {
+    try {
+      return this.#libc.interfaceIndex(this.#name) === this.index;
+    } catch {
+      return false;
+    }
   }
 
   /**
@@ -49,8 +62,9 @@ export class TunnelDevice {
     this.#netlink.request(linkUp(index));
     for (const network of this.#networks) {
       this.#netlink.ensure(blackhole(network, BLACKHOLE_METRIC));
-      const route = routeToInterface(index, network, uplinkMtu - TUNNEL_OVERHEAD, { replaces: isNew });
-      this.#netlink.ensure(route);
+      for (const part of partsOf(network)) {
+        this.#netlink.ensure(routeToInterface(index, part, uplinkMtu - TUNNEL_OVERHEAD, { replaces: isNew }));
+      }
     }
     this.#uplinkMtu = uplinkMtu;
   }
@@ -60,10 +74,20 @@ export class TunnelDevice {
     closeSync(this.#tun);
   }
 
-  /** Its routes go with it. @throws SystemCallError */
+  /** Its routes go with it. @throws SystemCallError, not for what isn't there any more */
   remove(): void {
     this.leave();
-    this.#netlink.request(deleteLink(this.index));
-    for (const network of this.#networks) this.#netlink.request(dropBlackhole(network, BLACKHOLE_METRIC));
+    this.#netlink.release(deleteLink(this.index));
+    for (const network of this.#networks) this.#netlink.release(dropBlackhole(network, BLACKHOLE_METRIC));
   }
+}
+
+/** The halves of a network, which win against whatever route of the whole there is, such as that of an interface for OSPF. */
+function partsOf({ address, length }: Ipv4Prefix): readonly Ipv4Prefix[] {
+  if (length === 32) return [{ address, length }];
+  const upper = ((address | (0x8000_0000 >>> length)) >>> 0) as Ipv4Address;
+  return [
+    { address, length: length + 1 },
+    { address: upper, length: length + 1 },
+  ];
 }

@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import type { Ipv4Prefix } from "../../core/wire/ipv4.ts";
-import { type Libc, loadLibc, SystemCallError } from "./libc.ts";
+import { type Libc, loadLibc } from "./libc.ts";
 import { dropAddress, leaseAddress, linkUp } from "./netlink.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { openTun } from "./tun.ts";
@@ -50,11 +50,7 @@ export class LeasedInterface {
 
   /** @throws SystemCallError, not for a network that isn't there any more */
   drop(network: Ipv4Prefix): void {
-    try {
-      this.#netlink.request(dropAddress(this.#index, network));
-    } catch (error) {
-      if (!(error instanceof SystemCallError && error.code === "EADDRNOTAVAIL")) throw error;
-    }
+    this.#netlink.release(dropAddress(this.#index, network));
   }
 
   close(): void {

@@ -36,10 +36,19 @@ export class NetlinkSocket {
 
   /** As `request`; what is there already is fine. */
   ensure(message: Uint8Array): void {
+    this.#tolerating(["EEXIST"], message);
+  }
+
+  /** As `request`; what isn't there any more is fine. */
+  release(message: Uint8Array): void {
+    this.#tolerating(["EADDRNOTAVAIL", "ENODEV", "ESRCH"], message);
+  }
+
+  #tolerating(codes: readonly string[], message: Uint8Array): void {
     try {
       this.request(message);
     } catch (error) {
-      if (!(error instanceof SystemCallError && error.code === "EEXIST")) throw error;
+      if (!(error instanceof SystemCallError && codes.includes(error.code))) throw error;
     }
   }
 

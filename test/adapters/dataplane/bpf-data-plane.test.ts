@@ -76,8 +76,14 @@ describe.skipIf(isSkipped)("the data plane", () => {
 
   test("routes the network to its device, with room for a tunnel header, and to nowhere if that vanishes", async () => {
     await start();
-    expect(ip("route show 10.64.0.0/12").trim().split(/ *\n/)).toEqual([
-      expect.stringMatching(/^10\.64\.0\.0\/12 dev anyhome0 .*mtu 1468/),
+    // Whatever route of the whole network there is, such as that of an interface for OSPF.
+    ip("route add 10.64.0.0/12 dev lo");
+    const lines = ip("route show root 10.64.0.0/12").trim().split(/ *\n/);
+    ip("route delete 10.64.0.0/12 dev lo");
+    expect(lines.toSorted()).toEqual([
+      "10.64.0.0/12 dev lo scope link",
+      expect.stringMatching(/^10\.64\.0\.0\/13 dev anyhome0 .*mtu 1468/),
+      expect.stringMatching(/^10\.72\.0\.0\/13 dev anyhome0 .*mtu 1468/),
       expect.stringMatching(/^blackhole 10\.64\.0\.0\/12 .*metric 4294967280/),
     ]);
   });
@@ -87,6 +93,7 @@ describe.skipIf(isSkipped)("the data plane", () => {
     ip("link delete anyhome0");
     expect(() => ip("route get 10.64.1.1")).toThrow("Invalid argument");
     await untilWorking(plane);
+    expect(failures).toEqual([undefined]);
   });
 
   test("attaches again what somebody has removed", async () => {
@@ -155,9 +162,19 @@ describe.skipIf(isSkipped)("the data plane", () => {
     const plane = await start();
     planes.splice(0);
     plane.stop();
-    expect(ip("route show 10.64.0.0/12")).toBe("");
+    expect(ip("route show root 10.64.0.0/12")).toBe("");
     expect(ip("link show")).not.toContain("anyhome0");
     expect(filters("uplink", "ingress")).toBe("");
+  });
+
+  test("is stopped without ado when its device and its uplink are gone already", async () => {
+    const plane = await start();
+    planes.splice(0);
+    ip("link delete anyhome0");
+    ip("link delete uplink");
+    plane.stop();
+    expect(ip("route show root 10.64.0.0/12")).toBe("");
+    addUplink();
   });
 
   test("follows changes of entries", async () => {

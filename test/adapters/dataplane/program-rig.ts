@@ -44,6 +44,7 @@ export type Outcome =
 export class ProgramRig {
   readonly maps: TunnelMaps;
   readonly #object: BpfObject;
+  readonly #bootOffsetMs = bootTimeMs() - performance.now();
   readonly #testRun: ReturnType<typeof testRunner>;
 
   private constructor(object: BpfObject, maps: TunnelMaps) {
@@ -69,7 +70,11 @@ export class ProgramRig {
 
   /** Instead of whatever was said of these addresses before. */
   put(...entries: ForwardingEntry[]): void {
-    this.maps.put(entries, { wallMs: Date.now(), bootMs: bootTimeMs() });
+    this.putAll(entries);
+  }
+
+  putAll(entries: Iterable<ForwardingEntry>): void {
+    this.maps.put(entries, { wallMs: Date.now(), bootMs: performance.now() + this.#bootOffsetMs });
   }
 
   run(program: "encapsulate" | "decapsulate", frame: Uint8Array): Outcome {
