@@ -32,12 +32,14 @@ export function revised(
   decidedBy: MemberId,
   nowMs: number,
 ): Binding {
-  const { counter, acceptedAtMs } = row.registration;
+  const { counter, acceptedAtMs, careOfAddresses, retainUntilMs } = row.registration;
   return {
     ...row,
     ...changes,
     registration: {
       ...row.registration,
+      // A member that is away has a copy, and would bring back what ends here.
+      retainUntilMs: lastExpiryMs(careOfAddresses, retainUntilMs),
       ...registration,
       counter: counter + 1,
       acceptedAtMs: Math.max(nowMs, acceptedAtMs),
@@ -52,7 +54,7 @@ export function revised(
  * is kept as long as such a copy might be.
  */
 export function withoutReplayState(row: Binding, decidedBy: MemberId, nowMs: number): Binding {
-  const { careOfAddresses, retainUntilMs, replayResets } = row.registration;
+  const { replayResets } = row.registration;
   const registration = {
     careOfAddresses: [],
     identification: ntpFromEpochMs(nowMs),
@@ -60,7 +62,6 @@ export function withoutReplayState(row: Binding, decidedBy: MemberId, nowMs: num
     // Of no request: nothing is a retransmission of it.
     authenticator: "",
     replayResets: replayResets + 1,
-    retainUntilMs: lastExpiryMs(careOfAddresses, retainUntilMs),
   };
   return revised(row, { registration }, decidedBy, nowMs);
 }

@@ -170,7 +170,10 @@ export class Replicator {
     if (link === undefined || !link.isUp) return;
     switch (message.type) {
       case "rows":
-        for (const text of message.rows) this.#receiveRow(from, text, now);
+        for (const text of message.rows) {
+          const row = this.read(text, from);
+          if (row !== undefined) this.apply(row, from, now);
+        }
         link.oweAcknowledgement(message.number, this.#writtenPosition());
         this.acknowledge();
         break;
@@ -383,13 +386,15 @@ export class Replicator {
     }
   }
 
-  #receiveRow(from: MemberId, text: string, now: Now): void {
+  /** A row as it came; `undefined` if it can't be read, which is told and harms no other row. */
+  read(text: string, from: MemberId): Binding | undefined {
     try {
-      this.apply(decodeBindingRow(text), from, now);
+      return decodeBindingRow(text);
     } catch (error) {
       if (!(error instanceof BindingRowError)) throw error;
       this.#options.observer.countBy("frames-rejected", "malformed-row");
       this.#options.observer.event("row-rejected", { member: from, problem: error.message });
+      return undefined;
     }
   }
 

@@ -6,7 +6,7 @@
  */
 
 import type { Binding } from "../bindings/binding.ts";
-import { decodeBindingRow, encodeBindingRow } from "../bindings/binding-row.ts";
+import { encodeBindingRow } from "../bindings/binding-row.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import { compareOwnerships, compareVersions, mergeBindings, versionOf } from "../bindings/merge.ts";
 import type { Membership } from "../members/membership.ts";
@@ -140,7 +140,10 @@ export class Takeover {
         this.#toldBy(message.of, from).unansweredWants--;
         break;
       case "handover":
-        for (const text of message.rows) this.#handedOver(decodeBindingRow(text), from, now);
+        for (const text of message.rows) {
+          const row = replicator.read(text, from);
+          if (row !== undefined) this.#handedOver(row, from, now);
+        }
         break;
       default:
         break;

@@ -104,6 +104,23 @@ describe("a copy of which its owner says that it has forgotten it", () => {
   });
 });
 
+test("a binding that an operator has deleted stays deleted when a member returns that was away with a copy", () => {
+  const cluster = new TestCluster(3);
+  const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3");
+  const identity = { homeAddress: ipv4(homeAddress), nai: undefined };
+  expect(cluster.register("ha1", { homeAddress })?.reply.code).toBe(0);
+  cluster.kill("ha3");
+  cluster.passTime(2000);
+  const deletion = cluster.agent("ha1").deleteBinding(identity, { forgetReplay: false }, cluster);
+  cluster.perform("ha1", deletion?.outputs ?? []);
+  // Until no replay could do harm any more, and the binding would not have ended.
+  cluster.passTime(60_000, 200);
+  cluster.restart("ha3");
+  cluster.passTime(12_000, 200);
+  const live = (id: string) => cluster.agent(id).findBinding(identity)?.registration.careOfAddresses ?? [];
+  for (const id of IDS) expect(live(id), id).toEqual([]);
+});
+
 test("digests don't overtake the rows that they are of: without a fault nothing differs, at any load", () => {
   const cluster = new TestCluster(3);
   const mobiles = cluster.homeAddressesRanked(20, "ha1");

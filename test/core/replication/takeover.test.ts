@@ -178,6 +178,18 @@ describe("a dead owner's binding", () => {
   });
 });
 
+describe("bindings that are handed over", () => {
+  it("are taken over whatever comes with them that can't be read", () => {
+    const cluster = new TestCluster(3);
+    const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3");
+    cluster.register("ha1", { homeAddress });
+    const row = cluster.diskRows("ha1").get(`binding ip:${homeAddress}`) ?? "";
+    cluster.input("ha2", { type: "stream", peer: "ha1", message: { type: "handover", rows: ["{}", row, "{"] } });
+    expect(cluster.agent("ha1").findBinding(identity(homeAddress))?.ownership.owner).toBe("ha2");
+    expect(cluster.count("ha2", "frames-rejected malformed-row")).toBe(2);
+  });
+});
+
 describe("a request for a dead owner's mobile that another backup is about to claim", () => {
   /** ha2 decides, and gives the mobile to ha3, which has less; the message is under way. */
   function handingOver(): { readonly cluster: TestCluster; readonly homeAddress: string } {
