@@ -67,7 +67,9 @@ export function leftBehind(
   const isLeft = row.mobile !== mobile || (row.homeAddress !== homeAddress && associations.knowsMobile(name));
   if (former === undefined || !isLeft) return undefined;
   const { owner } = context.ownership;
-  const registration = { careOfAddresses: [], retainUntilMs: harmfulUntilMs(exchange, policy) };
+  // Of a row by another key, which is this one now, there are copies; none by the address of one that goes on.
+  const retainUntilMs = row.mobile === mobile ? replayableUntilMs(exchange, policy) : harmfulUntilMs(exchange, policy);
+  const registration = { careOfAddresses: [], retainUntilMs, reservedUntilMs: 0 };
   const left = revised(row, { homeAddress: UNSPECIFIED, dynamic: false, registration }, owner, context.nowMs);
   return { ...left, mobile: former, nai: undefined, ownership: context.ownership };
 }
@@ -91,10 +93,16 @@ export function retransmittedBinding({ request, row }: Exchange): Binding | unde
  * Until when it could do harm to forget the row: the request might be replayed, or an old copy of it somewhere in the
  * cluster, with a binding that has been superseded, might seem alive.
  */
-function harmfulUntilMs({ context, row, association }: Exchange, { maximumClockSkewMs }: RegistrationPolicy): number {
+function harmfulUntilMs(exchange: Exchange, policy: RegistrationPolicy): number {
+  const { careOfAddresses = [], retainUntilMs = 0 } = exchange.row?.registration ?? {};
   return Math.max(
-    context.nowMs + replayableMs(association.replay) + maximumClockSkewMs,
-    lastExpiryMs(row?.registration.careOfAddresses ?? [], 0) + maximumClockSkewMs,
-    row?.registration.retainUntilMs ?? 0,
+    replayableUntilMs(exchange, policy),
+    lastExpiryMs(careOfAddresses, 0) + policy.maximumClockSkewMs,
+    retainUntilMs,
   );
+}
+
+/** Until when the request, or one that the mobile made before it, might be taken for a new one. */
+function replayableUntilMs({ context, association }: Exchange, { maximumClockSkewMs }: RegistrationPolicy): number {
+  return context.nowMs + replayableMs(association.replay) + maximumClockSkewMs;
 }

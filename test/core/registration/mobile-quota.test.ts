@@ -24,6 +24,17 @@ test("a tombstone counts as long as it is kept, and then no more", () => {
   expect(rig.send(roaming("bob")).reply?.code).toBe(ReplyCode.Accepted);
 });
 
+test("what a mobile leaves at the addresses that it names one after the other is kept against replays alone", () => {
+  const rig = new Rig({ maximumMobilesPerAssociation: 1 });
+  for (let number = 1; number <= 100; number++) {
+    const sent = { ...roaming("ann"), home: `10.65.1.${number}`, lifetime: 3600 };
+    expect(rig.send(sent).code).toBe(ReplyCode.Accepted);
+  }
+  // Twice the window, and as much as clocks may differ.
+  rig.passSeconds(75);
+  expect([...rig.rows.keys()]).toEqual(["nai:ann@example.com"]);
+});
+
 test("mobiles of other associations are not affected", () => {
   const rig = new Rig({ maximumMobilesPerAssociation: 1 });
   expect(rig.send(roaming("ann")).reply?.code).toBe(ReplyCode.Accepted);
