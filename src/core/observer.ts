@@ -11,6 +11,7 @@ export type CoreCounter =
   | "replies-unmatched"
   | "bindings-expired"
   | "binding-conflicts"
+  | "home-address-conflicts"
   | "digests-differing"
   | "registrations-degraded"
   | "requests-adopted";
@@ -36,6 +37,7 @@ export type CoreEvent =
   | "relay-refused"
   | "requests-adopted"
   | "binding-conflict"
+  | "home-address-conflict"
   | "frame-rejected"
   | "member-alive"
   | "member-one-way"

@@ -42,7 +42,9 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   }
   for (const copy of copies) {
     const { owner, backups } = copy.row.ownership;
-    if (!copies.some(({ node }) => node.id === owner))
+    // The owner forgets first; that the others follow in time is looked at above.
+    const isOver = canForget(copy.row, world.queue.nowMs + EPOCH_MS);
+    if (!isOver && !copies.some(({ node }) => node.id === owner))
       violations.push(`${mobile.name}: ${owner} owns it and doesn't have it: ${describe(copy)}`);
     if (copy.node.id !== owner && !backups.includes(copy.node.id))
       violations.push(`${mobile.name}: a copy where none belongs: ${describe(copy)}`);
@@ -52,7 +54,10 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   const { reply, atMs } = last.accepted;
   const endsMs = atMs + reply.lifetimeSeconds * 1000;
   // A lifetime begins with the decision, and the answer to a retransmission may be late.
-  const mustLive = reply.lifetimeSeconds > 0 && last.sentMs + reply.lifetimeSeconds * 1000 > world.queue.nowMs + 2000;
+  const mustLive =
+    mobile.cededAtMs < atMs &&
+    reply.lifetimeSeconds > 0 &&
+    last.sentMs + reply.lifetimeSeconds * 1000 > world.queue.nowMs + 2000;
   const newest = copies[0]?.row;
   if (mustLive && !(lostDisks && isDegraded(last))) {
     if (newest === undefined)

@@ -50,6 +50,8 @@ export interface Mobile extends Person {
   homeAddress: Ipv4Address;
   /** It has registered with its NAI. */
   shown: boolean;
+  /** When it lost its home address to another that a partition had given it to as well. */
+  cededAtMs: number;
   /** What it asks for. */
   readonly lifetimesSeconds: readonly number[];
   /** Its clock is ahead now and then, until an operator helps it. */
@@ -115,6 +117,7 @@ export class Mobiles {
       return {
         ...person,
         shown: false,
+        cededAtMs: Number.NEGATIVE_INFINITY,
         lifetimesSeconds,
         rests: lifetimesSeconds === SHORT_LIFETIMES_SECONDS,
         mayBeAhead: index < count && index % 6 === 4,

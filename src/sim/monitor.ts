@@ -229,6 +229,8 @@ export class Monitor {
     if (dead.length === 0 || well.length === 0 || sinceMs > nowMs || !isCalm) return;
     const who = dead.map(({ id }) => id).join();
     for (const mobile of this.#mobiles.mobiles) {
+      // Whose address another has is answered 129 by everybody.
+      if (mobile.habit === "contending") continue;
       const unanswered = this.#mobiles
         .unknownAfter(mobile)
         .filter(({ sentMs, lastSentMs }) => sentMs > sinceMs && lastSentMs < nowMs - ANSWER_MS);
@@ -244,7 +246,8 @@ export class Monitor {
     if (last?.accepted === undefined || isDegraded(last)) return;
     // Of what is over nothing needs to stay.
     const { reply, atMs } = last.accepted;
-    if (atMs + reply.lifetimeSeconds * 1000 <= this.#world.queue.nowMs + CLOCK_SLACK_MS) return;
+    if (mobile.cededAtMs >= atMs || atMs + reply.lifetimeSeconds * 1000 <= this.#world.queue.nowMs + CLOCK_SLACK_MS)
+      return;
     const { identification } = last;
     const names = keysOf(mobile, reply.homeAddress);
     const isKept = this.#world.nodes.some((node) =>
@@ -262,9 +265,17 @@ export class Monitor {
     this.#violated(`nobody has taken over ${mobile} of ${owner}, which is dead`);
   }
 
+  /** The mobile has lost its home address: nobody needs to serve what it was granted. */
+  #noteCeding(key: string): void {
+    for (const mobile of this.#mobiles.mobiles) {
+      if (keysOf(mobile, mobile.homeAddress).includes(key as MobileKey)) mobile.cededAtMs = this.#world.queue.nowMs;
+    }
+  }
+
   #reported(reported: Reported): void {
     if (reported.event === "member-dead") this.#checkDead(reported);
     if (reported.event === "digests-differ") this.#checkDifference(reported);
+    if (reported.event === "home-address-conflict") this.#noteCeding(String(reported.fields.mobile));
   }
 
   /** What differs when a fault is over, the first comparison mends. */

@@ -49,6 +49,8 @@ test("every message stands beside its number", () => {
     { type: "handover", rows: [] },
     { type: "forget", rows: [] },
     { type: "temporary", made: [], ended: [] },
+    { type: "claim", homeAddress: UNSPECIFIED, mobile: "ip:10.64.1.1", claimant: "ha1" },
+    { type: "holder", homeAddress: UNSPECIFIED, mobile: "ip:10.64.1.1", sinceMs: 0 },
   ];
   expect(named).toEqual(samples.map((message) => [encodeStreamMessage(message)[0], message.type]));
   const next = samples.length + 1;

@@ -131,6 +131,40 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /differ and have one version/,
   },
   {
+    name: "a home address that a mobile has left keeps a tombstone",
+    edits: [
+      {
+        file: "core/registration/acceptance.ts",
+        from: "|| !isLeft) return undefined",
+        to: "|| isLeft || !isLeft) return undefined",
+      },
+    ],
+    options: { restless: 10 },
+    faults: [],
+    finds: /replayed request was accepted|same home address|copies differ|older registration/,
+  },
+  {
+    name: "the home of an address is asked before it is given away",
+    edits: [
+      {
+        file: "core/replication/address-claims.ts",
+        from: "return this.#answer(homeAddress, now) === undefined && ",
+        to: "return this.#answer(homeAddress, now) === null && ",
+      },
+      { file: "core/replication/address-claims.ts", from: "this.#doubtful.add(homeAddress)", to: "return" },
+    ],
+    options: { nodes: 8, restless: 10 },
+    faults: [],
+    finds: /have the same home address/,
+  },
+  {
+    name: "a home address that was given away twice is settled",
+    edits: [{ file: "core/replication/address-claims.ts", from: "this.#doubtful.add(homeAddress)", to: "return" }],
+    options: { nodes: 5, restless: 10 },
+    faults: ["partition"],
+    finds: /have the same home address/,
+  },
+  {
     name: "tombstones are kept",
     edits: [
       {

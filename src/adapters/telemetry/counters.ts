@@ -44,6 +44,9 @@ const counterDefinitions = {
   "registrations-degraded": { help: "registrations accepted with fewer backups in reach than `acks`" },
   "digests-differing": { help: "comparisons in which a copy held for another member was not what that one has" },
   "binding-conflicts": { help: "bindings of which two versions met" },
+  "home-address-conflicts": {
+    help: "bindings that ended because another mobile has had their home address for longer",
+  },
 } as const satisfies Record<string, { readonly help: string; readonly label?: string }>;
 
 type Definitions = typeof counterDefinitions;

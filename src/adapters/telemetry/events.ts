@@ -166,6 +166,12 @@ export const events = {
     explanation:
       "Members held different versions of the binding of `mobile`, as after a partition; the higher version won. Both are in the line.",
   },
+  "home-address-conflict": {
+    level: "warn",
+    message: "two mobiles had one home address, and one has lost it",
+    explanation:
+      "Two sides of a partition gave `address` away, each to another mobile. `holder` has had it for longer and keeps it; the binding of `mobile` has ended, and it is answered 129 when it asks for the address again.",
+  },
   "binding-deleted": {
     level: "info",
     message: "binding deleted by the operator",

@@ -50,6 +50,11 @@ export class BindingTable {
     return this.#rows.findByHomeAddress(address);
   }
 
+  /** All that are said to have it; more than one until that is settled. */
+  allByHomeAddress(address: Ipv4Address): Binding[] {
+    return this.#rows.allByHomeAddress(address);
+  }
+
   values(): IterableIterator<Binding> {
     return this.#rows.values();
   }

@@ -1,6 +1,7 @@
 /** Where mobiles are that other members own: what this ingress HA learned from replies, and what owners told it. */
 
 import type { MobileIdentity, MobileKey } from "../names.ts";
+import type { Ipv4Address } from "../wire/ipv4.ts";
 import { ExpiryWheel } from "./expiry-wheel.ts";
 import type { Journal } from "./journal.ts";
 import { isNewerOwnership, type Location } from "./location.ts";
@@ -33,6 +34,14 @@ export class LocationTable {
 
   find(identity: MobileIdentity): Location | undefined {
     return this.#rows.find(identity);
+  }
+
+  findByHomeAddress(address: Ipv4Address): Location | undefined {
+    return this.#rows.findByHomeAddress(address);
+  }
+
+  allByHomeAddress(address: Ipv4Address): Location[] {
+    return this.#rows.allByHomeAddress(address);
   }
 
   values(): IterableIterator<Location> {

@@ -43,10 +43,10 @@ export class MobileTable<R extends Row> {
     return mobile === undefined ? undefined : this.#rows.get(mobile);
   }
 
-  /** Whoever else is said to have the address. */
-  rivals(address: Ipv4Address): R[] {
-    const rivals = [...(this.#rivals.get(address) ?? [])];
-    return rivals.map((mobile) => this.#rows.get(mobile)).filter((row) => row !== undefined);
+  /** All that are said to have the address, whoever has it first. */
+  allByHomeAddress(address: Ipv4Address): R[] {
+    const holder = this.findByHomeAddress(address);
+    return holder === undefined ? [] : [holder, ...this.#rivalsOf(address)];
   }
 
   put(row: R): void {
@@ -80,11 +80,16 @@ export class MobileTable<R extends Row> {
   #unindex(row: R | undefined): void {
     if (row === undefined || row.homeAddress === UNSPECIFIED) return;
     const { homeAddress, mobile } = row;
-    const rivals = this.rivals(homeAddress).filter((rival) => rival.mobile !== mobile);
+    const rivals = this.#rivalsOf(homeAddress).filter((rival) => rival.mobile !== mobile);
     this.#rivals.delete(homeAddress);
     const holder = this.#holders.get(homeAddress);
     if (holder === mobile) this.#holders.delete(homeAddress);
     for (const rival of rivals) this.#index(rival);
+  }
+
+  #rivalsOf(address: Ipv4Address): R[] {
+    const rivals = [...(this.#rivals.get(address) ?? [])];
+    return rivals.map((mobile) => this.#rows.get(mobile)).filter((row) => row !== undefined);
   }
 
   #findByKey(identity: MobileIdentity): R | undefined {

@@ -175,6 +175,7 @@ export class HomeAgent {
       settings: settings.replication,
       temporaryCopies: temporaryCopySettings(settings),
       adopt: (copy, now) => this.#ingress.adopt(copy, now),
+      answered: (homeAddress, now) => this.#owner.answered(homeAddress, now),
       send: (to, message) => emit({ type: "stream", to, message }),
     });
     this.#owner = new Owner({
@@ -316,6 +317,7 @@ export class HomeAgent {
       this.#owner.expire(now);
       this.#locations.expire(now.wallMs);
     }
+    this.#owner.giveUp(now);
     this.#replication.passTime(now);
     // Large pieces of work only on ticks, which the driver gives between whatever else comes: with a piece for every input,
     // heartbeats would wait behind them until their senders are taken for dead, which makes more work.

@@ -15,13 +15,13 @@ import {
   isTombstone,
   withoutExpired,
 } from "../bindings/mobility-bindings.ts";
-import type { MemberId, MobileIdentity } from "../names.ts";
+import type { MemberId, MobileIdentity, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
 import type { Decision, Refusal, RegistrationContext, RegistrationEngine } from "../registration/engine.ts";
 import { identityOf, mobileKeyOf } from "../registration/identity.ts";
 import type { Safety } from "../replication/safety.ts";
-import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import { type Endpoint, formatEndpoint, type Ipv4Address } from "../wire/ipv4.ts";
 import type { RegistrationRequest } from "../wire/registration-message.ts";
 
 /** A request on its owner, with what is known of its way there. */
@@ -89,6 +89,8 @@ export class Owner {
   readonly #runningMs: (now: Now) => number;
   /** In the order of positions. */
   #uncommitted: Uncommitted[] = [];
+  /** Requests that wait for the home of their home address; the first to be given up first. */
+  #undecided: { readonly served: ServedRequest; readonly homeAddress: Ipv4Address; readonly deadlineMs: number }[] = [];
 
   constructor(options: {
     readonly self: MemberId;
@@ -142,7 +144,7 @@ export class Owner {
   }
 
   serve(served: ServedRequest, now: Now): void {
-    if (this.#uncommitted.length >= this.#maximumUncommitted) {
+    if (this.#uncommitted.length + this.#undecided.length >= this.#maximumUncommitted) {
       this.#observer.countBy("datagrams-dropped", "overloaded");
       this.#answer(served, { reply: undefined, accepted: false, binding: undefined }, now);
       return;
@@ -244,7 +246,8 @@ export class Owner {
 
   /** When an answer that waits is to be given up; monotonic ms. */
   get nextDeadlineMs(): number {
-    return this.#uncommitted[0]?.deadlineMs ?? Number.POSITIVE_INFINITY;
+    const deadlines = [this.#uncommitted[0], this.#undecided[0]].map((entry) => entry?.deadlineMs);
+    return Math.min(...deadlines.map((deadlineMs) => deadlineMs ?? Number.POSITIVE_INFINITY));
   }
 
   #isSafe({ position, answer, acknowledgements }: Uncommitted): boolean {
@@ -268,6 +271,9 @@ export class Owner {
       case "discard":
       case "denied":
         this.refuse(served, decision, current, now);
+        return;
+      case "unclear":
+        this.#wait(served, decision, now);
         return;
       case "duplicate":
         this.#repeat(served, decision.reply, current, ownership, now);
@@ -295,12 +301,41 @@ export class Owner {
     this.#answerOnceSafe(served, { reply, accepted: true, binding }, changes, now);
   }
 
+  /** Until the home of the address has answered. */
+  #wait(
+    served: ServedRequest,
+    { homeAddress, mobile }: { homeAddress: Ipv4Address; mobile: MobileKey },
+    now: Now,
+  ): void {
+    this.#undecided.push({ served, homeAddress, deadlineMs: now.monotonicMs + this.#settings.timeoutMs });
+    this.#safety.ask(homeAddress, mobile);
+  }
+
+  /** Who has the home address is known now. */
+  answered(homeAddress: Ipv4Address, now: Now): void {
+    const waiting = this.#undecided.filter((entry) => entry.homeAddress === homeAddress);
+    if (waiting.length === 0) return;
+    this.#undecided = this.#undecided.filter((entry) => entry.homeAddress !== homeAddress);
+    for (const { served } of waiting) this.serve(served, now);
+  }
+
+  /** Gives up what waits for an answer about its home address for too long: the mobile asks again. */
+  giveUp(now: Now): void {
+    while (this.#undecided[0] !== undefined && this.#undecided[0].deadlineMs <= now.monotonicMs) {
+      const { served } = this.#undecided[0];
+      this.#undecided.shift();
+      this.#observer.countBy("datagrams-dropped", "home-address-undecided");
+      this.#answer(served, { reply: undefined, accepted: false, binding: undefined }, now);
+    }
+  }
+
   #accept(served: ServedRequest, decision: Decision & { readonly outcome: "accepted" }, now: Now): void {
     const { binding, others } = decision;
     const changes = [...others, binding].map((row): RowChange => {
       const before = this.#table.get(row.mobile);
-      const isKnown = row !== binding && before !== undefined;
-      return { before, after: isKnown ? mergeBindings(before, row) : row };
+      if (row === binding || before === undefined) return { before, after: row };
+      // Whose it is doesn't change with it.
+      return { before, after: { ...mergeBindings(before, row), ownership: before.ownership } };
     });
     this.#table.put(...changes.map(({ after }) => after));
     for (const { before, after } of changes) {
@@ -349,9 +384,8 @@ export class Owner {
       destination: served.destination,
       ingress: served.ingress,
       current,
-      // An address of our slice may have gone elsewhere with a mobile that another member has taken over.
-      homeAddressHolder: (homeAddress) =>
-        (this.#table.findByHomeAddress(homeAddress) ?? this.#locations.find({ homeAddress, nai: undefined }))?.mobile,
+      homeAddressHolder: (homeAddress) => this.#safety.holder(homeAddress, now),
+      mustAsk: (homeAddress) => this.#safety.mustAsk(homeAddress, now),
       ownership,
       canAccept: this.#journal.writable && (isSafe || degradedLifetimeSeconds !== undefined),
       lifetimeCapSeconds: isSafe ? undefined : degradedLifetimeSeconds,

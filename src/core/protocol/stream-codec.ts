@@ -149,6 +149,25 @@
  *   |               Request Id (of each that has ended)             |
  *   |                                                               |
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *
+ * Claim (type 15)
+ *
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                         Home Address                          |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |Claimant Length|  Claimant ...                                 |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |         Mobile Length         |  Mobile ...
+ *
+ * Holder (type 16)
+ *
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                         Home Address                          |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   | Has Address Since (epoch milliseconds, all ones: it is gone)  |
+ *   |                                                               |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |         Mobile Length         |  Mobile ...
  */
 
 import { isMobileKey, type MemberId, type MobileKey } from "../names.ts";
@@ -175,6 +194,8 @@ const TYPES = [
   "handover",
   "forget",
   "temporary",
+  "claim",
+  "holder",
 ] as const satisfies readonly StreamMessage["type"][];
 
 /** Saves growing in most cases: no short message is longer, and rows are mostly ASCII. */
@@ -238,6 +259,12 @@ export function encodeStreamMessage(message: StreamMessage): Uint8Array {
       writeList(writer, message.made, writeTemporary);
       writeList(writer, message.ended, (requestId) => writer.u64(requestId));
       break;
+    case "claim":
+      writer.u32(message.homeAddress).shortText(message.claimant).text(message.mobile);
+      break;
+    case "holder":
+      writer.u32(message.homeAddress).time(message.sinceMs).text(message.mobile);
+      break;
   }
   return writer.written();
 }
@@ -286,6 +313,10 @@ function decode(reader: ByteReader): StreamMessage {
       return { type, rows: readList(reader, readForgottenRow) };
     case "temporary":
       return { type, made: readList(reader, readTemporary), ended: readList(reader, readInteger) };
+    case "claim":
+      return { type, homeAddress: reader.address(), claimant: readMember(reader), mobile: readMobile(reader) };
+    case "holder":
+      return { type, homeAddress: reader.address(), sinceMs: readTime(reader), mobile: readMobile(reader) };
     default:
       throw new StreamMessageError(`unknown message type ${typeNumber}`);
   }

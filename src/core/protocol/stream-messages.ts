@@ -76,6 +76,23 @@ export type StreamMessage =
   /** The owner has forgotten these rows, and whatever is older: nothing needs them any more. */
   | { readonly type: "forget"; readonly rows: readonly ForgottenRow[] }
   /**
+   * May this mobile have the home address? To the address's home, from an owner, who is answered by `holder`; from the home,
+   * for the claimant, to an owner whose mobile should have had the address before.
+   */
+  | {
+      readonly type: "claim";
+      readonly homeAddress: Ipv4Address;
+      readonly mobile: MobileKey;
+      readonly claimant: MemberId;
+    }
+  /** Who has the home address, and since when; `Infinity`: it is only kept for that mobile. */
+  | {
+      readonly type: "holder";
+      readonly homeAddress: Ipv4Address;
+      readonly mobile: MobileKey;
+      readonly sinceMs: number;
+    }
+  /**
    * Temporary bindings of the sender, so that a reply finds its foreign agent though its ingress died (mission M13), and the
    * Request Ids of those that have ended.
    */

@@ -17,6 +17,8 @@ export interface RegistrationContext {
   readonly current: Binding | undefined;
   /** Which row here has this home address now, live or reserved. */
   readonly homeAddressHolder: (address: Ipv4Address) => MobileKey | undefined;
+  /** Somebody else must be asked before this member gives the address to a mobile that doesn't have it. */
+  readonly mustAsk: (address: Ipv4Address) => boolean;
   /** For the row if the request is accepted. */
   readonly ownership: Ownership;
   /** False: nothing can be stored, so whatever would be accepted is answered 130. */
@@ -92,6 +94,8 @@ export type Refusal =
 
 export type Decision =
   | Refusal
+  /** Whether the mobile may have this home address, another member knows. */
+  | { readonly outcome: "unclear"; readonly homeAddress: Ipv4Address; readonly mobile: MobileKey }
   /** A retransmission of the last accepted request: answered as then, and nothing changes. */
   | { readonly outcome: "duplicate"; readonly reply: Uint8Array }
   | {

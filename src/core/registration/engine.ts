@@ -56,6 +56,7 @@ const UNDECIDED_CONTEXT = {
   ingress: "",
   current: undefined,
   homeAddressHolder: () => undefined,
+  mustAsk: () => false,
   ownership: { owner: "", backups: [], generation: 0 },
   canAccept: false,
   runningMs: 0,
@@ -189,6 +190,7 @@ export class RegistrationEngine {
     const policy = this.#policy;
     const granted = this.#homeAddresses.choose(request.homeAddress, exchange);
     if ("denied" in granted) return this.#deny(exchange, granted.denied);
+    if ("doubtful" in granted) return { outcome: "unclear", homeAddress: granted.doubtful, mobile: exchange.mobile };
     const refusal = refuseCareOfAddress(request, granted.homeAddress, context, policy) ?? refuseTunnel(request, policy);
     if (refusal !== undefined) return this.#deny(exchange, refusal);
 
@@ -215,6 +217,7 @@ export class RegistrationEngine {
     }
     const granted = row ?? this.#homeAddresses.choose(named, exchange);
     if ("denied" in granted) return this.#deny(exchange, granted.denied);
+    if ("doubtful" in granted) return { outcome: "unclear", homeAddress: granted.doubtful, mobile: exchange.mobile };
     const isForAll = request.careOfAddress === named || request.careOfAddress === request.homeAddress;
     const remaining = (row?.registration.careOfAddresses ?? []).filter(
       (entry) => !isForAll && entry.careOfAddress !== request.careOfAddress,

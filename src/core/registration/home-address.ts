@@ -1,6 +1,7 @@
 /** Which home address a mobile node gets: the one it names, or for 0.0.0.0 one of ours (RFC 5944 3.8.3.2, RFC 2794 1). */
 
 import type { Binding } from "../bindings/binding.ts";
+import { isTombstone } from "../bindings/mobility-bindings.ts";
 import { revised } from "../bindings/revision.ts";
 import {
   directedBroadcast,
@@ -24,7 +25,11 @@ export interface GrantedHomeAddress {
   readonly reclaimed?: Binding;
 }
 
-type HomeAddressChoice = GrantedHomeAddress | { readonly denied: DenialReason };
+type HomeAddressChoice =
+  | GrantedHomeAddress
+  | { readonly denied: DenialReason }
+  /** Somebody must be asked about it first. */
+  | { readonly doubtful: Ipv4Address };
 
 export class HomeAddresses {
   readonly #policy: RegistrationPolicy;
@@ -45,16 +50,23 @@ export class HomeAddresses {
   choose(named: Ipv4Address, { mobile, row, context }: Exchange): HomeAddressChoice {
     const isOthers = (address: Ipv4Address) =>
       ![undefined, mobile, row?.mobile].includes(context.homeAddressHolder(address));
-    return named === UNSPECIFIED ? this.#allocate(row, context, isOthers) : this.#check(named, row, isOthers);
+    return named === UNSPECIFIED ? this.#allocate(row, context, isOthers) : this.#check(named, row, context, isOthers);
   }
 
   /** "If the home agent cannot support the specified nonzero unicast address ... Code of 129" (RFC 5944 3.8.3.2). */
-  #check(named: Ipv4Address, row: Binding | undefined, isOthers: (address: Ipv4Address) => boolean): HomeAddressChoice {
+  #check(
+    named: Ipv4Address,
+    row: Binding | undefined,
+    context: RegistrationContext,
+    isOthers: (address: Ipv4Address) => boolean,
+  ): HomeAddressChoice {
     if (!this.#isServed(named)) return { denied: "home-address-not-served" };
     if (isOthers(named)) return { denied: "home-address-taken" };
-    if (row?.homeAddress === named) return { homeAddress: named, dynamic: row.dynamic };
-    if (this.#allPools.some((range) => rangeContains(range, named))) return { denied: "home-address-of-pool" };
-    return { homeAddress: named, dynamic: false };
+    const isItsOwn = row?.homeAddress === named;
+    if (!isItsOwn && this.#allPools.some((range) => rangeContains(range, named)))
+      return { denied: "home-address-of-pool" };
+    if (!hasLive(row, named) && context.mustAsk(named)) return { doubtful: named };
+    return { homeAddress: named, dynamic: isItsOwn && row.dynamic };
   }
 
   /** The address that the mobile has or had, else a free one, else the one that has been kept longest for somebody else. */
@@ -64,6 +76,7 @@ export class HomeAddresses {
     isOthers: (address: Ipv4Address) => boolean,
   ): HomeAddressChoice {
     if (row !== undefined && this.#isServed(row.homeAddress) && !isOthers(row.homeAddress)) {
+      if (!hasLive(row, row.homeAddress) && context.mustAsk(row.homeAddress)) return { doubtful: row.homeAddress };
       return { homeAddress: row.homeAddress, dynamic: row.dynamic };
     }
     const free = this.#pool.nextFree(isOthers);
@@ -86,6 +99,11 @@ export class HomeAddresses {
     const home = homeNetworks.filter((network) => prefixContains(network, address));
     return home.length > 0 && !home.some((network) => isNetworkOrBroadcastAddress(network, address));
   }
+}
+
+/** A mobile that is gone may have lost its address meanwhile; whoever renews has it. */
+function hasLive(row: Binding | undefined, address: Ipv4Address): boolean {
+  return row?.homeAddress === address && !isTombstone(row);
 }
 
 /** In networks of one or two addresses all are for hosts (RFC 3021). */

@@ -61,6 +61,7 @@ export class Whereabouts {
       return;
     }
     locations.learn(told);
+    this.#options.learned(told.homeAddress);
     if (known !== undefined && known.owner !== told.owner && known.owner !== self) send(known.owner, movedTo(told));
   }
 
@@ -91,6 +92,8 @@ export interface WhereaboutsOptions {
   readonly membership: Membership;
   readonly placement: Placement;
   readonly send: (to: MemberId, message: StreamMessage) => void;
+  /** Somebody was said to have this home address. */
+  readonly learned: (homeAddress: Ipv4Address) => void;
 }
 
 export function movedTo(location: Omit<Location, "ingress">): Moved {

@@ -10,6 +10,8 @@ import type { MemberId, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
 import type { StreamMessage, TemporaryCopy } from "../protocol/stream-messages.ts";
+import type { Ipv4Address } from "../wire/ipv4.ts";
+import { AddressClaims } from "./address-claims.ts";
 import { type DesignationSettings, decider, designateBackups } from "./designation.ts";
 import { Digests } from "./digests.ts";
 import { Whereabouts } from "./homes.ts";
@@ -50,6 +52,8 @@ export interface ReplicationOptions {
   readonly send: (to: MemberId, message: StreamMessage) => void;
   /** The ingress of a request has died: this member takes its place. */
   readonly adopt: (copy: TemporaryCopy, now: Now) => void;
+  /** Who has a home address is known now. */
+  readonly answered: (homeAddress: Ipv4Address, now: Now) => void;
 }
 
 /** Rows whose backups are reviewed in one go, so that registrations are not held up. */
@@ -63,6 +67,7 @@ export class Replication implements Safety {
   readonly #replicator: Replicator;
   readonly #takeover: Takeover;
   readonly #whereabouts: Whereabouts;
+  readonly #claims: AddressClaims;
   readonly #copies: TemporaryCopies;
   readonly #mover: Mover;
   /** Rows of ours that are still to be reviewed, after these members have come or gone. */
@@ -73,7 +78,16 @@ export class Replication implements Safety {
     this.#options = options;
     const digests = new Digests(options.self);
     options.table.listen((before, after) => digests.rowChanged(before, after));
-    this.#whereabouts = new Whereabouts(options);
+    this.#claims = new AddressClaims({
+      ...options,
+      change: (row) => {
+        const before = options.table.get(row.mobile);
+        options.table.put(row);
+        this.ship(row, before);
+        this.tellHomes(row);
+      },
+    });
+    this.#whereabouts = new Whereabouts({ ...options, learned: (address) => this.#claims.learned(address) });
     this.#mover = new Mover({ ...options, isReachable: (member) => this.#replicator.linkState(member) !== "down" });
     this.#replicator = new Replicator({
       ...options,
@@ -153,6 +167,18 @@ export class Replication implements Safety {
       this.#whereabouts.tellFormer(row, before.homeAddress);
   }
 
+  holder(homeAddress: Ipv4Address, now: Now): MobileKey | undefined {
+    return this.#claims.holder(homeAddress, now);
+  }
+
+  mustAsk(homeAddress: Ipv4Address, now: Now): boolean {
+    return this.#claims.mustAsk(homeAddress, now);
+  }
+
+  ask(homeAddress: Ipv4Address, mobile: MobileKey): void {
+    this.#claims.ask(homeAddress, mobile);
+  }
+
   tellHomes(row: Binding): void {
     this.#whereabouts.tell(row, this.#options.self);
   }
@@ -216,6 +242,7 @@ export class Replication implements Safety {
     if (message.type === "temporary") this.#copies.receive(from, message, now);
     this.#replicator.receive(from, message, now);
     this.#takeover.receive(from, message, now);
+    this.#claims.receive(from, message, now);
   }
 
   acknowledge(): void {
@@ -253,6 +280,7 @@ export class Replication implements Safety {
   passTime(now: Now): void {
     this.#replicator.passTime(now);
     this.#copies.passTime(now);
+    this.#claims.work(now);
   }
 
   /** One piece of whatever there is to be done to many bindings. */

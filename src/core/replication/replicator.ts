@@ -210,6 +210,8 @@ export class Replicator {
       case "sent":
       case "handover":
       case "temporary":
+      case "claim":
+      case "holder":
         break;
     }
   }

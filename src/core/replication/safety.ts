@@ -1,6 +1,7 @@
 import type { Binding } from "../bindings/binding.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
+import type { Ipv4Address } from "../wire/ipv4.ts";
 
 /** What the owner needs of replication. */
 export interface Safety {
@@ -16,6 +17,11 @@ export interface Safety {
   handOver(mobile: MobileKey, now: Now): boolean;
   /** Whoever is asked about the mobile's names gets to know of the row, which no reply speaks of. */
   tellHomes(row: Binding): void;
+  /** Which mobile has the address, live or reserved, as far as this member knows. */
+  holder(homeAddress: Ipv4Address, now: Now): MobileKey | undefined;
+  /** Somebody else must be asked before this member gives the address away. */
+  mustAsk(homeAddress: Ipv4Address, now: Now): boolean;
+  ask(homeAddress: Ipv4Address, mobile: MobileKey): void;
   /** The owner has forgotten the mobile. */
   forgotten(row: Binding): void;
 }

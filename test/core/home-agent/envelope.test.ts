@@ -157,9 +157,14 @@ describe("a relayed request of a mobile that nobody owns", () => {
   });
 
   it("is served by whom its home has chosen", () => {
-    const { cluster, tell, durable, opened } = clusterWithStandIns();
+    const { cluster, tell, tellByStream, durable, opened } = clusterWithStandIns();
     const homeAddress = cluster.homeAddressRanked("ha3", "ha2");
-    const served = tell("ha3", "ha2", relayRequest(cluster.request({ homeAddress }), { ingress: "ha1" }));
+    const asked = tell("ha3", "ha2", relayRequest(cluster.request({ homeAddress }), { ingress: "ha1" }));
+    const [mobile, claimed] = [`ip:${homeAddress}` as const, ipv4(homeAddress)];
+    const claim = { type: "claim", homeAddress: claimed, mobile, claimant: "ha2" };
+    expect(asked).toMatchObject([{ type: "stream", to: "ha3", message: claim }]);
+    const answer = { type: "holder", homeAddress: claimed, mobile, sinceMs: Number.POSITIVE_INFINITY } as const;
+    const served = tellByStream("ha3", "ha2", answer);
     expect(opened("ha2", served)).toEqual([]);
     durable("ha2", served);
     expect(cluster.agent("ha2").findBinding(identity(homeAddress))?.ownership).toMatchObject({ owner: "ha2" });

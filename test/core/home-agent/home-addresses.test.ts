@@ -84,3 +84,71 @@ describe("a mobile that is first known by its address, then shows an NAI, and th
     expect([...liveAddresses(cluster, IDS)]).toEqual([[`nai:${NAI}`, first]]);
   });
 });
+
+describe("a home address that several mobiles name", () => {
+  const IDS = ["ha1", "ha2", "ha3", "ha4", "ha5", "ha6", "ha7", "ha8"];
+
+  test("goes to one of them, whichever members they come to and live on", () => {
+    const cluster = new TestCluster(IDS.length);
+    for (const [index, ranked] of IDS.entries()) {
+      const homeAddress = `10.70.200.${index}`;
+      for (const id of IDS) {
+        const nai = cluster.naiRanked(ranked, ...(id === ranked ? [] : [id]));
+        cluster.register(id, { nai, homeAddress });
+      }
+      const holders = [...liveAddresses(cluster, IDS)].filter(([, address]) => address === homeAddress);
+      expect(holders).toHaveLength(1);
+    }
+    expect(cluster.replies.filter(({ reply }) => reply.code === 129).length).toBeGreaterThan(20);
+  });
+
+  test("is refused to a mobile that moves, when its home knows another that has it", () => {
+    const cluster = new TestCluster(IDS.length);
+    const [theirs = "", ours = ""] = cluster.homeAddressesRanked(2, "ha1");
+    const far = cluster.homeAddressRanked("ha8", "ha7", "ha6");
+    cluster.register("ha2", { nai: "ann@example.com", homeAddress: theirs });
+    cluster.register("ha3", { nai: "bob@example.com", homeAddress: far });
+    expect(cluster.register("ha4", { nai: "bob@example.com", homeAddress: theirs })?.reply.code).toBe(129);
+    expect(cluster.register("ha5", { nai: "bob@example.com", homeAddress: ours })?.reply.code).toBe(0);
+    expect(liveAddresses(cluster, IDS).get("nai:bob@example.com")).toBe(ours);
+    // The address that it has left is free again.
+    expect(cluster.register("ha6", { nai: "cat@example.com", homeAddress: far })?.reply.code).toBe(0);
+  });
+
+  test("is asked about once: renewals cost nobody a message", () => {
+    const cluster = new TestCluster(IDS.length);
+    let claims = 0;
+    cluster.holds = ({ type }) => {
+      if (type === "claim") claims++;
+      return false;
+    };
+    const [first = "", second = ""] = [cluster.homeAddressRanked("ha1"), cluster.homeAddressRanked("ha2")];
+    const nai = "ann@example.com";
+    cluster.register("ha3", { nai, homeAddress: first });
+    cluster.register("ha3", { nai, homeAddress: second });
+    expect(claims).toBe(1);
+    for (const id of IDS) expect(cluster.register(id, { nai, homeAddress: second })?.reply.code).toBe(0);
+    expect(claims).toBe(1);
+  });
+
+  test("is kept, after a partition gave it away twice, by the one that has had it longer", () => {
+    const ids = ["ha1", "ha2", "ha3", "ha4", "ha5", "ha6"];
+    const cluster = new TestCluster(ids.length, { copies: 1 });
+    const homeAddress = cluster.homeAddressRanked("ha1", "ha4");
+    const [here, there] = [ids.slice(0, 3), ids.slice(3)];
+    for (const one of here) for (const other of there) cluster.separate(one, other);
+    cluster.passTime(3000);
+    expect(cluster.register("ha2", { nai: "ann@example.com", homeAddress })?.reply.code).toBe(0);
+    cluster.passTime(1000);
+    expect(cluster.register("ha5", { nai: "bob@example.com", homeAddress })?.reply.code).toBe(0);
+    cluster.heal();
+    cluster.passTime(3000);
+    expect([...liveAddresses(cluster, ids)]).toEqual([["nai:ann@example.com", homeAddress]]);
+    expect(ids.reduce((sum, id) => sum + cluster.count(id, "home-address-conflicts"), 0)).toBe(1);
+    expect(cluster.events).toContainEqual(
+      expect.objectContaining({ event: "home-address-conflict", mobile: "nai:bob@example.com", address: homeAddress }),
+    );
+    expect(cluster.register("ha5", { nai: "bob@example.com", homeAddress })?.reply.code).toBe(129);
+    expect(cluster.register("ha6", { nai: "ann@example.com", homeAddress })?.reply.code).toBe(0);
+  });
+});

@@ -68,6 +68,14 @@ describe("a stream message", () => {
       },
       `09 03 686131 00 00000001 00000007 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686133 0005 6e61693a61`,
     ],
+    [
+      { type: "claim", homeAddress: ipv4("10.0.0.1"), mobile: "nai:a", claimant: "ha1" },
+      "0f 0a000001 03 686131 0005 6e61693a61",
+    ],
+    [
+      { type: "holder", homeAddress: ipv4("10.0.0.1"), mobile: "nai:a", sinceMs: 2 },
+      "10 0a000001 0000000000000002 0005 6e61693a61",
+    ],
     [{ type: "want", of: "ha1", mobiles: ["nai:a"] }, "0a 03 686131 00000001 0005 6e61693a61"],
     [{ type: "sent", of: "ha1" }, "0b 03 686131"],
     [{ type: "handover", rows: ["{}"] }, "0c 00000001 00000002 7b7d"],

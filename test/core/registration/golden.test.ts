@@ -39,6 +39,7 @@ test("a request made by an independent implementation is accepted", () => {
     destination: { address: ipv4("10.9.0.1"), port: 434 },
     ingress: "ha1",
     current: undefined,
+    mustAsk: () => false,
     homeAddressHolder: () => undefined,
     ownership: { owner: "ha1", backups: [], generation: 1 },
     canAccept: true,

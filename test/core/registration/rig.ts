@@ -209,7 +209,10 @@ export class Rig {
     if (decision.outcome === "accepted") {
       for (const row of [...decision.others, decision.binding]) this.change(this.rows.get(row.mobile), row);
     }
-    const reply = decision.outcome === "discard" ? undefined : readReply(decision.reply, request, context);
+    const reply =
+      decision.outcome === "discard" || decision.outcome === "unclear"
+        ? undefined
+        : readReply(decision.reply, request, context);
     if (reply !== undefined) this.#nonces.set(nameOf(request), reply.identification >> 32n);
     const row = this.find(request);
     return {
@@ -237,6 +240,7 @@ export class Rig {
       current: this.find(request),
       homeAddressHolder: (address) =>
         address === UNSPECIFIED ? undefined : this.rows.values().find((row) => row.homeAddress === address)?.mobile,
+      mustAsk: () => false,
       ownership: { owner: this.owner, backups: [], generation: 1 },
       canAccept: this.canAccept,
       nowMs: this.nowMs,

@@ -74,6 +74,8 @@ export const anyStreamMessage = fc.oneof(
     type: fc.constant("forget" as const),
     rows: fc.array(fc.record({ ...version, generation: u32 })),
   }),
+  fc.record({ type: fc.constant("claim" as const), homeAddress: address, mobile, claimant: member }),
+  fc.record({ type: fc.constant("holder" as const), homeAddress: address, mobile, sinceMs: time }),
   fc.record({
     type: fc.constant("temporary" as const),
     made: fc.array(
