@@ -320,9 +320,14 @@ export class Mobiles {
     return habit === "renaming" && !shown ? undefined : nai;
   }
 
-  /** What it had signed counts no more, wherever it asks. */
-  #checkForgotten(mobile: Mobile, { sentMs }: Attempt): void {
+  /** What it had signed counts no more, wherever it asks; what it has signed since does, and its clock may be ahead again. */
+  #checkForgotten(mobile: Mobile, { sentMs, identification }: Attempt): void {
     const { queue, nodes } = this.#world;
+    const isSuperseded = mobile.attempts.some(
+      (other) =>
+        other.accepted !== undefined && other.sentMs > mobile.forgottenAtMs && other.identification > identification,
+    );
+    if (isSuperseded) return;
     // An operator's word that no disk had yet goes with the member that it was given to.
     if (!nodes.every((node) => node.hasBeenServingFor(queue.nowMs - mobile.forgottenAtMs + CONVERGENCE_MS))) return;
     const isNew = sentMs > mobile.forgottenAtMs + 1000 && sentMs < mobile.forgottenAtMs + AHEAD_MS;
