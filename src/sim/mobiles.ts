@@ -337,8 +337,12 @@ export class Mobiles {
       );
   }
 
-  /** An operator lets a mobile in that is refused, as its last request was from a clock that was ahead. */
+  /**
+   * An operator lets a mobile in that is refused, as its last request was from a clock that was ahead; not while members can't
+   * reach each other, as the page on the command says.
+   */
   #forgetReplayState(mobile: Mobile): void {
+    if (!this.#world.wasWholeSince(this.#world.queue.nowMs)) return;
     const { nai, homeAddress } = mobile;
     for (const node of this.#world.nodes) {
       if (node.state !== "running" || !node.forgetReplayState({ nai, homeAddress })) continue;

@@ -252,9 +252,12 @@ export class Owner {
 
   #isSafe({ position, answer, acknowledgements }: Uncommitted): boolean {
     if (!this.#journal.isDurable(position)) return false;
-    if (answer.binding === undefined || acknowledgements === 0) return true;
-    const { mobile } = answer.binding;
+    if (answer.binding === undefined) return true;
+    const { mobile, registration } = answer.binding;
     const row = this.#table.get(mobile);
+    // An operator has had the replay state forgotten, and this member hears of it only now: what it accepted meanwhile has lost.
+    if (row !== undefined && row.registration.replayResets > registration.replayResets) return false;
+    if (acknowledgements === 0) return true;
     // Who has been superseded doesn't know any more what its successor has on which disks.
     if (row?.ownership.owner !== this.#self) return false;
     return this.#safety.coverage(row, this.#table.positionOf(mobile)) >= acknowledgements;
