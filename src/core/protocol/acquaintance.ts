@@ -71,7 +71,8 @@ export class Acquaintance {
     if (sent.incarnation !== this.#believed) {
       if (!this.#mayFollow(sent, named)) return "replayed";
       this.#believed = sent.incarnation;
-      this.#window = new ReplayWindow();
+      // Earlier frames of this start were refused, for whatever reason: sent again, they are recordings.
+      this.#window = new ReplayWindow(sent.sequence);
       this.heard = sent;
     }
     if (!this.#window.accept(sent.sequence)) return "replayed";

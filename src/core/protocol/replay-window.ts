@@ -7,10 +7,17 @@ const WORD_BITS = 32;
  */
 export class ReplayWindow {
   readonly #seen = new Uint32Array(WINDOW_BITS / WORD_BITS);
+  readonly #first: number;
   #highest = 0;
+
+  /** `first`: what comes before it was refused, and stays so. */
+  constructor(first = 1) {
+    this.#first = first;
+  }
 
   /** Call only for authenticated frames. */
   accept(sequence: number): boolean {
+    if (sequence < this.#first) return false;
     if (sequence > this.#highest) {
       this.#slideTo(sequence);
     } else if (sequence <= this.#highest - WINDOW_BITS || this.#has(sequence)) {

@@ -15,6 +15,11 @@ describe("the anti-replay window", () => {
     expect(window.accept(976)).toBe(false);
   });
 
+  it("accepts nothing from before the number that it begins with", () => {
+    const window = new ReplayWindow(50);
+    expect([50, 49, 51, 1].map((sequence) => window.accept(sequence))).toEqual([true, false, true, false]);
+  });
+
   it("does not take numbers that it slid over for seen", () => {
     const window = new ReplayWindow();
     for (let sequence = 1; sequence <= 1024; sequence++) window.accept(sequence);
