@@ -69,7 +69,9 @@ describe.skipIf(obstacle !== undefined && !process.env.CI)("an ExaBGP as a sidec
     await rig.signal("exabgp", "SIGKILL");
     await annotate(`ExaBGP killed → FIB: ${await rig.untilGone(since)} ms`);
     await annotate(`… and back: ${await rig.untilRouted(since)} ms`);
-    expect(standIn.status).toMatchObject({ restarts: 1, lastError: "the helper closed its connection" });
+    expect(standIn.status?.lastError).toBe("the helper closed its connection");
+    // On a busy machine the next helper may be late for its lease, and be replaced as well.
+    expect(standIn.status?.restarts).toBeGreaterThanOrEqual(1);
   });
 
   test("loses the route when ExaBGP hangs, as its helper kills it", async ({ annotate }) => {
