@@ -152,7 +152,13 @@ async function startOn(
     health.reassess();
   });
   const bfd = makeBfd(config, log, counters);
-  const dataPlane = makeDataPlane(config, agent, log, () => health.reassess());
+  const dataPlane = makeDataPlane(
+    config,
+    agent,
+    () => driver.time().wallMs,
+    log,
+    () => health.reassess(),
+  );
   driver.dataPlane = dataPlane;
   const health = new HealthWatch({
     configuration,

@@ -9,6 +9,7 @@ import { formatPrefix } from "../core/wire/ipv4.ts";
 export function makeDataPlane(
   config: Config,
   agent: HomeAgent,
+  wallMs: () => number,
   log: EventLog,
   changed: () => void,
 ): DataPlane | undefined {
@@ -20,6 +21,7 @@ export function makeDataPlane(
   const plane = new BpfDataPlane({
     ...dataPlane,
     virtualAddress,
+    wallMs,
     networks: [...networks].flatMap(([name, network]) => (isElsewhere(name) ? [network] : [])),
     entries: () => agent.forwardingEntries,
     changed: () => {

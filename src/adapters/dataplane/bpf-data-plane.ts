@@ -30,6 +30,8 @@ export interface BpfDataPlaneOptions {
   readonly virtualAddress: Ipv4Address;
   /** Those that home addresses are in. */
   readonly networks: readonly Ipv4Prefix[];
+  /** The time that entries go by: the system's clock may have been set, and not be believed. */
+  readonly wallMs: () => number;
   /** All entries there are. */
   readonly entries: () => Iterable<ForwardingEntry>;
   /** Whether it works has changed. */
@@ -157,7 +159,7 @@ export class BpfDataPlane implements DataPlane {
   }
 
   #clocks(): ClockReading {
-    return { wallMs: Date.now(), bootMs: performance.now() + this.#bootOffsetMs };
+    return { wallMs: this.#options.wallMs(), bootMs: performance.now() + this.#bootOffsetMs };
   }
 
   #setUp({ libc, libbpf, netlink }: System): Works {

@@ -15,6 +15,7 @@ const obstacle = await programObstacle();
 const isSkipped = obstacle !== undefined && process.env.CI === undefined;
 if (isSkipped) process.stderr.write(`\nSKIPPED: the data plane can't be set up, because ${obstacle}\n\n`);
 
+const HOUR_MS = 3_600_000;
 const MOBILE = formatIpv4(ENTRY.homeAddress);
 
 describe.skipIf(isSkipped)("the data plane", () => {
@@ -175,6 +176,19 @@ describe.skipIf(isSkipped)("the data plane", () => {
     plane.stop();
     expect(ip("route show root 10.64.0.0/12")).toBe("");
     addUplink();
+  });
+
+  test("has entries end by the time that the home agent goes by, whatever the system's clock was set to", async () => {
+    const plane = new BpfDataPlane({ ...optionsOf(() => []), wallMs: () => Date.now() - HOUR_MS });
+    planes.push(plane);
+    await plane.start();
+    const [tunnel] = ENTRY.tunnels;
+    const endingAt = (expiresAtMs: number) => ({ ...ENTRY, tunnels: tunnel ? [{ ...tunnel, expiresAtMs }] : [] });
+    plane.forward([endingAt(Date.now() - HOUR_MS / 2)]);
+    expect(await reaches(plane)).toBe(true);
+    plane.forward([endingAt(Date.now() - HOUR_MS - 1000)]);
+    expect(await reaches(plane)).toBe(false);
+    expect(plane.drops()["destination-expired"]).toBe(1);
   });
 
   test("follows changes of entries", async () => {

@@ -23,6 +23,7 @@ export function optionsOf(entries: BpfDataPlaneOptions["entries"]): BpfDataPlane
     uplinks: "auto",
     virtualAddress: ipv4(VIRTUAL_ADDRESS),
     networks: [NETWORK],
+    wallMs: Date.now,
     entries,
     changed: () => undefined,
   };
