@@ -50,7 +50,7 @@ interface Works {
   readonly maps: TunnelMaps;
   readonly device: TunnelDevice;
   /** Where programs of `object` are. */
-  readonly attached: Map<string, Place>;
+  readonly attached: Set<string>;
   uplinks: readonly Uplink[];
 }
 
@@ -59,6 +59,9 @@ export class BpfDataPlane implements DataPlane {
   readonly #options: BpfDataPlaneOptions;
   #system: System | undefined;
   #works: Works | undefined;
+  /** What was made last, and all places where something was attached: to be removed in the end, whether or not it works then. */
+  #device: TunnelDevice | undefined;
+  readonly #places = new Map<string, Place>();
   #timer: NodeJS.Timeout | undefined;
   /** CLOCK_BOOTTIME minus our monotonic clock, which stands still in a suspend; reading it for each change would take too long. */
   #bootOffsetMs = 0;
@@ -100,11 +103,9 @@ export class BpfDataPlane implements DataPlane {
 
   stop(): void {
     clearTimeout(this.#timer);
-    const works = this.#works;
-    this.#works = undefined;
-    for (const place of works?.attached.values() ?? []) this.#system?.libbpf.detach(place);
-    works?.object.close();
-    works?.device.remove();
+    for (const place of this.#places.values()) this.#system?.libbpf.detach(place);
+    this.#letGo();
+    this.#device?.remove();
     this.#system?.netlink.close();
   }
 
@@ -168,10 +169,11 @@ export class BpfDataPlane implements DataPlane {
     const object = libbpf.load(PROGRAMS);
     try {
       const device = new TunnelDevice(libc, netlink, name, networks);
+      this.#device = device;
       const maps = new TunnelMaps(object);
       maps.configure(virtualAddress, device.index);
       maps.put(entries(), this.#clocks());
-      return { object, maps, device, attached: new Map(), uplinks: [] };
+      return { object, maps, device, attached: new Set(), uplinks: [] };
     } catch (error) {
       object.close();
       throw error;
@@ -186,7 +188,8 @@ export class BpfDataPlane implements DataPlane {
     if (this.#system === undefined) return false;
     if (attached.has(name) && this.#system.libbpf.isAttached(place)) return false;
     this.#system.libbpf.attach(object.program(program), place);
-    attached.set(name, place);
+    attached.add(name);
+    this.#places.set(name, place);
     return true;
   }
 }

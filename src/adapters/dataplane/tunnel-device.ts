@@ -69,14 +69,13 @@ export class TunnelDevice {
     this.#uplinkMtu = uplinkMtu;
   }
 
-  /** It stays, with its routes. */
+  /** It stays, with its routes. Last call but `remove`. */
   leave(): void {
     closeSync(this.#tun);
   }
 
   /** Its routes go with it. @throws SystemCallError, not for what isn't there any more */
   remove(): void {
-    this.leave();
     this.#netlink.release(deleteLink(this.index));
     for (const network of this.#networks) this.#netlink.release(dropBlackhole(network, BLACKHOLE_METRIC));
   }

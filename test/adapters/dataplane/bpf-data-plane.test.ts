@@ -168,6 +168,19 @@ describe.skipIf(isSkipped)("the data plane", () => {
     expect(filters("uplink", "ingress")).toBe("");
   });
 
+  test("leaves nothing behind when it does not work at that time", async () => {
+    const plane = await start();
+    planes.splice(0);
+    ip("link set uplink down");
+    await waitFor(() => plane.failure !== undefined, { deadlineMs: 20_000, what: "the uplink to be missed" });
+    plane.stop();
+    ip("link set uplink up");
+    ip("route add default via 192.0.2.254");
+    expect(ip("route show root 10.64.0.0/12")).toBe("");
+    expect(ip("link show")).not.toContain("anyhome0");
+    expect(filters("uplink", "ingress")).toBe("");
+  });
+
   test("is stopped without ado when its device and its uplink are gone already", async () => {
     const plane = await start();
     planes.splice(0);
