@@ -167,14 +167,16 @@ export class BpfDataPlane implements DataPlane {
     const { device: name, networks, virtualAddress, entries } = this.#options;
     if (!existsSync(PROGRAMS)) throw new Error(`${PROGRAMS} is missing: the programs for the kernel are not compiled`);
     const object = libbpf.load(PROGRAMS);
+    let device: TunnelDevice | undefined;
     try {
-      const device = new TunnelDevice(libc, netlink, name, networks);
+      device = new TunnelDevice(libc, netlink, name, networks);
       this.#device = device;
       const maps = new TunnelMaps(object);
       maps.configure(virtualAddress, device.index);
       maps.put(entries(), this.#clocks());
       return { object, maps, device, attached: new Set(), uplinks: [] };
     } catch (error) {
+      device?.leave();
       object.close();
       throw error;
     }

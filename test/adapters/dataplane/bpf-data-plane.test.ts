@@ -75,6 +75,20 @@ describe.skipIf(isSkipped)("the data plane", () => {
     expect(failures).toEqual([expect.stringMatching(/no uplink/), undefined]);
   });
 
+  test("works once its entries can be had, where they could not be at first", async () => {
+    let tries = 0;
+    const entries = () => {
+      tries += 1;
+      if (tries === 1) throw new Error("no memory");
+      return [ENTRY];
+    };
+    const plane = new BpfDataPlane(optionsOf(entries));
+    planes.push(plane);
+    await plane.start();
+    expect(plane.failure).toBe("no memory");
+    await untilWorking(plane);
+  });
+
   test("routes the network to its device, with room for a tunnel header, and to nowhere if that vanishes", async () => {
     await start();
     // Whatever route of the whole network there is, such as that of an interface for OSPF.
