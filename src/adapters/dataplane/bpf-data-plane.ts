@@ -6,7 +6,6 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
 import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
-import { bootTimeMs } from "../kernel/boot-clock.ts";
 import { forwards } from "../kernel/forwards.ts";
 import { type Libc, loadLibc } from "../kernel/libc.ts";
 import { configureInterface } from "../kernel/netlink.ts";
@@ -143,7 +142,7 @@ export class BpfDataPlane implements DataPlane {
     const { libc, netlink } = this.#system;
     const uplinks = findUplinks(libc, this.#options.uplinks);
     if (uplinks.length === 0) throw new Error(`there is no uplink (${String(this.#options.uplinks)})`);
-    this.#bootOffsetMs = bootTimeMs() - performance.now();
+    this.#bootOffsetMs = libc.bootTimeMs() - performance.now();
     if (this.#works?.device.isThere === false) this.#letGo();
     this.#works ??= this.#setUp(this.#system);
     const { maps, device } = this.#works;

@@ -23,6 +23,8 @@ export interface Libc {
   ioctl(descriptor: number, request: number, argument: Uint8Array): void;
   interfaceIndex(name: string): number;
   interfaceMtu(name: string): number;
+  /** CLOCK_BOOTTIME: nobody sets it, it runs in suspends too, and BPF programs can read it. Containers may have another /proc/uptime. */
+  bootTimeMs(): number;
   /** These differ from platform to platform. */
   readonly SOCK_DGRAM: number;
   readonly SOCK_STREAM: number;
@@ -46,6 +48,7 @@ export class SystemCallError extends Error {
 const AF_INET = 2;
 const SO_ATTACH_FILTER = 26;
 const SIOCGIFMTU = 0x8921;
+const CLOCK_BOOTTIME = 7;
 const IFREQ_LENGTH = 40;
 export const INTERFACE_NAME_LENGTH = 16;
 const SOCK_FILTER_LENGTH = 8;
@@ -76,6 +79,8 @@ export async function loadLibc(): Promise<Libc> {
   const recv = library.func("intptr_t recv(int fd, _Out_ void *buffer, size_t length, int flags)");
   const ioctl = library.func("int ioctl(int fd, unsigned long request, ...)");
   const nameToIndex = library.func("unsigned int if_nametoindex(const char *name)");
+  const timespec = koffi.struct({ seconds: "long", nanoseconds: "long" });
+  const getTime = library.func("clock_gettime", "int", ["int", koffi.out(koffi.pointer(timespec))]);
   const isMips = ["mips", "mipsel"].includes(process.arch);
   const SOL_SOCKET = isMips ? 0xffff : 1;
   /** Direction and size of the argument; the direction has other bits on some. */
@@ -129,6 +134,11 @@ export async function loadLibc(): Promise<Libc> {
       } finally {
         closeSync(descriptor);
       }
+    },
+    bootTimeMs() {
+      const time = { seconds: 0, nanoseconds: 0 };
+      if (getTime(CLOCK_BOOTTIME, time) < 0) throw failed("clock_gettime");
+      return time.seconds * 1000 + time.nanoseconds / 1e6;
     },
     SOCK_DGRAM: isMips ? 1 : 2,
     SOCK_STREAM: isMips ? 2 : 1,

@@ -1,6 +1,8 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { BpfDataPlane } from "../../../src/adapters/dataplane/bpf-data-plane.ts";
@@ -15,6 +17,7 @@ const obstacle = await programObstacle();
 const isSkipped = obstacle !== undefined && process.env.CI === undefined;
 if (isSkipped) process.stderr.write(`\nSKIPPED: the data plane can't be set up, because ${obstacle}\n\n`);
 
+const CHILD = new URL("data-plane-child.ts", import.meta.url).pathname;
 const HOUR_MS = 3_600_000;
 const MOBILE = formatIpv4(ENTRY.homeAddress);
 
@@ -153,9 +156,7 @@ describe.skipIf(isSkipped)("the data plane", () => {
 
   test("goes on when its daemon is killed, and is taken over by the next one, which has counted nothing yet", async () => {
     ip(`neighbor replace ${CARE_OF} lladdr 02:00:00:00:00:09 dev uplink`);
-    const child = execa(process.execPath, [new URL("data-plane-child.ts", import.meta.url).pathname], {
-      reject: false,
-    });
+    const child = execa(process.execPath, [CHILD], { reject: false });
     const [said] = await once(child.stdout, "data");
     expect(String(said)).toBe("working\n");
     child.kill("SIGKILL");
@@ -171,6 +172,26 @@ describe.skipIf(isSkipped)("the data plane", () => {
     expect(next.trafficOf(ENTRY.homeAddress).packetsToMobile).toBe(0);
     expect(await reaches(next)).toBe(true);
     expect(filters("anyhome0", "egress").match(/direct-action/g)).toHaveLength(1);
+  });
+
+  test("forwards where the host's uptime is told differently, as it is in some containers", async () => {
+    ip(`neighbor replace ${CARE_OF} lladdr 02:00:00:00:00:09 dev uplink`);
+    const uptime = join(mkdtempSync(join(tmpdir(), "anyhome-uptime-")), "uptime");
+    writeFileSync(uptime, "12.00 20.00\n");
+    const script = 'mount --bind "$0" /proc/uptime && exec "$@"';
+    const child = execa("unshare", ["--mount", "sh", "-c", script, uptime, process.execPath, CHILD], { reject: false });
+    try {
+      const [said] = await once(child.stdout, "data");
+      expect(String(said)).toBe("working\n");
+      const before = framesSent();
+      await send();
+      await waitFor(() => framesSent() > before, { deadlineMs: 10_000, what: "a packet to be forwarded" });
+    } finally {
+      child.kill("SIGKILL");
+      await child;
+      rmSync(dirname(uptime), { recursive: true });
+    }
+    await start();
   });
 
   test("leaves nothing behind when it is stopped", async () => {

@@ -10,8 +10,7 @@ import { DROP_REASONS, type DropReason } from "../../../src/adapters/dataplane/d
 import { type BpfObject, loadLibbpf } from "../../../src/adapters/dataplane/libbpf.ts";
 import { TunnelDevice } from "../../../src/adapters/dataplane/tunnel-device.ts";
 import { TunnelMaps } from "../../../src/adapters/dataplane/tunnel-maps.ts";
-import { bootTimeMs } from "../../../src/adapters/kernel/boot-clock.ts";
-import { loadLibc } from "../../../src/adapters/kernel/libc.ts";
+import { type Libc, loadLibc } from "../../../src/adapters/kernel/libc.ts";
 import { NetlinkSocket } from "../../../src/adapters/kernel/netlink-socket.ts";
 import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
@@ -44,10 +43,11 @@ export type Outcome =
 export class ProgramRig {
   readonly maps: TunnelMaps;
   readonly #object: BpfObject;
-  readonly #bootOffsetMs = bootTimeMs() - performance.now();
+  readonly #bootOffsetMs: number;
   readonly #testRun: ReturnType<typeof testRunner>;
 
-  private constructor(object: BpfObject, maps: TunnelMaps) {
+  private constructor(object: BpfObject, maps: TunnelMaps, libc: Libc) {
+    this.#bootOffsetMs = libc.bootTimeMs() - performance.now();
     this.#object = object;
     this.maps = maps;
     this.#testRun = testRunner();
@@ -65,7 +65,7 @@ export class ProgramRig {
     const maps = new TunnelMaps(object);
     maps.configure(ipv4(VIRTUAL_ADDRESS), device.index);
     maps.attendUntil(Number.MAX_SAFE_INTEGER / 1e6);
-    return new ProgramRig(object, maps);
+    return new ProgramRig(object, maps, libc);
   }
 
   /** Instead of whatever was said of these addresses before. */
