@@ -19,6 +19,8 @@ const FULL_PIPE_RETRY_MS = 50;
 const FAILURE_RETRY_MS = 1000;
 /** A reader that takes nothing for so long is no longer merely slow. */
 const STUCK_AFTER_MS = 1000;
+/** A single write takes longer only where it hangs in the kernel. Well below what an end may take, which must know it by then. */
+const HANGING_AFTER_MS = 500;
 
 interface Chunk {
   readonly bytes: Buffer;
@@ -35,6 +37,7 @@ export class LineWriter {
   #waitingLength = 0;
   #chunk: Chunk | undefined;
   #isWriting = false;
+  #writingSinceMs = 0;
   #retry: NodeJS.Timeout | undefined;
   #error: string | undefined;
   /** When something was written last, or there was nothing to write. */
@@ -92,6 +95,7 @@ export class LineWriter {
       return;
     }
     this.#isWriting = true;
+    this.#writingSinceMs = performance.now();
     write(this.#options.descriptor, chunk.bytes, chunk.written, null, null, (error, written) => {
       this.#isWriting = false;
       if (error === null) this.#wrote(chunk, written);
@@ -145,7 +149,8 @@ export class LineWriter {
   /** The process ends, perhaps by an error: what waits has its last chance. */
   readonly #leave = (): void => {
     // An exit waits for the threads of the pool: for one whose write hangs it would wait for good.
-    if (this.#isWriting && this.failure !== undefined) process.kill(process.pid, "SIGKILL");
+    const isHanging = this.#isWriting && performance.now() - this.#writingSinceMs >= HANGING_AFTER_MS;
+    if (isHanging) process.kill(process.pid, "SIGKILL");
     if (this.failure !== undefined) return;
     const rest = this.#isWriting ? undefined : this.#chunk?.bytes.subarray(this.#chunk.written);
     try {
