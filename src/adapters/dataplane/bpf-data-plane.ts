@@ -62,6 +62,7 @@ export class BpfDataPlane implements DataPlane {
   #device: TunnelDevice | undefined;
   readonly #places = new Map<string, Place>();
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
   /** CLOCK_BOOTTIME minus our monotonic clock, which stands still in a suspend; reading it for each change would take too long. */
   #bootOffsetMs = 0;
 
@@ -76,9 +77,12 @@ export class BpfDataPlane implements DataPlane {
   async start(): Promise<void> {
     try {
       const libc = await loadLibc();
-      this.#system = { libc, libbpf: await loadLibbpf(), netlink: new NetlinkSocket(libc) };
+      const libbpf = await loadLibbpf();
+      if (this.#isStopped) return;
+      this.#system = { libc, libbpf, netlink: new NetlinkSocket(libc) };
     } catch (error) {
       this.#fail(error);
+      this.#timer = setTimeout(() => void this.start(), TENDING_INTERVAL_MS);
       return;
     }
     this.#tend();
@@ -101,6 +105,7 @@ export class BpfDataPlane implements DataPlane {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     for (const place of this.#places.values()) this.#system?.libbpf.detach(place);
     this.#letGo();

@@ -92,6 +92,12 @@ describe.skipIf(isSkipped)("the data plane", () => {
     await untilWorking(plane);
   });
 
+  test("goes on trying where there is no room yet for what it is set up with", async () => {
+    const script = `ulimit -n 64; exec "${process.execPath}" "${new URL("descriptors-child.ts", import.meta.url).pathname}"`;
+    const { stdout } = await execa("sh", ["-c", script]);
+    expect(stdout).toMatch(/^.*(EMFILE|Too many open files).*; then there is no uplink \(none\)$/);
+  });
+
   test("routes the network to its device, with room for a tunnel header, and to nowhere if that vanishes", async () => {
     await start();
     // Whatever route of the whole network there is, such as that of an interface for OSPF.
