@@ -5,7 +5,7 @@ import {
   forwardingCountersView,
   forwardingPage,
 } from "../adapters/api/schema.ts";
-import { fields, table, tableWriter } from "../text/columns.ts";
+import { type Cell, fields, table, tableWriter } from "../text/columns.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { integerBetween } from "./option-values.ts";
 import { type OutputFormat, outputOption, print, printList } from "./output.ts";
@@ -58,8 +58,8 @@ export function forwardingCommand(): Command {
   return forwarding;
 }
 
-function row({ homeAddress, tunnels, toMobile, fromMobile }: ForwardingView): string[] {
-  const lines = (text: (tunnel: ForwardingView["tunnels"][number]) => string) => tunnels.map(text).join("\n");
+function row({ homeAddress, tunnels, toMobile, fromMobile }: ForwardingView): Cell[] {
+  const lines = (text: (tunnel: ForwardingView["tunnels"][number]) => string) => tunnels.map(text);
   return [
     homeAddress,
     lines(({ careOfAddress }) => careOfAddress),
