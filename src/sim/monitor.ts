@@ -127,7 +127,9 @@ export class Monitor {
   /** Packets go where the rows say, to all of those mobiles and to no others. */
   #checkForwarding({ id, agent, tunnels }: SimulatedNode): void {
     const live = [...agent.bindings].filter((row) => !isTombstone(row));
-    for (const { homeAddress, mobile, registration } of live) {
+    // Until a partition's doubles are settled, an address may be in two rows here: one of them has it.
+    const holders = live.filter((row) => agent.findBinding({ homeAddress: row.homeAddress, nai: undefined }) === row);
+    for (const { homeAddress, mobile, registration } of holders) {
       const careOf = registration.careOfAddresses.map(({ careOfAddress, expiresAtMs }) => [careOfAddress, expiresAtMs]);
       const forwarded = tunnels.get(homeAddress)?.map(({ careOfAddress, expiresAtMs }) => [careOfAddress, expiresAtMs]);
       if (String(forwarded) !== String(careOf))
@@ -244,6 +246,9 @@ export class Monitor {
   #checkKept(mobile: Mobile): void {
     const last = this.#mobiles.lastAccepted(mobile);
     if (last?.accepted === undefined || isDegraded(last)) return;
+    // By the address alone it is the same as whoever had that before it: on the other side that one may go on.
+    const isDistinct = mobile.habit !== "succeeding";
+    if (!isDistinct && !this.#world.wasWholeSince(this.#world.queue.nowMs - CONVERGENCE_MS)) return;
     // Of what is over nothing needs to stay.
     const { reply, atMs } = last.accepted;
     if (mobile.cededAtMs >= atMs || atMs + reply.lifetimeSeconds * 1000 <= this.#world.queue.nowMs + CLOCK_SLACK_MS)
