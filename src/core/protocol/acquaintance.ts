@@ -10,6 +10,9 @@ export type Incarnation = bigint;
 
 const NONCE_BITS = 32n;
 
+/** Of the starts of a peer that were heard while none is believed, the latest so many are named: recordings are of a few at most. */
+const MAXIMUM_STARTS = 8;
+
 /** Of whom nothing was heard. */
 export const NO_INCARNATION: Incarnation = 0n;
 
@@ -32,8 +35,11 @@ export type Doubt = "unproven" | "replayed";
 
 /** What two members know of each other's frames, on the side of one of them. */
 export class Acquaintance {
-  /** The newest frame of the peer: what frames to it name. */
-  heard: FrameNumber = { incarnation: NO_INCARNATION, sequence: 0 };
+  /**
+   * The newest frame of the start of the peer that is believed. As long as none is, that of each start that was heard, since any but
+   * one may be a recording, also the latest: its boot count may have been lost.
+   */
+  #heard: FrameNumber[] = [];
   readonly #own: Incarnation;
   #sequence = 0;
   #believed = NO_INCARNATION;
@@ -57,6 +63,14 @@ export class Acquaintance {
     return { incarnation: this.#own, sequence: this.#sequence };
   }
 
+  /** What the next frame to the peer names: each start that was heard in turn, so that no recording hides the one that runs. */
+  nextNamed(): FrameNumber {
+    const [named, ...others] = this.#heard;
+    if (named === undefined) return { incarnation: NO_INCARNATION, sequence: 0 };
+    this.#heard = [...others, named];
+    return named;
+  }
+
   /** The peer has not been heard for long: if it comes back as an earlier start, because its boot count was lost, it is believed. */
   silent(): void {
     this.#isSilent = true;
@@ -65,7 +79,7 @@ export class Acquaintance {
   /** Of an authentic frame: what it is, and what it names. `undefined`: it is believed. */
   judge(sent: FrameNumber, named: FrameNumber): Doubt | undefined {
     if (named.incarnation !== this.#own) {
-      if (this.#believed === NO_INCARNATION && isLater(sent, this.heard)) this.heard = sent;
+      if (this.#believed === NO_INCARNATION) this.#hear(sent);
       return "unproven";
     }
     if (sent.incarnation !== this.#believed) {
@@ -73,13 +87,23 @@ export class Acquaintance {
       this.#believed = sent.incarnation;
       // Earlier frames of this start were refused, for whatever reason: sent again, they are recordings.
       this.#window = new ReplayWindow(sent.sequence);
-      this.heard = sent;
+      this.#heard = [sent];
     }
     if (!this.#window.accept(sent.sequence)) return "replayed";
     this.#isSilent = false;
     this.#namedSequence = Math.max(this.#namedSequence, named.sequence);
-    if (isLater(sent, this.heard)) this.heard = sent;
+    this.#hear(sent);
     return undefined;
+  }
+
+  #hear(sent: FrameNumber): void {
+    const index = this.#heard.findIndex(({ incarnation }) => incarnation === sent.incarnation);
+    const former = this.#heard[index];
+    if (former === undefined) this.#heard.push(sent);
+    else if (sent.sequence > former.sequence) this.#heard[index] = sent;
+    if (this.#heard.length <= MAXIMUM_STARTS) return;
+    const earliest = this.#heard.reduce((a, b) => (a.incarnation < b.incarnation ? a : b));
+    this.#heard = this.#heard.filter((frame) => frame !== earliest);
   }
 
   /**
@@ -90,8 +114,4 @@ export class Acquaintance {
     if (this.#believed === NO_INCARNATION) return true;
     return named.sequence > this.#namedSequence && (this.#isSilent || incarnation > this.#believed);
   }
-}
-
-function isLater(a: FrameNumber, b: FrameNumber): boolean {
-  return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.sequence > b.sequence);
 }

@@ -161,7 +161,7 @@ export class FrameCodec {
     const { acquaintance, sendKey } = peer;
     const writer = new ByteWriter(length + FRAME_AUTHENTICATOR_LENGTH).u16(MAGIC).u8(VERSION).u8(type);
     writeNumber(writer, acquaintance.next());
-    writeNumber(writer, acquaintance.heard);
+    writeNumber(writer, acquaintance.nextNamed());
     writer.shortText(this.#self).bytes(body);
     return writer.bytes(frameAuthenticator(sendKey, writer.written())).written();
   }

@@ -195,7 +195,7 @@ test("whatever is recorded and sent again, and whoever starts anew: it is never 
       const end = (index: 0 | 1) => ends[index] ?? make();
       const send = (from: 0 | 1) => {
         const to = from === 0 ? 1 : 0;
-        const frame = { to, sent: end(from).next(), named: end(from).heard } as const;
+        const frame = { to, sent: end(from).next(), named: end(from).nextNamed() } as const;
         recorded.push(frame);
         return end(to).judge(frame.sent, frame.named);
       };

@@ -16,3 +16,28 @@ test("frames of a start that were refused before it was believed stay refused wh
   expect(acquaintance.judge(early, own(5))).toBe("replayed");
   expect(acquaintance.judge({ incarnation: LATER, sequence: 5 }, own(7))).toBeUndefined();
 });
+
+test.each([1, 7])(
+  "%i recordings of later starts of a peer, sent all the time, keep no start that runs from being believed",
+  (count) => {
+    // The peer's clock was ahead once, and its boot counts, which are lost, were with it.
+    const recorded = Array.from({ length: count }, (_, index) => incarnationOf(2000 + index, index));
+    const [formerOwn, own, peer] = [incarnationOf(900, 1), incarnationOf(1100, 2), incarnationOf(1000, 3)];
+    const [ours, theirs] = [new Acquaintance(own), new Acquaintance(peer)];
+    const replay = () => {
+      for (const incarnation of recorded)
+        ours.judge({ incarnation, sequence: 77 }, { incarnation: formerOwn, sequence: 3 });
+    };
+    expect(theirs.judge({ incarnation: formerOwn, sequence: 5 }, { incarnation: peer, sequence: 0 })).toBeUndefined();
+    for (let round = 0; round <= count; round++) {
+      ours.judge(theirs.next(), theirs.nextNamed());
+      replay();
+      theirs.judge(ours.next(), ours.nextNamed());
+      replay();
+    }
+    expect(theirs.believed).toBe(own);
+    expect(ours.judge(theirs.next(), theirs.nextNamed())).toBeUndefined();
+    replay();
+    expect(theirs.judge(ours.next(), ours.nextNamed())).toBeUndefined();
+  },
+);
