@@ -35,9 +35,14 @@ export function withoutExpired(binding: Binding, nowMs: number): Binding {
 }
 
 /** Until then somebody needs the row: for a care-of address, against a replay or an old copy, for a reserved home address. */
-export function neededUntilMs({ registration }: Binding): number {
-  const { careOfAddresses, retainUntilMs, reservedUntilMs } = registration;
-  return lastExpiryMs(careOfAddresses, Math.max(retainUntilMs, reservedUntilMs));
+export function neededUntilMs(binding: Binding): number {
+  return Math.max(neededUnreservedUntilMs(binding), binding.registration.reservedUntilMs);
+}
+
+/** As `neededUntilMs`, should its home address be given to somebody else as soon as the mobile has gone. */
+export function neededUnreservedUntilMs({ registration }: Binding): number {
+  const { careOfAddresses, retainUntilMs } = registration;
+  return lastExpiryMs(careOfAddresses, retainUntilMs);
 }
 
 /** Nothing needs the row any more. */

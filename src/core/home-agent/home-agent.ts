@@ -23,7 +23,7 @@ import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import { LocationTable } from "../bindings/location-table.ts";
-import { addressClaim, isTombstone, neededUntilMs } from "../bindings/mobility-bindings.ts";
+import { addressClaim, isTombstone } from "../bindings/mobility-bindings.ts";
 import { revised, withoutReplayState } from "../bindings/revision.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
 import { ForwardingChanges } from "../forwarding/forwarding-changes.ts";
@@ -586,7 +586,7 @@ export class HomeAgent {
       requestId,
       generation: binding?.ownership.generation ?? 0,
       backups: binding?.ownership.backups ?? [],
-      knownUntilMs: binding === undefined ? 0 : neededUntilMs(binding),
+      knownUntilMs: binding === undefined ? 0 : this.#replication.knownUntilMs(ingress, binding),
       boundUntilMs: boundUntilMs(served, accepted ? binding : undefined),
       mobile: binding?.mobile,
       homeAddressSinceMs: binding === undefined ? Number.POSITIVE_INFINITY : addressClaim(binding).sinceMs,

@@ -9,7 +9,7 @@ import type { Binding } from "../bindings/binding.ts";
 import type { Location } from "../bindings/location.ts";
 import { isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
-import { addressClaim, neededUntilMs } from "../bindings/mobility-bindings.ts";
+import { addressClaim, neededUnreservedUntilMs, neededUntilMs } from "../bindings/mobility-bindings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
 import type { MemberId } from "../names.ts";
@@ -65,6 +65,32 @@ export class Whereabouts {
     if (known !== undefined && known.owner !== told.owner && known.owner !== self) send(known.owner, movedTo(told));
   }
 
+  /** This member has got a copy of the row: what it noted as a home or an ingress before doesn't outlive that. */
+  holds(row: Binding): void {
+    const { self, locations } = this.#options;
+    const known = locations.get(row.mobile);
+    if (known !== undefined && known.knownUntilMs > this.knownUntilMs(self, row))
+      locations.learn(this.locationFor(self, row));
+  }
+
+  /** What a member is to note of the row. */
+  locationFor(member: MemberId, row: Binding): Omit<Location, "ingress"> {
+    const { mobile, homeAddress, nai, ownership } = row;
+    const homeAddressSinceMs = addressClaim(row).sinceMs;
+    const knownUntilMs = this.knownUntilMs(member, row);
+    return { mobile, homeAddress, nai, homeAddressSinceMs, ...ownership, knownUntilMs };
+  }
+
+  /**
+   * How long. A reserved home address may be given to somebody else at any time, and the row ends early then, which only homes
+   * are told: nobody else counts on the reservation, or locations would outlive their rows by a day.
+   */
+  knownUntilMs(member: MemberId, row: Binding): number {
+    const unreservedUntilMs = neededUnreservedUntilMs(row);
+    if (row.registration.reservedUntilMs <= unreservedUntilMs) return unreservedUntilMs;
+    return this.#homes(row, this.#isPresent).includes(member) ? neededUntilMs(row) : unreservedUntilMs;
+  }
+
   readonly #isPresent = (member: MemberId): boolean =>
     member === this.#options.self || this.#options.membership.isAlive(member);
 
@@ -82,7 +108,8 @@ export class Whereabouts {
 
   #tell(member: MemberId, row: Binding): void {
     const { owner, backups } = row.ownership;
-    if (member !== owner && !backups.includes(member)) this.#options.send(member, movedTo(locationOf(row)));
+    if (member !== owner && !backups.includes(member))
+      this.#options.send(member, movedTo(this.locationFor(member, row)));
   }
 }
 
@@ -99,10 +126,4 @@ export interface WhereaboutsOptions {
 export function movedTo(location: Omit<Location, "ingress">): Moved {
   const { mobile, homeAddress, nai, homeAddressSinceMs, owner, backups, generation, knownUntilMs } = location;
   return { type: "moved", mobile, homeAddress, nai, homeAddressSinceMs, owner, backups, generation, knownUntilMs };
-}
-
-export function locationOf(row: Binding): Omit<Location, "ingress"> {
-  const { mobile, homeAddress, nai, ownership } = row;
-  const homeAddressSinceMs = addressClaim(row).sinceMs;
-  return { mobile, homeAddress, nai, homeAddressSinceMs, ...ownership, knownUntilMs: neededUntilMs(row) };
 }

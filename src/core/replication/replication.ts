@@ -199,6 +199,11 @@ export class Replication implements Safety {
 
   // What the ingress needs
 
+  /** How long a member is to note who owns a mobile of ours. */
+  knownUntilMs(member: MemberId, row: Binding): number {
+    return this.#whereabouts.knownUntilMs(member, row);
+  }
+
   /** Of the members that hold a binding whose owner is not alive, the one that decides about it. */
   decider(backups: readonly MemberId[]): MemberId | undefined {
     return decider(backups, this.#options.membership);

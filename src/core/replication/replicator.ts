@@ -18,7 +18,7 @@ import type { Observer } from "../observer.ts";
 import type { ForgottenRow, StreamMessage } from "../protocol/stream-messages.ts";
 import { bucketOf, type Digests } from "./digests.ts";
 import { forgottenRow, isKnownTo } from "./forgotten-row.ts";
-import { locationOf, type Moved, movedTo, type Whereabouts } from "./homes.ts";
+import { type Moved, movedTo, type Whereabouts } from "./homes.ts";
 import { Link, type LinkState } from "./peer-progress.ts";
 
 const CONFIRMATION_TIMEOUT_MS = 2000;
@@ -151,7 +151,7 @@ export class Replicator {
       const number = this.#links.get(receiver)?.enqueue(text);
       // Who lags gets no rows; but a former owner that doesn't hear of its successor goes on serving.
       if (number === Number.POSITIVE_INFINITY && receiver === former?.owner)
-        this.#options.send(receiver, movedTo(locationOf(row)));
+        this.#options.send(receiver, movedTo(this.#options.whereabouts.locationFor(receiver, row)));
     }
   }
 
@@ -302,6 +302,7 @@ export class Replicator {
     }
     if (newsForUs) {
       table.put(withoutExpired(merged, now.wallMs));
+      this.#options.whereabouts.holds(merged);
       if (owner === self) this.ship(merged, undefined);
     }
     return table.get(merged.mobile);
@@ -333,7 +334,7 @@ export class Replicator {
       return;
     }
     if (!isNewerOwnership(location, row.ownership)) {
-      if (row.ownership.owner !== location.owner) send(from, movedTo(locationOf(row)));
+      if (row.ownership.owner !== location.owner) send(from, movedTo(whereabouts.locationFor(from, row)));
       return;
     }
     const { owner, backups, generation } = location;
@@ -358,10 +359,10 @@ export class Replicator {
   }
 
   #letGo(row: Binding): void {
-    const { table, whereabouts } = this.#options;
+    const { self, table, whereabouts } = this.#options;
     this.#strays.delete(row.mobile);
     if (table.get(row.mobile) !== undefined) table.delete(row.mobile);
-    whereabouts.learn(locationOf(row), row.ownership.owner);
+    whereabouts.learn(whereabouts.locationFor(self, row), row.ownership.owner);
   }
 
   #sendStray(mobile: MobileKey): void {
