@@ -6,6 +6,7 @@
 import type { MobileAssociation } from "../core/auth/association.ts";
 import { computeAuthenticator } from "../core/auth/authenticator.ts";
 import type { Binding } from "../core/bindings/binding.ts";
+import { compareRegistrations } from "../core/bindings/merge.ts";
 import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import { ExtensionType } from "../core/wire/extension.ts";
@@ -200,14 +201,17 @@ export class Mobiles {
     const agent = random.integer(3);
     const all = requestedSeconds === 0 && random.chance(0.7);
     const careOfAddress = all ? formatIpv4(names.homeAddress) : `192.0.2.${agent + 1}`;
-    const identification = ntpFromEpochMs(EPOCH_MS + queue.nowMs + mobile.clockOffsetMs + random.next());
+    const source: Endpoint = { address: ipv4(`192.0.2.${agent + 1}`), port: 434 };
+    let identification = ntpFromEpochMs(EPOCH_MS + queue.nowMs + mobile.clockOffsetMs + random.next());
+    // By its low half a foreign agent tells its requests apart.
+    while (this.#pending.has(pendingKey(source, identification))) identification++;
     const attempt: Attempt = {
       identification,
       nai: names.nai,
       careOfAddress,
       requestedSeconds,
       payload: encode(names, associationOf(mobile, names.nai), requestedSeconds, careOfAddress, identification),
-      source: { address: ipv4(`192.0.2.${agent + 1}`), port: 434 },
+      source,
       sentMs: queue.nowMs,
       lastSentMs: queue.nowMs,
       isUncertain: false,
@@ -381,9 +385,10 @@ export function keysOf({ nai }: Mobile, homeAddress: Ipv4Address): readonly (Mob
 /** The row that a member holds of a mobile, as that has shown itself by now: whoever else has its address is not meant. */
 export function rowOf({ agent }: SimulatedNode, mobile: Mobile): Binding | undefined {
   const [byAddress, byNai] = keysOf(mobile, mobile.homeAddress);
-  const rows = new Map<string | undefined, Binding>();
-  for (const row of agent.bindings) if (row.mobile === byAddress || row.mobile === byNai) rows.set(row.mobile, row);
-  return rows.get(byNai ?? byAddress) ?? (mobile.shown ? undefined : rows.get(byAddress));
+  // Where the mobile can't know, as one side of a partition knows its NAI and the other doesn't, the newer counts.
+  const isItsOwn = ({ mobile: key }: Binding) => key === byNai || (key === byAddress && !mobile.shown);
+  const newestFirst = (a: Binding, b: Binding) => (compareRegistrations(a, b) > 0 ? -1 : 1);
+  return [...agent.bindings].filter(isItsOwn).sort(newestFirst)[0];
 }
 
 function holdsAsLast(node: SimulatedNode, mobile: Mobile, { identification }: Attempt): boolean {
