@@ -43,6 +43,10 @@ import type { LiveConfig } from "./live-config.ts";
 /** Rows looked at for one page, so that a filter that matches nothing doesn't hold up registrations. */
 const MAXIMUM_ROWS_PER_PAGE = 20_000;
 
+/** Backups that are in reach acknowledge within milliseconds, or their peers find out that they are not. */
+const ACKNOWLEDGEMENT_TIMEOUT_MS = 2000;
+const ACKNOWLEDGEMENT_POLL_MS = 10;
+
 export interface ControlSources {
   readonly configuration: LiveConfig;
   readonly version: string;
@@ -158,12 +162,31 @@ export class DaemonControl implements ControlService {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
     }
     const deletion = agent.deleteBinding(identityOf(mobile), options, currentTime());
-    if (deletion === undefined) throw new ControlError("unavailable", "the store can't write: nothing was deleted");
+    if (deletion === undefined) {
+      const reason = options.forgetReplay
+        ? "too few backups are in reach, or the store can't write"
+        : "the store can't write";
+      throw new ControlError("unavailable", `${reason}: nothing was deleted`);
+    }
     perform(deletion.outputs);
     await durable(deletion.position).catch((error: unknown) => {
       throw new ControlError("unavailable", `the deletion could not be stored: ${String(error)}`);
     });
+    if (options.forgetReplay) await this.#untilAcknowledged(identityOf(mobile));
     return view;
+  }
+
+  async #untilAcknowledged(mobile: MobileIdentity): Promise<void> {
+    const deadlineMs = currentTime().monotonicMs + ACKNOWLEDGEMENT_TIMEOUT_MS;
+    while (!this.#sources.agent.isAcknowledged(mobile)) {
+      if (currentTime().monotonicMs >= deadlineMs) {
+        throw new ControlError(
+          "unavailable",
+          "done here, but not safe: too few backups have acknowledged it, and what they accept meanwhile gives way to it",
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, ACKNOWLEDGEMENT_POLL_MS));
+    }
   }
 
   peers(): PeerView[] {

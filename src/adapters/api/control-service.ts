@@ -25,7 +25,8 @@ export interface ControlService {
   binding(mobile: MobileName): BindingView | undefined;
   /**
    * Deregisters the mobile as if its lifetime had ended; resolves with the binding as it was, `undefined` if there is none.
-   * Rejects with `ControlError` "not-owner" where another member owns it, "unavailable" if the deletion can't be stored.
+   * Rejects with `ControlError` "not-owner" where another member owns it, "unavailable" if the deletion can't be stored; with
+   * `forgetReplay` on too few backups as well.
    */
   deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<BindingView | undefined>;
   /** Gives all bindings away and withdraws, or ends that. */

@@ -365,8 +365,9 @@ export class HomeAgent {
 
   /**
    * Ends a mobile's binding on the operator's word, as if its lifetime were over. With `forgetReplay` the mobile is let in again
-   * whatever Identification it had used, also where its binding is over already. Answers the log position that makes it last;
-   * `undefined` if this member owns no binding of the mobile that can be ended, or the store can't write.
+   * whatever Identification it had used, also where its binding is over already, but not without enough backups in reach: on
+   * this member alone it would be kept for when the member returns, and win over what others have accepted since. Answers the log
+   * position that makes it last; `undefined` if it can't be done.
    */
   deleteBinding(
     identity: MobileIdentity,
@@ -375,7 +376,7 @@ export class HomeAgent {
   ): { readonly position: number; readonly outputs: Output[] } | undefined {
     const binding = this.#owner.find(identity);
     if (binding === undefined || !this.#journal.writable) return undefined;
-    if (isTombstone(binding) && !forgetReplay) return undefined;
+    if (forgetReplay ? !this.#owner.isCovered(binding.ownership) : isTombstone(binding)) return undefined;
     const { self } = this.#settings;
     const now = this.time(system);
     const changed = forgetReplay
@@ -384,6 +385,12 @@ export class HomeAgent {
     const position = this.#owner.put(changed);
     this.#replication.flush(now);
     return { position, outputs: this.#takeOutputs() };
+  }
+
+  /** This member owns the mobile's binding, and as many backups have it on their disks as a registration needs. */
+  isAcknowledged(identity: MobileIdentity): boolean {
+    const binding = this.#owner.find(identity);
+    return binding !== undefined && this.#owner.isAcknowledged(binding);
   }
 
   /** Gives all bindings away and takes no new ones, or ends that. */

@@ -239,6 +239,16 @@ export class Owner {
     return position;
   }
 
+  /** Enough backups are in reach to keep the promise. */
+  isCovered({ backups }: Ownership): boolean {
+    return this.#safety.available(backups) >= this.#settings.acknowledgements;
+  }
+
+  /** As many backups have this row of ours on their disks as a registration needs. */
+  isAcknowledged(row: Binding): boolean {
+    return this.#safety.coverage(row, this.#table.positionOf(row.mobile)) >= this.#settings.acknowledgements;
+  }
+
   /** Answers that wait. */
   get unsafeCount(): number {
     return this.#uncommitted.length;
@@ -346,7 +356,7 @@ export class Owner {
       this.#locations.delete(after.mobile);
       if (after !== binding) this.#safety.tellHomes(after);
     }
-    if (!this.#isCovered(binding.ownership)) this.#observer.count("registrations-degraded");
+    if (!this.isCovered(binding.ownership)) this.#observer.count("registrations-degraded");
     this.#observer.event("registration-accepted", { mobile: binding.mobile });
     this.#answerOnceSafe(served, { reply: decision.reply, accepted: true, binding }, changes, now);
   }
@@ -381,7 +391,7 @@ export class Owner {
   #context(served: ServedRequest, current: Binding | undefined, now: Now): RegistrationContext {
     const { degradedLifetimeSeconds } = this.#settings;
     const ownership = this.#ownership(served, current);
-    const isSafe = this.#isCovered(ownership);
+    const isSafe = this.isCovered(ownership);
     return {
       source: served.source,
       destination: served.destination,
@@ -395,11 +405,6 @@ export class Owner {
       nowMs: now.wallMs,
       runningMs: this.#runningMs(now),
     };
-  }
-
-  /** Enough backups are in reach to keep the promise. */
-  #isCovered({ backups }: Ownership): boolean {
-    return this.#safety.available(backups) >= this.#settings.acknowledgements;
   }
 
   #ownership(served: ServedRequest, current: Binding | undefined): Ownership {

@@ -26,6 +26,32 @@ function lockedOut() {
   return { cluster, homeAddress, identity, ahead, ask, forget };
 }
 
+test("whose replay state can't be forgotten by a backup keeps it, and what others accept then", () => {
+  const { cluster, homeAddress, identity, forget } = lockedOut();
+  cluster.separate("ha1", "ha2");
+  cluster.separate("ha1", "ha3");
+  cluster.passTime(2000);
+  expect(forget("ha1")).toBeUndefined();
+  expect(cluster.agent("ha1").findBinding(identity)?.registration.replayResets).toBe(0);
+  cluster.kill("ha1");
+  cluster.passTime(8000);
+  expect(cluster.register("ha2", { homeAddress })?.reply.code).toBe(ReplyCode.Accepted);
+  const accepted = cluster.agent("ha2").findBinding(identity)?.registration;
+  cluster.heal();
+  cluster.restart("ha1");
+  cluster.passTime(3000);
+  for (const id of IDS) expect(cluster.agent(id).findBinding(identity)?.registration).toEqual(accepted);
+});
+
+test("whose replay state is forgotten is said to be so once it is on a backup's disk", () => {
+  const { cluster, identity, forget } = lockedOut();
+  cluster.holds = ({ type }) => type === "rows";
+  expect(forget("ha1")).toBeDefined();
+  expect(cluster.agent("ha1").isAcknowledged(identity)).toBe(false);
+  cluster.release();
+  expect(cluster.agent("ha1").isAcknowledged(identity)).toBe(true);
+});
+
 test("whose binding is deleted stays locked out: that ends a binding, and no more", () => {
   const { cluster, identity, ask } = lockedOut();
   const deletion = cluster.agent("ha1").deleteBinding(identity, { forgetReplay: false }, cluster);
