@@ -66,6 +66,8 @@ export interface WorldOptions {
   readonly sliceSize?: number;
   /** All members hand out the same dynamic home addresses, which no configuration allows. */
   readonly sharedPool?: boolean;
+  /** More than there are mobiles, by default. */
+  readonly maximumMobilesPerAssociation?: number;
 }
 
 /** Something that is told to those who check. */
@@ -156,6 +158,10 @@ export class World {
   }
 
   /** As many as every member waits for, or did a moment ago. */
+  get maximumMobilesPerAssociation(): number {
+    return this.#options.maximumMobilesPerAssociation ?? 1_000_000;
+  }
+
   get acknowledgements(): number {
     const { count, untilMs } = this.#fewestMembers;
     const fewest = untilMs > this.queue.nowMs ? count : this.#countFewest();
@@ -458,7 +464,7 @@ export class World {
         pool: [this.#slice(self)],
         otherPools: members.flatMap((member) => (member.id === id ? [] : member.pool)),
         poolStickinessMs: 60_000,
-        maximumMobilesPerAssociation: 1_000_000,
+        maximumMobilesPerAssociation: this.maximumMobilesPerAssociation,
         maximumClockSkewMs: MAXIMUM_CLOCK_SKEW_MS,
       },
       associations: new AssociationTable([ASSOCIATION, NAI_ASSOCIATION, OWN_ASSOCIATION], []),

@@ -158,6 +158,19 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /have the same home address/,
   },
   {
+    name: "whoever holds the key of many mobiles has room for so many rows",
+    edits: [
+      {
+        file: "core/registration/mobile-quota.ts",
+        from: `return (this.#counts.get(this.#groupOf(mobile) ?? "") ?? 0) < this.#maximum;`,
+        to: "return this.#groupOf(mobile) !== undefined;",
+      },
+    ],
+    faults: [],
+    options: { maximumMobilesPerAssociation: 2 },
+    finds: /more mobiles of one association than its quota/,
+  },
+  {
     name: "a home address that was given away twice is settled",
     edits: [{ file: "core/replication/address-claims.ts", from: "this.#doubtful.add(homeAddress)", to: "return" }],
     options: { nodes: 5, restless: 10 },
