@@ -162,12 +162,25 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "core/registration/mobile-quota.ts",
-        from: `return (this.#counts.get(this.#groupOf(mobile) ?? "") ?? 0) < this.#maximum;`,
-        to: "return this.#groupOf(mobile) !== undefined;",
+        from: `return isCounted || (this.#counts.get(this.#groupOf(mobile) ?? "") ?? 0) < this.#maximum;`,
+        to: "return isCounted || true;",
       },
     ],
     faults: [],
     options: { maximumMobilesPerAssociation: 2 },
+    finds: /more mobiles of one association than its quota/,
+  },
+  {
+    name: "a mobile that comes to count for another association needs room there",
+    edits: [
+      {
+        file: "core/registration/mobile-quota.ts",
+        from: "const isCounted = row !== undefined && this.#groupOf(row) === this.#groupOf(mobile);",
+        to: "const isCounted = row !== undefined;",
+      },
+    ],
+    faults: [],
+    options: { maximumMobilesPerAssociation: 2, restless: 8 },
     finds: /more mobiles of one association than its quota/,
   },
   {

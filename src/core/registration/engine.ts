@@ -231,8 +231,7 @@ export class RegistrationEngine {
 
   #accept(exchange: Exchange, homeAddress: GrantedHomeAddress, grant: Grant): Decision {
     if (!exchange.context.canAccept) return this.#deny(exchange, "store-unavailable");
-    if (exchange.row === undefined && !this.#quota.hasRoom(exchange.identity))
-      return this.#deny(exchange, "association-quota");
+    if (!this.#quota.hasRoom(exchange.identity, exchange.row)) return this.#deny(exchange, "association-quota");
     const binding = acceptedBinding(exchange, homeAddress, grant, this.#policy);
     const left = leftBehind(exchange, homeAddress.homeAddress, this.#associations, this.#policy);
     const others = [homeAddress.reclaimed, left];

@@ -28,9 +28,10 @@ export class MobileQuota {
     if (after !== undefined && isOurs(after)) this.#add(after, 1);
   }
 
-  /** A mobile that has none may have a row. */
-  hasRoom(mobile: MobileIdentity): boolean {
-    return (this.#counts.get(this.#groupOf(mobile) ?? "") ?? 0) < this.#maximum;
+  /** The mobile may have a row. `row`: what it has already, which may count for another association, or for none. */
+  hasRoom(mobile: MobileIdentity, row: Binding | undefined): boolean {
+    const isCounted = row !== undefined && this.#groupOf(row) === this.#groupOf(mobile);
+    return isCounted || (this.#counts.get(this.#groupOf(mobile) ?? "") ?? 0) < this.#maximum;
   }
 
   #add(row: Binding, amount: number): void {

@@ -35,6 +35,15 @@ test("what a mobile leaves at the addresses that it names one after the other is
   expect([...rig.rows.keys()]).toEqual(["nai:ann@example.com"]);
 });
 
+test("a mobile that comes to count for another association, by showing an NAI, is a new one there", () => {
+  const rig = new Rig({ maximumMobilesPerAssociation: 1 });
+  expect(rig.send(roaming("ann")).reply?.code).toBe(ReplyCode.Accepted);
+  expect(rig.send({}).reply?.code).toBe(ReplyCode.Accepted);
+  expect(rig.send({ nai: "bob@example.com", home: "10.64.1.1" }).reply?.code).toBe(ReplyCode.Resources);
+  rig.passSeconds(1);
+  expect(rig.send({}).reply?.code).toBe(ReplyCode.Accepted);
+});
+
 test("mobiles of other associations are not affected", () => {
   const rig = new Rig({ maximumMobilesPerAssociation: 1 });
   expect(rig.send(roaming("ann")).reply?.code).toBe(ReplyCode.Accepted);
