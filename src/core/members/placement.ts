@@ -2,7 +2,9 @@
  * Placement: which member should own a mobile that nobody knows yet. Weighted rendezvous hashing gives every member the
  * same ranking without talking; the bound on loads keeps one member from filling up while others are empty.
  */
+
 import { createHmac, type KeyObject } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import type { MemberId, MobileKey } from "../names.ts";
 import { type Ipv4Address, type Ipv4Range, parseIpv4, rangeContains } from "../wire/ipv4.ts";
 
@@ -34,8 +36,8 @@ interface Scored {
 export class Placement {
   readonly #key: KeyObject;
   #members: readonly { readonly member: PlacementMember; readonly high: number; readonly low: number }[] = [];
-  /** Those asked for last, in the order in which they were worked out. */
-  readonly #remembered = new Map<MobileKey, readonly MemberId[]>();
+  /** A Map from which the oldest is taken looks through all that were taken before: with every new mobile of a flood. */
+  readonly #remembered = new LRUCache<MobileKey, readonly MemberId[]>({ max: MAXIMUM_REMEMBERED });
   #digest = 0;
 
   constructor(key: KeyObject, members: readonly PlacementMember[]) {
@@ -65,8 +67,6 @@ export class Placement {
     const ranking = this.#scored(mobile)
       .sort((a, b) => (ranksBefore(a, b) ? -1 : 1))
       .map(({ id }) => id);
-    const [oldest] = this.#remembered.keys();
-    if (oldest !== undefined && this.#remembered.size >= MAXIMUM_REMEMBERED) this.#remembered.delete(oldest);
     this.#remembered.set(mobile, ranking);
     return ranking;
   }
