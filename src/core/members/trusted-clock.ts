@@ -3,8 +3,9 @@
  *
  * A wall clock can be set to anything at any moment, and back; the monotonic clock can't. So the system's wall clock is read once
  * and carried on by the monotonic one. A *step*, by which the two part since somebody has set the one or the machine has slept, is
- * held back until it is certain: the other members say that this is the time, or nobody says otherwise for a minute. They
- * are told the trusted time, and what the system says besides: an error that all of them share is no proof of itself.
+ * held back until it is certain: the other members say that this is the time, or for a minute nobody says otherwise, or the
+ * systems of most say the same. They are told the trusted time, and what the system says besides: an error that all of them
+ * share is no proof of itself at once.
  */
 import type { MemberId } from "../names.ts";
 import type { Now } from "../now.ts";
@@ -37,6 +38,8 @@ interface HeldStep {
   readonly sinceMs: number;
   /** Others have said that it is wrong: that nobody says so any more doesn't make it right. */
   readonly isContradicted: boolean;
+  /** When fewer than most of all members' systems last showed it. */
+  readonly notByMostMs: number;
 }
 
 export interface TrustedClockOptions {
@@ -148,14 +151,18 @@ export class TrustedClock {
     }
     const held = this.#hold(offsetMs, monotonicMs);
     const balance = this.#weigh(offsetMs, monotonicMs);
-    if (balance < 0) this.#held = { ...held, isContradicted: true };
-    const hasLasted = !held.isContradicted && balance === 0 && monotonicMs - held.sinceMs >= CERTAINTY_MS;
-    if (balance > 0 || hasLasted) this.#set(offsetMs, monotonicMs);
+    const isContradicted = held.isContradicted || balance < 0;
+    const notByMostMs = this.#isByMost(offsetMs, monotonicMs) ? held.notByMostMs : monotonicMs;
+    this.#held = { ...held, isContradicted, notByMostMs };
+    const isUnopposed = !isContradicted && balance === 0 && monotonicMs - held.sinceMs >= CERTAINTY_MS;
+    // Clocks that somebody has set right must not wait for the one that is forgotten, however certain it is.
+    const isOfMost = monotonicMs - notByMostMs >= CERTAINTY_MS;
+    if (balance > 0 || isUnopposed || isOfMost) this.#set(offsetMs, monotonicMs);
   }
 
   #hold(offsetMs: number, monotonicMs: number): HeldStep {
     if (this.#held !== undefined && Math.abs(offsetMs - this.#held.offsetMs) <= FOLLOWED_STEP_MS) return this.#held;
-    const held = { offsetMs, sinceMs: monotonicMs, isContradicted: false };
+    const held = { offsetMs, sinceMs: monotonicMs, isContradicted: false, notByMostMs: monotonicMs };
     this.#held = held;
     this.#observer.event("clock-step-held", { stepMs: this.heldStepMs ?? 0 });
     return held;
@@ -163,7 +170,7 @@ export class TrustedClock {
 
   /** Positive: most of those who are certain confirm the step. Who holds back the same one doesn't know either. */
   #weigh(offsetMs: number, monotonicMs: number): number {
-    const isCloser = (theirs: number) => Math.abs(theirs - offsetMs) < Math.abs(theirs - this.#offsetMs);
+    const isCloser = (theirs: number) => this.#isCloser(theirs, offsetMs);
     let balance = 0;
     for (const witness of this.#heardLately(monotonicMs)) {
       if (!witness.isCertain) continue;
@@ -171,6 +178,21 @@ export class TrustedClock {
       else if (!isCloser(witness.systemOffsetMs)) balance--;
     }
     return balance;
+  }
+
+  /** More than half of all members' systems show the step, this one's included. */
+  #isByMost(offsetMs: number, monotonicMs: number): boolean {
+    const { memberCount, maximumSkewMs } = this.#options;
+    const shown = this.#heardLately(monotonicMs).filter(
+      // Another error in the same direction is not this step.
+      ({ systemOffsetMs: theirs }) => Math.abs(theirs - offsetMs) <= maximumSkewMs && this.#isCloser(theirs, offsetMs),
+    );
+    return 2 * (1 + shown.length) > memberCount;
+  }
+
+  /** To the step than to the trusted time. */
+  #isCloser(theirs: number, offsetMs: number): boolean {
+    return Math.abs(theirs - offsetMs) < Math.abs(theirs - this.#offsetMs);
   }
 
   #heardLately(monotonicMs: number): Witness[] {

@@ -106,6 +106,24 @@ test("a step that all take together and keep is taken after a minute, and by tho
   expect(other.pass(200)).toBe(-HOUR_MS);
 });
 
+test("a step that most systems show for a minute is taken, though a member that is certain contradicts it", () => {
+  const wrong = { trustedMs: 0, systemMs: 0, isTimeCertain: true };
+  const corrected = { trustedMs: 0, systemMs: HOUR_MS, isTimeCertain: true };
+  const rig = settled([wrong, wrong]);
+  rig.setMs = HOUR_MS;
+  expect(rig.passMinutes(10)).toBe(0);
+  rig.peers = [{ ...corrected, systemMs: 9 * HOUR_MS }, wrong];
+  expect(rig.passMinutes(10)).toBe(0);
+  // For some seconds, somebody's hand has slipped.
+  rig.peers = [corrected, wrong];
+  expect(rig.passMinutes(0.1)).toBe(0);
+  rig.peers = [wrong, wrong];
+  expect(rig.passMinutes(0.9)).toBe(0);
+  rig.peers = [corrected, wrong];
+  expect(rig.passMinutes(0.9)).toBe(0);
+  expect(rig.passMinutes(0.2)).toBe(HOUR_MS);
+});
+
 test("a member alone takes a step after a minute, counted anew when the clock is set again", () => {
   const rig = new Rig(1);
   rig.pass(0);
