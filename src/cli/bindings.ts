@@ -1,5 +1,12 @@
 import { Command, Option } from "commander";
-import { type BindingView, bindingPage, bindingState, bindingView, role } from "../adapters/api/schema.ts";
+import {
+  type BindingView,
+  bindingPage,
+  bindingState,
+  bindingView,
+  deletionView,
+  role,
+} from "../adapters/api/schema.ts";
 import { fields, tableWriter } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";
@@ -70,7 +77,7 @@ export function bindingsCommand(): Command {
     )
     .action(async (mobile: string, { socket, output, forgetReplay }: Common & { readonly forgetReplay: boolean }) => {
       const path = forgetReplay ? `${pathOf(mobile)}?forget-replay=true` : pathOf(mobile);
-      const deleted = await ask(socket, "DELETE", path, bindingView);
+      const deleted = await ask(socket, "DELETE", path, deletionView);
       await print(deleted, output, ({ homeAddress, nai }) => {
         const name = nai ?? homeAddress;
         return forgetReplay ? `deleted the binding and the replay state of ${name}` : `deleted the binding of ${name}`;

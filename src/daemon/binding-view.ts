@@ -1,5 +1,5 @@
 /** Bindings as operators see them: owned ones, those that this HA is the ingress of, and temporary ones. */
-import type { BindingView } from "../adapters/api/schema.ts";
+import type { BindingView, DeletionView } from "../adapters/api/schema.ts";
 import type { Binding, CareOfBinding } from "../core/bindings/binding.ts";
 import type { Location } from "../core/bindings/location.ts";
 import type { TemporaryBinding } from "../core/bindings/temporary-bindings.ts";
@@ -32,6 +32,11 @@ export function viewOfBinding(binding: Binding, self: MemberId, addressOf: Addre
     identification: formatIdentification(registration.identification),
     generation: ownership.generation,
   };
+}
+
+/** Also of a tombstone. */
+export function viewOfRemains({ mobile, homeAddress, nai, ownership }: Binding): DeletionView {
+  return { mobile, homeAddress: formatIpv4(homeAddress), nai: nai ?? null, owner: ownership.owner };
 }
 
 /** `undefined` where this HA only knows who the owner is. */

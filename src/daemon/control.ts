@@ -14,6 +14,7 @@ import type {
   BindingPage,
   BindingView,
   CountersView,
+  DeletionView,
   ForwardingCountersView,
   ForwardingPage,
   PeerView,
@@ -34,7 +35,7 @@ import type { PeerStatus } from "../core/members/membership.ts";
 import type { MemberId, MobileIdentity } from "../core/names.ts";
 import { bootCountOf } from "../core/protocol/acquaintance.ts";
 import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../core/wire/ipv4.ts";
-import { viewOfBinding, viewOfLocation, viewOfTemporary } from "./binding-view.ts";
+import { viewOfBinding, viewOfLocation, viewOfRemains, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
 import { ForwardingViews } from "./forwarding-views.ts";
 import { Listings } from "./listings.ts";
@@ -154,10 +155,12 @@ export class DaemonControl implements ControlService {
     );
   }
 
-  async deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<BindingView | undefined> {
-    const view = this.binding(mobile);
-    if (view === undefined) return undefined;
+  async deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<DeletionView | undefined> {
     const { agent, configuration, perform, durable } = this.#sources;
+    const row = options.forgetReplay ? agent.findBinding(identityOf(mobile)) : undefined;
+    // Of a mobile whose binding is over replay state is left.
+    const view = this.binding(mobile) ?? (row && viewOfRemains(row));
+    if (view === undefined) return undefined;
     if (view.owner !== configuration.current.node) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
     }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import type { StatusView } from "../../src/adapters/api/schema.ts";
+import { deletionView, type StatusView } from "../../src/adapters/api/schema.ts";
 import {
   alice,
   counters,
@@ -29,7 +29,7 @@ describe.concurrent("JSON and YAML, the contract with scripts", () => {
     ["forwarding counters", forwardingCounters],
     ["bindings list", [alice, pending]],
     ["bindings show alice@example.com", alice],
-    ["bindings delete 10.79.0.1", alice],
+    ["bindings delete 10.79.0.1", deletionView.parse(alice)],
   ];
 
   test.each(commands)("%s prints what the daemon answers", async (command, answer) => {

@@ -19,13 +19,15 @@ function controlOfOwner() {
   agent.deleteBinding = (identity, options) => deleteBinding(identity, options, cluster);
   const sources: Partial<ControlSources> = {
     agent,
-    configuration: { current: { node: "ha1", members: [] } } as unknown as ControlSources["configuration"],
+    configuration: {
+      current: { node: "ha1", members: [], timers: { relayTimeoutMs: 2000 } },
+    } as unknown as ControlSources["configuration"],
     perform: (outputs) => cluster.perform("ha1", outputs),
     durable: () => Promise.resolve(),
   };
   const control = new DaemonControl(sources as ControlSources);
   const mobile = { by: "home-address", homeAddress: ipv4(homeAddress) } as const;
-  return { cluster, forget: () => control.deleteBinding(mobile, { forgetReplay: true }) };
+  return { cluster, homeAddress, control, mobile, forget: () => control.deleteBinding(mobile, { forgetReplay: true }) };
 }
 
 test("replay state is said to be forgotten only once a backup has acknowledged it", async () => {
@@ -51,4 +53,14 @@ test("an operator is told that forgetting replay state is not safe if no backup 
   });
   await vi.advanceTimersByTimeAsync(5000);
   await answer;
+});
+
+test("the replay state of a mobile whose binding is over is forgotten too, though there is nothing else to delete", async () => {
+  const { cluster, homeAddress, control, mobile, forget } = controlOfOwner();
+  cluster.release();
+  cluster.register("ha1", { homeAddress, lifetime: 0, careOfAddress: homeAddress });
+  expect(await control.deleteBinding(mobile, { forgetReplay: false })).toBeUndefined();
+  const answer = forget();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(await answer).toMatchObject({ homeAddress, owner: "ha1" });
 });

@@ -4,6 +4,7 @@ import type {
   BindingPage,
   BindingView,
   CountersView,
+  DeletionView,
   ForwardingCountersView,
   ForwardingPage,
   PeerView,
@@ -24,11 +25,11 @@ export interface ControlService {
   bindings(query: BindingQuery): BindingPage;
   binding(mobile: MobileName): BindingView | undefined;
   /**
-   * Deregisters the mobile as if its lifetime had ended; resolves with the binding as it was, `undefined` if there is none.
+   * Deregisters the mobile as if its lifetime had ended; resolves with whose binding it was, `undefined` if there is none.
    * Rejects with `ControlError` "not-owner" where another member owns it, "unavailable" if the deletion can't be stored; with
    * `forgetReplay` on too few backups as well.
    */
-  deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<BindingView | undefined>;
+  deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<DeletionView | undefined>;
   /** Gives all bindings away and withdraws, or ends that. */
   drain(wanted: boolean): void;
   /** Gives bindings to the members that their ranking places them on. */

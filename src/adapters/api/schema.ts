@@ -87,6 +87,9 @@ export const reloadView = z.object({
   problems: z.array(z.string()),
 });
 
+/** Whose binding, or replay state, is gone. */
+export const deletionView = bindingView.pick({ mobile: true, homeAddress: true, nai: true, owner: true });
+
 /** Strict: with `chek=true` somebody wants to look only. */
 export const deletionQuery = z.strictObject({ "forget-replay": z.enum(["true", "false"]).default("false") });
 
@@ -300,6 +303,7 @@ export const bindingQuery = pageQuery.extend({
 });
 
 export type BindingView = z.infer<typeof bindingView>;
+export type DeletionView = z.infer<typeof deletionView>;
 export type BindingPage = z.infer<typeof bindingPage>;
 export type StatusView = z.infer<typeof statusView>;
 export type PeerView = z.infer<typeof peerView>;

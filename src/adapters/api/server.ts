@@ -19,6 +19,7 @@ import {
   bindingView,
   countersView,
   deletionQuery,
+  deletionView,
   forwardingCountersView,
   forwardingPage,
   pageQuery,
@@ -125,7 +126,7 @@ function addRoutes(app: FastifyInstance, service: ControlService, log: EventLog)
   );
   app.delete<{ Params: { mobile: string }; Querystring: z.output<typeof deletionQuery> }>(
     "/v1/bindings/:mobile",
-    { schema: { ...oneBinding.schema, querystring: deletionQuery } },
+    { schema: { querystring: deletionQuery, response: { 200: deletionView } } },
     async ({ params: { mobile }, query }) => {
       const forgetReplay = query["forget-replay"] === "true";
       const deleted = found(mobile, await service.deleteBinding(parseMobile(mobile), { forgetReplay }));

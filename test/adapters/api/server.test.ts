@@ -142,9 +142,11 @@ describe("one binding", () => {
     }
   });
 
-  test("is deleted once, which the log remembers, and the answer is what it was", async () => {
+  test("is deleted once, which the log remembers, and the answer is whose it was", async () => {
     await serve();
-    expect(await send("DELETE", "/v1/bindings/10.79.0.1")).toEqual({ status: 200, body: alice });
+    const { mobile, homeAddress, nai, owner } = alice;
+    const whose = { mobile, homeAddress, nai, owner };
+    expect(await send("DELETE", "/v1/bindings/10.79.0.1")).toEqual({ status: 200, body: whose });
     expect(await send("DELETE", "/v1/bindings/10.79.0.1")).toEqual(refusal(404, "not-found"));
     expect(logged.filter(({ id }) => id === "binding-deleted")).toEqual([
       { id: "binding-deleted", fields: { mobile: "nai:alice@example.com" } },
