@@ -195,8 +195,8 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "core/bindings/mobility-bindings.ts",
-        from: "return lastExpiryMs(careOfAddresses, Math.max(retainUntilMs, reservedUntilMs));",
-        to: "return lastExpiryMs(careOfAddresses, 0);",
+        from: "return Math.max(neededUnreservedUntilMs(binding), binding.registration.reservedUntilMs);",
+        to: "return lastExpiryMs(binding.registration.careOfAddresses, 0);",
       },
     ],
     faults: ["kill"],
@@ -389,8 +389,8 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "core/replication/homes.ts",
-        from: "if (member !== owner && !backups.includes(member)) this.#options.send",
-        to: "if (member === owner) this.#options.send",
+        from: "if (member !== owner && !backups.includes(member))",
+        to: "if (member === owner)",
       },
     ],
     options: { nodes: 8 },
