@@ -36,6 +36,8 @@ withLab(
 
     test("see who announces, and that the router has what they announce themselves (M9)", async () => {
       for (const node of Object.keys(HOME_AGENTS)) {
+        const seen = async () => (await ask<RoutesView>(lab, node, "routes")).view[0]?.announcers?.length === 3;
+        await waitFor(seen, { deadlineMs: 20_000, what: `${node} to see who announces` });
         const routes = await ask<RoutesView>(lab, node, "routes");
         expect(routes).toMatchObject({ type: "ospf", speaker: "running", applied: [{ prefix: "10.64.0.0/12" }] });
         expect(routes.neighbors).toMatchObject([
