@@ -51,10 +51,11 @@ withLab(
         // New mobiles each time: those that have registered have their owners.
         expect(await load(lab, `10.64.${round++}.0`, 100)).toMatchObject({ accepted: 100 });
         exchanges = exchangesIn(lab, await capture.datagrams());
-        return new Set(exchanges.map(({ reply }) => `${reply.from} ${reply.to}`)).size === 6;
+        const pairs = new Set(exchanges.map(({ reply }) => `${reply.from} ${reply.to}`));
+        return pairs.size === 6 && exchanges.length > 20;
       };
+      // A capture on a busy machine may begin late.
       await waitFor(haveAllRelayed, { deadlineMs: 60_000, what: "each home agent to relay to each other one" });
-      expect(exchanges.length).toBeGreaterThan(20);
     });
 
     test("send the relayed request to the MAC address of the owner (claims 10, 58) and the virtual address (12, 60)", async () => {
