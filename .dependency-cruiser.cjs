@@ -93,7 +93,7 @@ module.exports = {
       severity: "error",
       comment: "The control API is given what it serves; it does not reach into the state.",
       from: { path: "^src/adapters/api/" },
-      to: { path: "^src/(cluster|replication|store|relay|advertiser)/" },
+      to: { path: "^src/(core/(bindings|members|replication|home-agent)|adapters/(store|net|advertiser))/" },
     },
     {
       name: "source-knows-no-tests",
