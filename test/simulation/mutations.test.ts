@@ -26,7 +26,7 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "core/home-agent/owner.ts",
-        from: "return this.#safety.coverage(row, this.#table.positionOf(mobile)) >= acknowledgements;",
+        from: "return this.#coverage(row) >= acknowledgements;",
         to: "return true;",
       },
     ],

@@ -145,8 +145,7 @@ export class Owner {
 
   serve(served: ServedRequest, now: Now): void {
     if (this.#uncommitted.length + this.#undecided.length >= this.#maximumUncommitted) {
-      this.#observer.countBy("datagrams-dropped", "overloaded");
-      this.#answer(served, { reply: undefined, accepted: false, binding: undefined }, now);
+      this.#drop(served, "overloaded", now);
       return;
     }
     this.#observer.count("requests-served");
@@ -179,10 +178,7 @@ export class Owner {
       if (this.#isSafe(entry)) this.#answer(entry.served, entry.answer, now);
       else if (this.#isSuperseded(entry)) superseded.push(entry);
       else if (entry.deadlineMs > now.monotonicMs) waiting.push(entry);
-      else {
-        this.#observer.countBy("datagrams-dropped", "unsafe");
-        this.#answer(entry.served, { reply: undefined, accepted: false, binding: undefined }, now);
-      }
+      else this.#drop(entry.served, "unsafe", now);
     }
     this.#uncommitted = waiting;
     // To the new owner it is a retransmission, if it has the registration already: the same reply, once that is safe there.
@@ -246,7 +242,7 @@ export class Owner {
 
   /** As many backups have this row of ours on their disks as a registration needs. */
   isAcknowledged(row: Binding): boolean {
-    return this.#safety.coverage(row, this.#table.positionOf(row.mobile)) >= this.#settings.acknowledgements;
+    return this.#coverage(row) >= this.#settings.acknowledgements;
   }
 
   /** Answers that wait. */
@@ -270,7 +266,12 @@ export class Owner {
     if (acknowledgements === 0) return true;
     // Who has been superseded doesn't know any more what its successor has on which disks.
     if (row?.ownership.owner !== this.#self) return false;
-    return this.#safety.coverage(row, this.#table.positionOf(mobile)) >= acknowledgements;
+    return this.#coverage(row) >= acknowledgements;
+  }
+
+  /** How many backups have the row's last change on their disks. */
+  #coverage(row: Binding): number {
+    return this.#safety.coverage(row, this.#table.positionOf(row.mobile));
   }
 
   #isSuperseded({ answer: { binding } }: Uncommitted): boolean {
@@ -337,9 +338,14 @@ export class Owner {
     while (this.#undecided[0] !== undefined && this.#undecided[0].deadlineMs <= now.monotonicMs) {
       const { served } = this.#undecided[0];
       this.#undecided.shift();
-      this.#observer.countBy("datagrams-dropped", "home-address-undecided");
-      this.#answer(served, { reply: undefined, accepted: false, binding: undefined }, now);
+      this.#drop(served, "home-address-undecided", now);
     }
+  }
+
+  /** Not answered: the mobile asks again. */
+  #drop(served: ServedRequest, reason: string, now: Now): void {
+    this.#observer.countBy("datagrams-dropped", reason);
+    this.#answer(served, { reply: undefined, accepted: false, binding: undefined }, now);
   }
 
   #accept(served: ServedRequest, decision: Decision & { readonly outcome: "accepted" }, now: Now): void {
