@@ -56,7 +56,7 @@ export function deleteLink(interfaceIndex: number): Uint8Array {
 }
 
 /** Settings of an interface by their numbers in <linux/ip.h>; their names are those below /proc/sys/net/ipv4/conf. */
-export const InterfaceSetting = { forwarding: 1, rp_filter: 8, arp_announce: 18, ignore_routes_with_linkdown: 29 };
+export const InterfaceSetting = { forwarding: 1, arp_announce: 18, ignore_routes_with_linkdown: 29 };
 
 /** As sysctl does, and also where /proc/sys can't be written, as in containers. */
 export function configureInterface(
