@@ -89,18 +89,14 @@ export class OwnerFinder {
     if (isChosen) return self;
     if (homeOfNai !== undefined && homeOfNai !== self && homeOfNai !== from.sender) return homeOfNai;
     const holder = byNai && byAddress && this.#find(byAddress);
-    if (holder !== undefined && this.#isPresent(holder.owner)) return holder.owner;
+    if (holder !== undefined && this.#options.membership.isAlive(holder.owner)) return holder.owner;
     if (placer !== undefined && placer !== self) return placer;
     return chooseOwner(this.#ranking(byAddress ?? byNai), candidates(now), loadFactor) ?? self;
   }
 
   /** The member that owners tell of whoever goes by this name: the first in its ranking that is alive. */
   #home(name: MobileIdentity | undefined): MemberId | undefined {
-    return this.#ranking(name).find((id) => this.#isPresent(id));
-  }
-
-  #isPresent(id: MemberId): boolean {
-    return id === this.#options.self || this.#options.membership.isAlive(id);
+    return this.#ranking(name).find((id) => this.#options.membership.isAlive(id));
   }
 
   #ranking(name: MobileIdentity | undefined): readonly MemberId[] {

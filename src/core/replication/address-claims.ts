@@ -15,6 +15,7 @@ import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import { formatIpv4, type Ipv4Address, UNSPECIFIED } from "../wire/ipv4.ts";
+import { homesOfAddress } from "./homes.ts";
 
 /** From the answer until the owner has told the home that the mobile was accepted, generously. */
 const ANSWER_LIFETIME_MS = 2000;
@@ -161,9 +162,8 @@ export class AddressClaims {
   }
 
   #homes(homeAddress: Ipv4Address): MemberId[] {
-    const { self, placement, membership } = this.#options;
-    const ranking = placement.rank(`ip:${formatIpv4(homeAddress)}`);
-    return ranking.filter((id) => id === self || membership.isAlive(id)).slice(0, 2);
+    const { placement, membership } = this.#options;
+    return homesOfAddress(homeAddress, placement, (id) => membership.isAlive(id));
   }
 
   #answer(homeAddress: Ipv4Address, now: Now): { readonly mobile: MobileKey } | undefined {

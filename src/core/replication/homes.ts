@@ -91,18 +91,13 @@ export class Whereabouts {
     return this.#homes(row, this.#isPresent).includes(member) ? neededUntilMs(row) : unreservedUntilMs;
   }
 
-  readonly #isPresent = (member: MemberId): boolean =>
-    member === this.#options.self || this.#options.membership.isAlive(member);
+  readonly #isPresent = (member: MemberId): boolean => this.#options.membership.isAlive(member);
 
-  /**
-   * Who is asked about the mobile's names: the first in the ranking of its key that is alive, and of its home address the
-   * first two, so that whoever is to be asked next knows already when the first dies.
-   */
+  /** Who is asked about the mobile's names: the first in the ranking of its key that is present, and those of its home address. */
   #homes({ mobile, homeAddress }: Named, isPresent: (member: MemberId) => boolean): MemberId[] {
     const { placement } = this.#options;
-    const address = mobileKeyOf({ homeAddress, nai: undefined });
     const ofKey = placement.rank(mobile).find(isPresent);
-    const ofAddress = address === undefined ? [] : placement.rank(address).filter(isPresent).slice(0, HOMES_OF_ADDRESS);
+    const ofAddress = homesOfAddress(homeAddress, placement, isPresent);
     return [...new Set([ofKey, ...ofAddress])].filter((home) => home !== undefined);
   }
 
@@ -121,6 +116,19 @@ export interface WhereaboutsOptions {
   readonly send: (to: MemberId, message: StreamMessage) => void;
   /** Somebody was said to have this home address. */
   readonly learned: (homeAddress: Ipv4Address) => void;
+}
+
+/**
+ * Who is asked about a home address: the first in its ranking that is present, and the next one, which thus knows already when
+ * the first dies.
+ */
+export function homesOfAddress(
+  homeAddress: Ipv4Address,
+  placement: Placement,
+  isPresent: (member: MemberId) => boolean,
+): MemberId[] {
+  const address = mobileKeyOf({ homeAddress, nai: undefined });
+  return address === undefined ? [] : placement.rank(address).filter(isPresent).slice(0, HOMES_OF_ADDRESS);
 }
 
 export function movedTo(location: Omit<Location, "ingress">): Moved {
