@@ -2,7 +2,7 @@
 import type { MemberId } from "../names.ts";
 import { ntpFromEpochMs } from "../wire/ntp-timestamp.ts";
 import type { Binding, Registration } from "./binding.ts";
-import { lastExpiryMs } from "./mobility-bindings.ts";
+import { neededUnreservedUntilMs } from "./mobility-bindings.ts";
 
 export interface Revision {
   readonly homeAddress?: Binding["homeAddress"];
@@ -32,14 +32,14 @@ export function revised(
   decidedBy: MemberId,
   nowMs: number,
 ): Binding {
-  const { counter, acceptedAtMs, careOfAddresses, retainUntilMs } = row.registration;
+  const { counter, acceptedAtMs } = row.registration;
   return {
     ...row,
     ...changes,
     registration: {
       ...row.registration,
       // A member that is away has a copy, and would bring back what ends here.
-      retainUntilMs: lastExpiryMs(careOfAddresses, retainUntilMs),
+      retainUntilMs: neededUnreservedUntilMs(row),
       ...registration,
       counter: counter + 1,
       acceptedAtMs: Math.max(nowMs, acceptedAtMs),

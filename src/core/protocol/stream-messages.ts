@@ -1,4 +1,5 @@
 /** What members say to each other over their streams: reliable, ordered, authenticated (docs/replication.md). */
+import type { Location } from "../bindings/location.ts";
 import type { RegistrationVersion } from "../bindings/merge.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
@@ -49,17 +50,7 @@ export type StreamMessage =
   /** Answer to the last page of `owned`: whatever was known better has been sent. */
   | { readonly type: "owned-checked" }
   /** Where a mobile is that the receiver wrongly believes to own, or to back up. */
-  | {
-      readonly type: "moved";
-      readonly mobile: MobileKey;
-      readonly homeAddress: Ipv4Address;
-      readonly nai: string | undefined;
-      readonly homeAddressSinceMs: number;
-      readonly owner: MemberId;
-      readonly backups: readonly MemberId[];
-      readonly generation: number;
-      readonly knownUntilMs: number;
-    }
+  | ({ readonly type: "moved" } & Omit<Location, "ingress">)
   /** Copies of a dead member's bindings that the sender holds. `last`: this was the final page. */
   | {
       readonly type: "holding";
