@@ -61,9 +61,8 @@ export class HealthWatch {
   readonly #checks: ReadonlyMap<string, SettledCheck>;
   readonly #execChecks: readonly ExecCheck[];
   readonly #ladder: Ladder;
-  /** From the beginning: a start can take long because of what there is an alarm for. */
-  readonly #alarmTimer = setInterval(() => this.#updateAlarms(), LOOK_INTERVAL_MS);
-  #timer: NodeJS.Timeout | undefined;
+  /** Alarms are kept from the beginning, as a start can take long because of what there is an alarm for; later all is. */
+  #timer = setInterval(() => this.#updateAlarms(), LOOK_INTERVAL_MS);
   /** On the monotonic clock. */
   #listeningSinceMs = Number.POSITIVE_INFINITY;
   #eventLoopDelayMs = 0;
@@ -100,6 +99,7 @@ export class HealthWatch {
 
   start(): void {
     for (const check of this.#execChecks) check.start();
+    clearInterval(this.#timer);
     this.#timer = setInterval(() => {
       this.#look();
       this.reassess();
@@ -111,7 +111,6 @@ export class HealthWatch {
   stop(): void {
     this.#stopping = true;
     clearInterval(this.#timer);
-    clearInterval(this.#alarmTimer);
     for (const check of this.#execChecks) check.stop();
     this.reassess();
     this.#monitor.stop();
