@@ -1,7 +1,7 @@
 /** A check that the operator brings along: a command that is run again and again, and passes if it exits with 0. */
 
 import type { Finding, Hysteresis } from "../../core/health/settled-check.ts";
-import { runCommand } from "../kernel/command.ts";
+import { runCommand, SYSTEM_PATH } from "../kernel/command.ts";
 
 export interface ExecSettings extends Hysteresis {
   readonly name: string;
@@ -15,7 +15,6 @@ export interface ExecSettings extends Hysteresis {
 
 const OUTPUT_LIMIT_BYTES = 4096;
 const REASON_LENGTH = 200;
-const SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 export class ExecCheck {
   readonly #settings: ExecSettings;
@@ -54,7 +53,7 @@ export class ExecCheck {
   async #run(): Promise<Finding> {
     const { command, timeoutMs, onFailure } = this.#settings;
     const { stdout, stderr, exitCode, problem } = await runCommand(command, {
-      env: { PATH: SEARCH_PATH, LANG: "C.UTF-8", ...this.#environment },
+      env: { PATH: SYSTEM_PATH, LANG: "C.UTF-8", ...this.#environment },
       cwd: "/",
       timeoutMs,
       signal: this.#stop.signal,

@@ -45,7 +45,7 @@ const TERMINATED_MS = 6000;
 const LEFTOVER_OUTPUT_MS = 100;
 
 /** Debian keeps much in /usr/sbin, which not every path has; there may also be none, or an empty one. */
-const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The environment of commands that the daemon needs: nothing of its own may change what they do, or what they print. */
 export function commandEnvironment(): Record<string, string> {
