@@ -90,6 +90,7 @@ function viewOfCareOf(binding: CareOfBinding): BindingView["careOfAddresses"][nu
   };
 }
 
-function viewOfTime(timeMs: number): string | null {
+/** `null` for never. */
+export function viewOfTime(timeMs: number): string | null {
   return timeMs === Number.POSITIVE_INFINITY ? null : new Date(timeMs).toISOString();
 }

@@ -126,13 +126,7 @@ export class DaemonControl implements ControlService {
       const view = this.binding(query.mobile);
       return { bindings: view !== undefined && matches(view, query) ? [view] : [], next: null };
     }
-    const rows = query.after === undefined ? this.#allViews() : this.#listings.take(query.after);
-    if (rows === undefined) {
-      throw new ControlError(
-        "stale-cursor",
-        `the listing ${JSON.stringify(query.after)} can't be continued: begin anew`,
-      );
-    }
+    const rows = this.#listings.resume(query.after, () => this.#allViews());
     const bindings: BindingView[] = [];
     for (let looked = 0; looked < MAXIMUM_ROWS_PER_PAGE && bindings.length < query.limit; looked++) {
       const next = rows.next();

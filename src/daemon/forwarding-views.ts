@@ -1,10 +1,11 @@
 /** Forwarding as operators see it: where packets of mobiles go, how many did, and how many went nowhere. */
 
-import { ControlError, type PageQuery } from "../adapters/api/control-service.ts";
+import type { PageQuery } from "../adapters/api/control-service.ts";
 import type { ForwardingCountersView, ForwardingPage, ForwardingView } from "../adapters/api/schema.ts";
 import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
 import type { ForwardingEntry } from "../core/forwarding/forwarding-entry.ts";
 import { formatIpv4 } from "../core/wire/ipv4.ts";
+import { viewOfTime } from "./binding-view.ts";
 import { Listings } from "./listings.ts";
 
 export class ForwardingViews {
@@ -20,10 +21,7 @@ export class ForwardingViews {
   page({ limit, after }: PageQuery): ForwardingPage {
     const dataPlane = this.#dataPlane;
     if (dataPlane === undefined) return { entries: [], next: null };
-    const rows = after === undefined ? this.#entries()[Symbol.iterator]() : this.#listings.take(after);
-    if (rows === undefined) {
-      throw new ControlError("stale-cursor", `the listing ${JSON.stringify(after)} can't be continued: begin anew`);
-    }
+    const rows = this.#listings.resume(after, () => this.#entries()[Symbol.iterator]());
     const entries: ForwardingView[] = [];
     while (entries.length < limit) {
       const next = rows.next();
@@ -53,7 +51,7 @@ function viewOf({ homeAddress, tunnels }: ForwardingEntry, dataPlane: DataPlane)
       careOfAddress: formatIpv4(careOfAddress),
       encapsulation,
       reverse: isReverse,
-      expiresAt: expiresAtMs === Number.POSITIVE_INFINITY ? null : new Date(expiresAtMs).toISOString(),
+      expiresAt: viewOfTime(expiresAtMs),
     })),
     toMobile: { packets: traffic.packetsToMobile, octets: traffic.octetsToMobile },
     fromMobile: { packets: traffic.packetsFromMobile, octets: traffic.octetsFromMobile },

@@ -1,3 +1,5 @@
+import { ControlError } from "../adapters/api/control-service.ts";
+
 /** Listings that were begun and may be continued; the oldest is forgotten when there are too many. */
 const MAXIMUM_LISTINGS = 32;
 
@@ -16,6 +18,13 @@ export class Listings<Rows> {
     const cursor = String(++this.#count);
     this.#byCursor.set(cursor, rows);
     return cursor;
+  }
+
+  /** The listing of a cursor, or a new one where there is none. @throws ControlError "stale-cursor" */
+  resume(cursor: string | undefined, begin: () => Rows): Rows {
+    const rows = cursor === undefined ? begin() : this.take(cursor);
+    if (rows !== undefined) return rows;
+    throw new ControlError("stale-cursor", `the listing ${JSON.stringify(cursor)} can't be continued: begin anew`);
   }
 
   take(cursor: string): Rows | undefined {
