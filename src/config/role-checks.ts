@@ -54,10 +54,7 @@ type Report = (path: Path, message: string) => void;
 /** Addresses of hosts: the member's own, and those of its neighbors. */
 function placesOf({ address, bgp, bfd }: Members[number], base: Path): Place[] {
   const places: Place[] = [{ path: [...base, "address"], address }];
-  for (const [section, speaker] of [
-    ["bgp", bgp],
-    ["bfd", bfd],
-  ] as const) {
+  for (const [section, speaker] of speakersOf({ bgp, bfd })) {
     const local = speaker?.["local-address"];
     if (local !== undefined) places.push({ path: [...base, section, "local-address"], address: local });
   }
@@ -68,6 +65,14 @@ function placesOf({ address, bgp, bfd }: Members[number], base: Path): Place[] {
     places.push({ path: [...base, "bfd", "neighbors", index], address: neighbor });
   });
   return places;
+}
+
+/** The sections of what may speak from an address of its own. */
+function speakersOf({ bgp, bfd }: Pick<Members[number], "bgp" | "bfd">) {
+  return [
+    ["bgp", bgp],
+    ["bfd", bfd],
+  ] as const;
 }
 
 function checkVirtualNetwork(sections: Draft["sections"], error: Report): void {
@@ -110,10 +115,7 @@ function checkLoopback(members: Members, sections: Draft["sections"], error: Rep
 function checkOwnAddresses(members: Members, error: Report): void {
   for (const [index, { id, address, bgp, bfd }] of members.entries()) {
     const others = members.filter((member) => member.id !== id && member.address !== address);
-    for (const [section, speaker] of [
-      ["bgp", bgp],
-      ["bfd", bfd],
-    ] as const) {
+    for (const [section, speaker] of speakersOf({ bgp, bfd })) {
       const local = speaker?.["local-address"];
       const owner = others.find((member) => member.address === local);
       if (owner) error(["members", index, section, "local-address"], `is the address of member ${owner.id}`);

@@ -3,7 +3,7 @@
  * taken is refused, with what to write instead: a key that is read as another one is found out only when nobody can register.
  */
 import { statSync } from "node:fs";
-import { decodeUtf8 } from "../text/utf8.ts";
+import { codePointName, decodeUtf8 } from "../text/utf8.ts";
 import { readBeginning } from "./file-beginning.ts";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
@@ -74,9 +74,9 @@ const LIKE_A_PREFIX =
  */
 export function decodeTextKey(text: string, remedy: string): DecodedKey {
   if (text === "") return refused("is empty");
-  const unseen = UNSEEN.exec(text)?.[0].codePointAt(0);
+  const unseen = UNSEEN.exec(text)?.[0];
   if (text.startsWith("\ufeff")) return refused(`begins with a byte-order mark; ${remedy}`);
-  if (unseen !== undefined) return refused(`has a character that can't be seen (${codePoint(unseen)}); ${remedy}`);
+  if (unseen !== undefined) return refused(`has a character that can't be seen (${codePointName(unseen)}); ${remedy}`);
   if (text.trim() !== text) return refused(`begins or ends with white space; ${remedy}`);
   if (LIKE_A_PREFIX.test(text)) return refused(`begins like a prefix, but with none that is known here; ${remedy}`);
   return { ok: true, key: new TextEncoder().encode(text) };
@@ -89,8 +89,4 @@ export function decodeHexKey(digits: string): DecodedKey {
 
 function refused(problem: string): DecodedKey {
   return { ok: false, problem };
-}
-
-function codePoint(code: number): string {
-  return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }

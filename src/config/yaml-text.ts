@@ -16,6 +16,7 @@ import {
   type Scalar,
   visit,
 } from "yaml";
+import { codePointName } from "../text/utf8.ts";
 import type { Path, Position } from "./place.ts";
 
 interface Place {
@@ -73,8 +74,8 @@ export class YamlText {
     const { errors, warnings, directives } = this.#document;
     const unprintable = UNPRINTABLE.exec(this.#text);
     if (unprintable !== null) {
-      const code = unprintable[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
-      return [this.#fault(unprintable.index, `not YAML: the character U+${code}, which no text has`)];
+      const name = codePointName(unprintable[0]);
+      return [this.#fault(unprintable.index, `not YAML: the character ${name}, which no text has`)];
     }
     const faults = [
       ...errors.map(({ pos: [offset], message }) => this.#fault(offset, `not YAML: ${message}`)),

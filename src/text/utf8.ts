@@ -19,3 +19,8 @@ export function decodeUtf8(bytes: Uint8Array): DecodedText {
   const again = new TextEncoder().encode(text);
   return { ok: false, offset: bytes.findIndex((byte, index) => again[index] !== byte), problem: "is not UTF-8" };
 }
+
+/** Such as `U+00A0`, of the character that a text begins with. */
+export function codePointName(text: string): string {
+  return `U+${(text.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
