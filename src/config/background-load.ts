@@ -2,7 +2,9 @@
  * Loads a configuration on a thread of its own: with a hundred thousand security associations it takes seconds, in which the
  * daemon must not stand still. They come over in portions, and only if they aren't those that are known already.
  */
+
 import { Worker } from "node:worker_threads";
+import { entryFile } from "../adapters/kernel/entry-file.ts";
 import type { ForeignAgentAssociation, MobileAssociation } from "../core/auth/association.ts";
 import type { Overrides } from "./check.ts";
 import type { Config } from "./config.ts";
@@ -24,8 +26,7 @@ export type LoadReport =
   | { readonly type: "loaded"; readonly loaded: LoadedConfig; readonly known: boolean }
   | { readonly type: "page"; readonly page: AssociationPage; readonly last: boolean };
 
-const ENTRY = new URL("./load-worker.ts", import.meta.url);
-if (import.meta.url.endsWith(".js")) ENTRY.pathname = ENTRY.pathname.replace(/\.ts$/, ".js");
+const ENTRY = entryFile(new URL("./load-worker.ts", import.meta.url));
 
 /** Rejects with a ConfigError that has everything that is wrong. */
 export function loadInBackground(file: string, overrides: Overrides, running: LoadedConfig): Promise<LoadedConfig> {

@@ -1,7 +1,9 @@
 /** The main thread's end of BFD: it shows the worker that the event loop turns, and knows how the sessions are. */
+
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { formatIpv4, type Ipv4Address } from "../../core/wire/ipv4.ts";
+import { entryFile } from "../kernel/entry-file.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { EventLog } from "../telemetry/log.ts";
 import { Diagnostic, describeDiagnostic, type SessionState } from "./control-packet.ts";
@@ -21,9 +23,7 @@ export interface BfdNeighborStatus {
   readonly transmitIntervalMs: number;
 }
 
-/** Sources run as they are; compiled, the worker's file has the extension that this one has then. */
-const ENTRY = new URL("./worker.ts", import.meta.url);
-if (import.meta.url.endsWith(".js")) ENTRY.pathname = ENTRY.pathname.replace(/\.ts$/, ".js");
+const ENTRY = entryFile(new URL("./worker.ts", import.meta.url));
 
 const RESTART_MS = 1000;
 const STOP_MS = 500;

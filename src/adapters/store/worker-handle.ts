@@ -1,16 +1,13 @@
 /** The main thread's end of a store worker. */
 import { Worker } from "node:worker_threads";
+import { entryFile } from "../kernel/entry-file.ts";
 import { fromErrorRecord, StoreError } from "./store-error.ts";
 import type { CloseRequest, WorkerEnd } from "./worker-messages.ts";
 
-/** Sources run as they are; compiled, a worker's file has the extension that this one has then. */
 const ENTRIES = {
-  "log worker": new URL("./log-worker.ts", import.meta.url),
-  "fold worker": new URL("./fold-worker.ts", import.meta.url),
+  "log worker": entryFile(new URL("./log-worker.ts", import.meta.url)),
+  "fold worker": entryFile(new URL("./fold-worker.ts", import.meta.url)),
 };
-if (import.meta.url.endsWith(".js")) {
-  for (const entry of Object.values(ENTRIES)) entry.pathname = entry.pathname.replace(/\.ts$/, ".js");
-}
 
 type Opened<Report> = Extract<Report, { readonly type: "opened" }>;
 type Later<Report> = Exclude<Report, WorkerEnd | { readonly type: "opened" }>;

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { entryFile } from "../../kernel/entry-file.ts";
 import type { EventLog } from "../../telemetry/log.ts";
 import { type GuardOrder, type GuardReport, stale } from "./guard.ts";
 
-/** Sources run as they are; compiled, the guard's file has the extension that this one has then. */
-const ENTRY = new URL("./guard-process.ts", import.meta.url);
-if (import.meta.url.endsWith(".js")) ENTRY.pathname = ENTRY.pathname.replace(/\.ts$/, ".js");
+const ENTRY = entryFile(new URL("./guard-process.ts", import.meta.url));
 
 const WATCH_INTERVAL_MS = 1000;
 /** In a row: counted, not timed, as a daemon that was stopped must not blame others. It speaks ten times a second. */
