@@ -70,10 +70,6 @@ export class Link {
     return this.#up;
   }
 
-  get isLagging(): boolean {
-    return this.#lagging;
-  }
-
   /** Live rows flow, so that a row sent now will be acknowledged soon. */
   get isAvailable(): boolean {
     return this.#up && !this.#lagging;

@@ -187,11 +187,6 @@ export class Replication implements Safety {
     this.#replicator.forgotten(row);
   }
 
-  /** Sends a row to a member that may know better, or should. */
-  tell(peer: MemberId, row: Binding): void {
-    this.#replicator.tell(peer, row);
-  }
-
   /** A registration of a mobile of ours was accepted; its ingress learns from the reply who owns it. */
   accepted(row: Binding, ingress: MemberId): void {
     this.#whereabouts.tell(row, ingress);

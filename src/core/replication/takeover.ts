@@ -91,10 +91,6 @@ export class Takeover {
     return this.#collections.has(formerOwner) || this.#isGiven(mobile, now);
   }
 
-  get isBusy(): boolean {
-    return this.#collections.size > 0;
-  }
-
   /** When `work` should be called at the latest; monotonic ms. */
   get nextDeadlineMs(): number {
     const deadlines = [...this.#collections].map(([member, { deadlineMs }]) =>
