@@ -46,6 +46,8 @@ export class SystemCallError extends Error {
 }
 
 const AF_INET = 2;
+/** Sockets of ours are nothing to the programs that we start. Of <sys/socket.h>, equal on all platforms, as O_CLOEXEC is. */
+const SOCK_CLOEXEC = 0o2000000;
 const SO_ATTACH_FILTER = 26;
 const SIOCGIFMTU = 0x8921;
 const CLOCK_BOOTTIME = 7;
@@ -89,7 +91,7 @@ export async function loadLibc(): Promise<Libc> {
   const failed = (call: string) => new SystemCallError(call, koffi.errno());
   const libc: Libc = {
     socket(domain, type, protocol) {
-      const descriptor = socket(domain, type, protocol) as number;
+      const descriptor = socket(domain, type | SOCK_CLOEXEC, protocol) as number;
       if (descriptor < 0) throw failed("socket");
       return descriptor;
     },

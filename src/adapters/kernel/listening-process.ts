@@ -4,7 +4,6 @@ import { loadLibc } from "./libc.ts";
 
 /** Of <sys/socket.h> and <sys/un.h>; equal on all platforms of Linux that Node runs on. */
 const AF_UNIX = 1;
-const SOCK_CLOEXEC = 0o2000000;
 const PATH_OFFSET = 2;
 
 /**
@@ -13,7 +12,7 @@ const PATH_OFFSET = 2;
  */
 export async function listeningProcess(path: string): Promise<number | undefined> {
   const libc = await loadLibc();
-  const socket = libc.socket(AF_UNIX, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const socket = libc.socket(AF_UNIX, libc.SOCK_STREAM | libc.SOCK_NONBLOCK, 0);
   try {
     libc.connect(socket, socketAddress(path));
     const [pid = 0] = new Uint32Array(libc.peerCredentials(socket).buffer);

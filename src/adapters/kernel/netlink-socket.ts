@@ -5,7 +5,6 @@ import { errnoOf } from "./netlink.ts";
 /** Of <sys/socket.h> and <linux/netlink.h>; equal on all platforms of Linux that Node runs on. */
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_ROUTE = 0;
 const MSG_DONTWAIT = 0x40;
 const SOCKADDR_NL_LENGTH = 12;
@@ -19,7 +18,7 @@ export class NetlinkSocket {
   /** @throws SystemCallError */
   constructor(libc: Libc) {
     this.#libc = libc;
-    this.#descriptor = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    this.#descriptor = libc.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
   }
 
   /** @throws SystemCallError where the kernel refuses what the message asks for */

@@ -5,7 +5,6 @@ import { type Libc, loadLibc } from "./libc.ts";
 
 /** Of <sys/socket.h>; equal on all platforms of Linux that Node runs on. */
 const AF_INET = 2;
-const SOCK_CLOEXEC = 0o2000000;
 const SOCKADDR_IN_LENGTH = 16;
 
 /** Of <linux/bpf_common.h> and <linux/filter.h>. */
@@ -47,7 +46,7 @@ export class OneHopSocket {
   static async open(): Promise<OneHopSocket> {
     if (process.platform !== "linux") throw new Error("the filter for it is one of Linux");
     const libc = await loadLibc();
-    const descriptor = libc.socket(AF_INET, libc.SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const descriptor = libc.socket(AF_INET, libc.SOCK_DGRAM, 0);
     try {
       libc.attachFilter(descriptor, assemble(ONLY_MAXIMUM_TTL));
     } catch (error) {

@@ -4,7 +4,6 @@ import { type Libc, loadLibc } from "./libc.ts";
 /** Of <sys/socket.h> and <linux/if_packet.h>; equal on all platforms of Linux that Node runs on. */
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const MSG_DONTWAIT = 0x40;
 const SOCKADDR_LL_LENGTH = 20;
 
@@ -25,7 +24,7 @@ export class PacketSocket {
   static async open(): Promise<PacketSocket> {
     const libc = await loadLibc();
     // Protocol 0: nothing is received.
-    return new PacketSocket(libc, libc.socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+    return new PacketSocket(libc, libc.socket(AF_PACKET, SOCK_RAW, 0));
   }
 
   /** @throws SystemCallError `ENODEV` */
