@@ -23,7 +23,7 @@ import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import { LocationTable } from "../bindings/location-table.ts";
-import { addressClaim, isTombstone } from "../bindings/mobility-bindings.ts";
+import { isTombstone } from "../bindings/mobility-bindings.ts";
 import { revised, withoutReplayState } from "../bindings/revision.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
 import { ForwardingChanges } from "../forwarding/forwarding-changes.ts";
@@ -37,7 +37,7 @@ import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
 import { incarnationOf } from "../protocol/acquaintance.ts";
-import type { HealthState, Load, Message, RelayReply } from "../protocol/datagrams.ts";
+import { DISCARDED, type HealthState, type Load, type Message, type RelayReply } from "../protocol/datagrams.ts";
 import { FrameCodec } from "../protocol/frame.ts";
 import { Explanations } from "../protocol/refusals.ts";
 import { RegistrationEngine } from "../registration/engine.ts";
@@ -589,18 +589,21 @@ export class HomeAgent {
       return;
     }
     const message: RelayReply = {
-      type: "relay-reply",
+      ...DISCARDED,
       requestId,
-      generation: binding?.ownership.generation ?? 0,
-      backups: binding?.ownership.backups ?? [],
-      knownUntilMs: binding === undefined ? 0 : this.#replication.knownUntilMs(ingress, binding),
-      boundUntilMs: boundUntilMs(served, accepted ? binding : undefined),
-      mobile: binding?.mobile,
-      homeAddressSinceMs: binding === undefined ? Number.POSITIVE_INFINITY : addressClaim(binding).sinceMs,
       destination: this.#settings.virtualEndpoint,
-      reply: reply ?? new Uint8Array(),
+      ...(binding && this.#told(binding, ingress)),
+      ...(accepted && binding && { boundUntilMs: boundUntilMs(served, binding) }),
+      ...(reply && { reply }),
     };
     this.#ingress.answerRelayed(served, message, now);
+  }
+
+  /** What the ingress of a mobile is told of its row. */
+  #told(binding: Binding, ingress: MemberId): Partial<RelayReply> {
+    const location = this.#replication.locationFor(ingress, binding);
+    const { mobile, homeAddressSinceMs, generation, backups, knownUntilMs } = location;
+    return { mobile, homeAddressSinceMs, generation, backups, knownUntilMs };
   }
 
   #send(to: MemberId, message: Message): void {
@@ -632,8 +635,8 @@ function makeEngine({ self, policy, associations, secret, cluster }: HomeAgentSe
 }
 
 /** Of what this very request has made, by the foreign agent that it comes from; 0 where it made nothing, or by another one. */
-function boundUntilMs({ request, source }: ServedRequest, binding: Binding | undefined): number {
-  const made = binding?.registration.careOfAddresses.find(
+function boundUntilMs({ request, source }: ServedRequest, binding: Binding): number {
+  const made = binding.registration.careOfAddresses.find(
     ({ identification, foreignAgent }) =>
       identification === request.identification &&
       foreignAgent.address === source.address &&

@@ -10,7 +10,7 @@ import type { Membership } from "../members/membership.ts";
 import { type MemberId, naiOf } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
-import type { Message, RelayReply, RelayRequest } from "../protocol/datagrams.ts";
+import { DISCARDED, type Message, type RelayReply, type RelayRequest } from "../protocol/datagrams.ts";
 import type { TemporaryCopy } from "../protocol/stream-messages.ts";
 import { identityOf } from "../registration/identity.ts";
 import type { Replication } from "../replication/replication.ts";
@@ -319,18 +319,8 @@ export class Ingress {
   #refuseRelay(message: RelayRequest, reason: string): void {
     this.#observer.countBy("datagrams-dropped", reason);
     this.#observer.event("relay-refused", { member: message.ingress, reason });
-    this.#send(message.ingress, {
-      type: "relay-reply",
-      requestId: message.requestId,
-      generation: 0,
-      knownUntilMs: 0,
-      boundUntilMs: 0,
-      mobile: undefined,
-      homeAddressSinceMs: Number.POSITIVE_INFINITY,
-      backups: [],
-      destination: message.destination,
-      reply: new Uint8Array(),
-    });
+    const { requestId, ingress, destination } = message;
+    this.#send(ingress, { ...DISCARDED, requestId, destination });
   }
 
   /** Mission M5: identifier, foreign agent, owner, and from the reply the granted lifetime and the home address. */

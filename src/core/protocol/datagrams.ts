@@ -166,6 +166,18 @@ export interface RelayReply {
   readonly reply: Uint8Array;
 }
 
+/** Of a request that was discarded silently, and whose mobile has no row. */
+export const DISCARDED: Omit<RelayReply, "requestId" | "destination"> = {
+  type: "relay-reply",
+  generation: 0,
+  backups: [],
+  knownUntilMs: 0,
+  boundUntilMs: 0,
+  mobile: undefined,
+  homeAddressSinceMs: Number.POSITIVE_INFINITY,
+  reply: new Uint8Array(),
+};
+
 export type Message = Heartbeat | RelayRequest | RelayReply;
 
 const TYPES = ["heartbeat", "relay-request", "relay-reply"] as const satisfies readonly Message["type"][];

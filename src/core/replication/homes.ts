@@ -69,7 +69,7 @@ export class Whereabouts {
   holds(row: Binding): void {
     const { self, locations } = this.#options;
     const known = locations.get(row.mobile);
-    if (known !== undefined && known.knownUntilMs > this.knownUntilMs(self, row))
+    if (known !== undefined && known.knownUntilMs > this.#knownUntilMs(self, row))
       locations.learn(this.locationFor(self, row));
   }
 
@@ -77,7 +77,7 @@ export class Whereabouts {
   locationFor(member: MemberId, row: Binding): Omit<Location, "ingress"> {
     const { mobile, homeAddress, nai, ownership } = row;
     const homeAddressSinceMs = addressClaim(row).sinceMs;
-    const knownUntilMs = this.knownUntilMs(member, row);
+    const knownUntilMs = this.#knownUntilMs(member, row);
     return { mobile, homeAddress, nai, homeAddressSinceMs, ...ownership, knownUntilMs };
   }
 
@@ -85,7 +85,7 @@ export class Whereabouts {
    * How long. A reserved home address may be given to somebody else at any time, and the row ends early then, which only homes
    * are told: nobody else counts on the reservation, or locations would outlive their rows by a day.
    */
-  knownUntilMs(member: MemberId, row: Binding): number {
+  #knownUntilMs(member: MemberId, row: Binding): number {
     const unreservedUntilMs = neededUnreservedUntilMs(row);
     if (row.registration.reservedUntilMs <= unreservedUntilMs) return unreservedUntilMs;
     return this.#homes(row, this.#isPresent).includes(member) ? neededUntilMs(row) : unreservedUntilMs;

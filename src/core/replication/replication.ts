@@ -3,6 +3,7 @@
 import type { Binding } from "../bindings/binding.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Journal } from "../bindings/journal.ts";
+import type { Location } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import type { Membership, PeerStatus } from "../members/membership.ts";
 import type { Candidate, Placement } from "../members/placement.ts";
@@ -194,9 +195,9 @@ export class Replication implements Safety {
 
   // What the ingress needs
 
-  /** How long a member is to note who owns a mobile of ours. */
-  knownUntilMs(member: MemberId, row: Binding): number {
-    return this.#whereabouts.knownUntilMs(member, row);
+  /** What a member is to note of a mobile of ours. */
+  locationFor(member: MemberId, row: Binding): Omit<Location, "ingress"> {
+    return this.#whereabouts.locationFor(member, row);
   }
 
   /** Of the members that hold a binding whose owner is not alive, the one that decides about it. */
