@@ -15,6 +15,9 @@ if (skipped) process.stderr.write(`\nSKIPPED: all tests on a lab of containers, 
 const UP_MS = 540_000;
 const DOWN_MS = 60_000;
 
+/** For `expect.poll` on what routers hear from each other: a lab is up as soon as each of them has one way. */
+export const IN_TIME = { timeout: 30_000, interval: 200 };
+
 /** A block of tests in which one lab of containers is up; removed after the last, whatever happens. */
 export function withComposeLab(title: string, topology: TopologyName, define: (lab: ComposeLab) => void): void {
   describe.skipIf(skipped)(title, () => {

@@ -7,7 +7,7 @@ import { ComposeLab } from "../../src/lab/compose/compose-lab.ts";
 import { namespaces } from "../../src/lab/namespaces/namespace.ts";
 import { ANYHOME_MAIN, labNames } from "../../src/lab/place.ts";
 import { waitFor } from "../lab/harness.ts";
-import { bgpPaths, withComposeLab } from "./harness.ts";
+import { bgpPaths, IN_TIME, withComposeLab } from "./harness.ts";
 
 withComposeLab("a lab of containers", "lab", (lab) => {
   const { name } = lab.place;
@@ -19,9 +19,9 @@ withComposeLab("a lab of containers", "lab", (lab) => {
       ["ha2", true],
       ["ha3", true],
     ]);
-    expect(await announcers()).toEqual(["65011", "65012", "65013"]);
-    expect(await lab.nextHops("r1")).toEqual(["10.1.0.11", "10.1.0.12", "10.1.0.13"]);
-    expect(await lab.nextHops("r2")).toEqual(["10.1.1.1"]);
+    await expect.poll(announcers, IN_TIME).toEqual(["65011", "65012", "65013"]);
+    await expect.poll(() => lab.nextHops("r1"), IN_TIME).toEqual(["10.1.0.11", "10.1.0.12", "10.1.0.13"]);
+    await expect.poll(() => lab.nextHops("r2"), IN_TIME).toEqual(["10.1.1.1"]);
   });
 
   test("runs daemon and ExaBGP in containers of their own, neither as root", async () => {
@@ -57,7 +57,7 @@ withComposeLab("a lab of containers", "lab", (lab) => {
       deadlineMs: 15_000,
       what: "r1 to have no path to ha1",
     });
-    expect(await lab.nextHops("r1")).toEqual(["10.1.0.12", "10.1.0.13"]);
+    await expect.poll(() => lab.nextHops("r1"), IN_TIME).toEqual(["10.1.0.12", "10.1.0.13"]);
     await waitFor(
       async () => {
         const owned = (await bindings(["ha2", "ha3"])).filter(({ roles }) => roles.includes("owner"));
