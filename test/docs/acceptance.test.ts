@@ -1,11 +1,11 @@
-/** Holds docs/claims.md to the sources: what it names exists, and no row of the mission is left out. */
+/** Holds docs/acceptance.md to the sources: what it names exists, and no row of the mission is left out. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { hasTest } from "./named-tests.ts";
 
 const root = new URL("../../", import.meta.url);
 /** With lines that were broken joined again. */
-const page = readFileSync(new URL("docs/claims.md", root), "utf8").replaceAll(/\n +(?=\S)/g, " ");
+const page = readFileSync(new URL("docs/acceptance.md", root), "utf8").replaceAll(/\n +(?=\S)/g, " ");
 
 const rows = "M1 M2 M3 M4 M5 M6 M7 M8 M9 M10 M11 M12 M13 M14 D1 D2 D3 D4 D5 D6".split(" ");
 
