@@ -163,17 +163,13 @@ function checkSpeakers(sections: Draft["sections"], node: string | undefined, er
 /** Routers keep the routes of who falls silent, until BFD or the hold time tells them. */
 function warnAboutSilence({ source, sections }: Draft, problems: Problems): void {
   const { members = [], advertiser } = sections;
-  if (advertiser?.type !== "exabgp") return;
+  if (advertiser?.type !== "exabgp" || advertiser["hold-time"] !== 0) return;
   for (const [index, { bgp, bfd }] of members.entries()) {
     const watching = new Set(bfd?.neighbors);
     const unwatched = (bgp?.neighbors ?? []).map(({ address }) => address).filter((router) => !watching.has(router));
     if (unwatched.length === 0) continue;
-    const warn = (message: string) =>
-      problems.warn(source, ["members", index], `has no bfd with ${unwatched.map(formatIpv4).join(", ")}, ${message}`);
-    if (advertiser["hold-time"] === 0) warn("and hold-time is 0s: when this host vanishes, its routes stay for ever");
-    if (advertiser.mode === "sidecar") {
-      warn("and mode is sidecar: when the helper in ExaBGP is stopped, nobody notices that the daemon dies");
-    }
+    const message = `has no bfd with ${unwatched.map(formatIpv4).join(", ")}, and hold-time is 0s: when this host vanishes, its routes stay for ever`;
+    problems.warn(source, ["members", index], message);
   }
 }
 
