@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { LineSplitter } from "../../kernel/line-splitter.ts";
 import { printable } from "./api-dialect.ts";
 import {
   type DaemonMessage,
@@ -7,7 +8,6 @@ import {
   parseHelperMessage,
   type RouteCommands,
 } from "./helper-protocol.ts";
-import { LineSplitter } from "./line-splitter.ts";
 
 /** A helper forwards lines of up to 1 MiB from ExaBGP, which JSON may make longer. */
 const LINE_LIMIT_BYTES = 8 << 20;

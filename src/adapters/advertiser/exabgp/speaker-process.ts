@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { execa } from "execa";
-import { LineSplitter } from "./line-splitter.ts";
+import { LineSplitter } from "../../kernel/line-splitter.ts";
 
 const LINE_LIMIT_BYTES = 4096;
 

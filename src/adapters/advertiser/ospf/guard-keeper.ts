@@ -1,15 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { entryFile } from "../../kernel/entry-file.ts";
+import { LineSplitter } from "../../kernel/line-splitter.ts";
 import type { EventLog } from "../../telemetry/log.ts";
-import { type GuardOrder, type GuardReport, stale } from "./guard.ts";
+import { type GuardOrder, stale } from "./guard.ts";
+import { type GuardReport, parseGuardReport } from "./guard-reports.ts";
 
 const ENTRY = entryFile(new URL("./guard-process.ts", import.meta.url));
 
 const WATCH_INTERVAL_MS = 1000;
 /** In a row: counted, not timed, as a daemon that was stopped must not blame others. It speaks ten times a second. */
 const MAXIMUM_SILENT_INTERVALS = 5;
+const REPORT_LIMIT_BYTES = 64 << 10;
 
 /** The daemon's end of a guard of ospfd. */
 export interface GuardKeeper {
@@ -25,6 +27,7 @@ export type KeepGuard = (order: GuardOrder, log: EventLog) => GuardKeeper;
 export class GuardProcess implements GuardKeeper {
   readonly #order: GuardOrder;
   readonly #log: EventLog;
+  readonly #program: URL;
   readonly #watch: NodeJS.Timeout;
   #child: ChildProcess | undefined;
   #silentIntervals = 0;
@@ -32,9 +35,11 @@ export class GuardProcess implements GuardKeeper {
   /** Why ospfd can't be ended. */
   #failure: string | undefined;
 
-  constructor(order: GuardOrder, log: EventLog) {
+  /** @param program tests have others */
+  constructor(order: GuardOrder, log: EventLog, program: URL = ENTRY) {
     this.#order = order;
     this.#log = log;
+    this.#program = program;
     this.#start();
     this.#watch = setInterval(() => this.#look(), WATCH_INTERVAL_MS);
   }
@@ -61,7 +66,7 @@ export class GuardProcess implements GuardKeeper {
 
   #spawn(): ChildProcess {
     // Without pipes where descriptors have run out; the error comes later then.
-    const child: ChildProcess = spawn(process.execPath, [fileURLToPath(ENTRY), JSON.stringify(this.#order)], {
+    const child: ChildProcess = spawn(process.execPath, [fileURLToPath(this.#program), JSON.stringify(this.#order)], {
       stdio: ["pipe", "pipe", "ignore"],
       // Its own session: an interrupt from the terminal is for the daemon.
       detached: true,
@@ -71,12 +76,13 @@ export class GuardProcess implements GuardKeeper {
     child.once("error", (error) => this.#lost(child, error.message));
     child.once("exit", (code, signal) => this.#lost(child, signal ? `killed by ${signal}` : `exited with ${code}`));
     child.stdin?.on("error", () => {});
-    if (child.stdout) {
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        this.#silentIntervals = 0;
-        if (child === this.#child) this.#take(JSON.parse(line));
-      });
-    }
+    child.stdout?.on("error", () => {});
+    const lines = new LineSplitter(REPORT_LIMIT_BYTES);
+    child.stdout?.on("data", (chunk: Buffer) => {
+      for (const line of lines.push(chunk)) {
+        if (child === this.#child) this.#take(child, line === undefined ? undefined : parseGuardReport(line));
+      }
+    });
     return child;
   }
 
@@ -92,7 +98,14 @@ export class GuardProcess implements GuardKeeper {
     else if (this.#silentIntervals > MAXIMUM_SILENT_INTERVALS) this.#child.kill("SIGKILL");
   }
 
-  #take({ ended, failure }: GuardReport): void {
+  #take(child: ChildProcess, report: GuardReport | undefined): void {
+    if (report === undefined) {
+      child.kill("SIGKILL");
+      this.#lost(child, "it was killed, as it sent what is no report");
+      return;
+    }
+    const { ended, failure } = report;
+    this.#silentIntervals = 0;
     this.#problem = undefined;
     if (ended !== undefined) this.#log.event("speaker-problem", { problem: `${stale(ended)}, so it was ended` });
     this.#failure = failure;

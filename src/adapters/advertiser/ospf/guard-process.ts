@@ -4,11 +4,13 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Guard, type GuardOrder, localOspfd, PATIENCE_LOOKS } from "./guard.ts";
+import { GuardReporter } from "./guard-reports.ts";
 
 const LOOK_INTERVAL_MS = 100;
 
 const order: GuardOrder = JSON.parse(process.argv[2] ?? "");
 const guard = new Guard(order.prefixes, localOspfd(order));
+const reporter = new GuardReporter(process.stdout);
 
 let isOrphan = false;
 /** The kernel takes a while to remove what a daemon that has died has left. */
@@ -24,7 +26,7 @@ process.stdout.on("error", () => {});
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
 
 for (;;) {
-  process.stdout.write(`${JSON.stringify(await guard.look())}\n`);
+  reporter.tell(await guard.look());
   if (isOrphan) looksAsOrphan += 1;
   if (looksAsOrphan > PATIENCE_LOOKS && guard.isSettled) process.exit();
   await delay(LOOK_INTERVAL_MS);

@@ -9,6 +9,7 @@
 import { networkInterfaces } from "node:os";
 import { formatPrefix } from "../../../core/wire/ipv4.ts";
 import { listeningProcess } from "../../kernel/listening-process.ts";
+import type { GuardReport } from "./guard-reports.ts";
 import { interfacesOf } from "./leases.ts";
 import { ownCommands, readOwnState } from "./link-state.ts";
 import { askVty } from "./vty.ts";
@@ -39,13 +40,6 @@ export interface GuardedOspfd {
   mayEnd(): Promise<void>;
   /** Ends it. Rejects where that isn't possible. */
   end(): Promise<void>;
-}
-
-export interface GuardReport {
-  /** What ospfd went on announcing, so that it was ended now. */
-  readonly ended?: readonly string[];
-  /** Why it can't be, though it should. */
-  readonly failure?: string;
 }
 
 export class Guard {

@@ -1,10 +1,6 @@
 import { describe, expect, it } from "vitest";
-import {
-  Guard,
-  type GuardedOspfd,
-  type GuardReport,
-  localOspfd,
-} from "../../../../src/adapters/advertiser/ospf/guard.ts";
+import { Guard, type GuardedOspfd, localOspfd } from "../../../../src/adapters/advertiser/ospf/guard.ts";
+import type { GuardReport } from "../../../../src/adapters/advertiser/ospf/guard-reports.ts";
 import { FakeOspfd } from "./fake-ospfd.ts";
 
 const NETWORK = "10.64.0.0/12";
