@@ -73,7 +73,14 @@ module.exports = {
       severity: "error",
       comment: "It takes packets where the core says, and knows neither registrations nor members.",
       from: { path: "^src/adapters/dataplane/" },
-      to: { path: "^src/core/", pathNot: "^src/core/(forwarding|wire)/" },
+      to: { path: "^src/core/", pathNot: "^src/core/(tunnel|forwarding|wire)/" },
+    },
+    {
+      name: "tunnels-know-entries-alone",
+      severity: "error",
+      comment: "A packet is judged by where its mobile is registered, whoever found that out.",
+      from: { path: "^src/core/tunnel/" },
+      to: { path: "^src/", pathNot: "^src/core/(tunnel|forwarding|wire)/" },
     },
     {
       name: "only-composition-composes",

@@ -5,13 +5,13 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
+import { DROP_REASONS, type DropReason } from "../../core/tunnel/drop-reasons.ts";
 import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
 import { forwards } from "../kernel/forwards.ts";
 import { type Libc, loadLibc } from "../kernel/libc.ts";
 import { configureInterface } from "../kernel/netlink.ts";
 import { NetlinkSocket } from "../kernel/netlink-socket.ts";
 import type { DataPlane } from "./data-plane.ts";
-import { DROP_REASONS, type DropReason } from "./drop-reasons.ts";
 import { type BpfObject, type Libbpf, loadLibbpf, type Place } from "./libbpf.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import { type ClockReading, type Traffic, TunnelMaps } from "./tunnel-maps.ts";

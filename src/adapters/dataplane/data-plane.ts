@@ -1,7 +1,7 @@
 /** What carries the packets of mobiles, as the daemon sees it. */
 import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
+import type { DropReason } from "../../core/tunnel/drop-reasons.ts";
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
-import type { DropReason } from "./drop-reasons.ts";
 import type { Traffic } from "./tunnel-maps.ts";
 
 export interface DataPlane {

@@ -1,8 +1,9 @@
 /** The maps of tunnels.bpf.c: what the programs are told, and what they have counted. */
 import { endianness } from "node:os";
-import type { Encapsulation, ForwardingEntry, Tunnel } from "../../core/forwarding/forwarding-entry.ts";
+import type { ForwardingEntry, Tunnel } from "../../core/forwarding/forwarding-entry.ts";
+import { DROP_REASONS, type DropReason } from "../../core/tunnel/drop-reasons.ts";
+import { TUNNEL_PROTOCOLS } from "../../core/tunnel/encapsulation.ts";
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
-import { DROP_REASONS, type DropReason } from "./drop-reasons.ts";
 import type { BpfMap, BpfObject } from "./libbpf.ts";
 
 const LITTLE_ENDIAN = endianness() === "LE";
@@ -13,9 +14,6 @@ const NEVER_NS = 2n ** 64n - 1n;
 /** The only key of an array of one. */
 const ONLY = new Uint8Array(4);
 const BATCH = 4096;
-
-/** Protocol numbers of the outer header. */
-const PROTOCOLS: Record<Encapsulation, number> = { "ip-in-ip": 4, gre: 47, minimal: 55 };
 
 export interface Traffic {
   readonly packetsToMobile: number;
@@ -140,7 +138,7 @@ function writeTunnel(view: DataView, offset: number, tunnel: Tunnel, { wallMs, b
   const expiresNs = expiresAtMs === Number.POSITIVE_INFINITY ? NEVER_NS : nanoseconds(bootMs + expiresAtMs - wallMs);
   view.setBigUint64(offset, expiresNs, LITTLE_ENDIAN);
   view.setUint32(offset + 8, careOfAddress);
-  view.setUint8(offset + 12, PROTOCOLS[encapsulation]);
+  view.setUint8(offset + 12, TUNNEL_PROTOCOLS[encapsulation]);
   view.setUint8(offset + 13, isReverse ? 1 : 0);
 }
 

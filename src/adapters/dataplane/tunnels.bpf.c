@@ -42,6 +42,7 @@ enum reason {
   OUTER_LENGTH,
   GRE_HEADER,
   MINIMAL_HEADER,
+  UDP_HEADER,
   INNER_HEADER,
   INNER_CHECKSUM,
   INNER_LENGTH,
@@ -383,11 +384,11 @@ int decapsulate(struct __sk_buff *skb) {
     }
     if (bpf_skb_load_bytes_relative(skb, overhead, &inner, sizeof(inner), BPF_HDR_START_NET)) return drop(TRUNCATED);
     if (inner.version != 4 || inner.ihl < 5) return drop(INNER_HEADER);
-    /* Of a header with options the kernel checks it, as of every packet that it forwards. */
-    if (inner.ihl == 5 && header_checksum(&inner)) return drop(INNER_CHECKSUM);
   }
   __u32 inner_length = bpf_ntohs(inner.tot_len);
   if (inner_length != outer_length - overhead || inner_length < inner.ihl * 4) return drop(INNER_LENGTH);
+  /* Of a header with options the kernel checks it, as of every packet that it forwards. */
+  if (inner.ihl == 5 && header_checksum(&inner)) return drop(INNER_CHECKSUM);
 
   __u64 now_ns = bpf_ktime_get_boot_ns();
   if (!is_attended(now_ns)) return drop(UNATTENDED);

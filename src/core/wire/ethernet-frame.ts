@@ -5,6 +5,7 @@
  *   IPv4           RFC 791; not to be fragmented, so that its identification may be 0 (RFC 6864 4.1)
  *   UDP            RFC 768
  */
+import { internetChecksum } from "./internet-checksum.ts";
 import type { Endpoint } from "./ipv4.ts";
 import type { MacAddress } from "./mac-address.ts";
 
@@ -66,15 +67,4 @@ export function encodeEthernetUdp(datagram: EthernetUdpDatagram): Uint8Array | u
 function writeMac(view: DataView, offset: number, mac: MacAddress): void {
   view.setUint16(offset, Math.floor(mac / 2 ** 32));
   view.setUint32(offset + 2, mac % 2 ** 32);
-}
-
-/** RFC 1071; `initial` is what else is to be summed up. The checksum of what holds its own right checksum is 0. */
-export function internetChecksum(bytes: Uint8Array, initial = 0): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let sum = initial;
-  const even = bytes.length & ~1;
-  for (let offset = 0; offset < even; offset += 2) sum += view.getUint16(offset);
-  if (even < bytes.length) sum += view.getUint8(even) << 8;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }

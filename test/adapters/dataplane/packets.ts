@@ -39,8 +39,10 @@ export function packet(header: HeaderFields, payload: Uint8Array = Buffer.from("
   bytes[9] = header.protocol ?? UDP;
   bytes.writeUInt32BE(ipv4(header.source), 12);
   bytes.writeUInt32BE(ipv4(header.destination), 16);
-  bytes.writeUInt16BE(header.checksum ?? checksum(bytes.subarray(0, length)), 10);
   bytes.set(payload, length);
+  // What the payload begins with are options then.
+  const covered = bytes.subarray(0, Math.max(length, (header.headerLength ?? 5) * 4));
+  bytes.writeUInt16BE(header.checksum ?? checksum(covered), 10);
   return bytes;
 }
 
@@ -50,6 +52,13 @@ export function gre(payload: Uint8Array, { flags = 0, type = 0x0800 } = {}): Buf
   header.writeUInt16BE(flags, 0);
   header.writeUInt16BE(type, 2);
   return Buffer.concat([header, payload]);
+}
+
+/** GRE with a checksum (RFC 2784 2.3). */
+export function greWithChecksum(payload: Uint8Array, { sum }: { readonly sum?: number } = {}): Buffer {
+  const bytes = Buffer.concat([Buffer.from("8000080000000000", "hex"), payload]);
+  bytes.writeUInt16BE(sum ?? checksum(bytes), 4);
+  return bytes;
 }
 
 /** What minimal encapsulation puts behind the changed header of a packet without options (RFC 2004 3.1). */
@@ -74,6 +83,7 @@ export function withoutEthernet(bytes: Buffer): Buffer {
   return bytes.subarray(ETHERNET_HEADER.length);
 }
 
+/** Of an even number of octets, or one more that counts as if a zero followed (RFC 1071). */
 function checksum(header: Uint8Array): number {
   let sum = 0;
   for (let index = 0; index < header.length; index += 2) sum += ((header[index] ?? 0) << 8) | (header[index + 1] ?? 0);

@@ -6,13 +6,13 @@
  *    10.64.0.1 is the virtual address
  */
 import koffi from "koffi";
-import { DROP_REASONS, type DropReason } from "../../../src/adapters/dataplane/drop-reasons.ts";
 import { type BpfObject, loadLibbpf } from "../../../src/adapters/dataplane/libbpf.ts";
 import { TunnelDevice } from "../../../src/adapters/dataplane/tunnel-device.ts";
 import { TunnelMaps } from "../../../src/adapters/dataplane/tunnel-maps.ts";
 import { type Libc, loadLibc } from "../../../src/adapters/kernel/libc.ts";
 import { NetlinkSocket } from "../../../src/adapters/kernel/netlink-socket.ts";
 import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
+import { DROP_REASONS, type DropReason } from "../../../src/core/tunnel/drop-reasons.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
 import { ensureBpfPrograms } from "../../../src/setup/bpf-programs.mjs";
 import { addUplink, enterOwnNamespace, ip } from "./own-namespace.ts";

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { DROP_REASONS, type DropReason } from "../../../src/adapters/dataplane/drop-reasons.ts";
 import type { Encapsulation, Tunnel } from "../../../src/core/forwarding/forwarding-entry.ts";
+import { DROP_REASONS, type DropReason } from "../../../src/core/tunnel/drop-reasons.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
 import {
   DONT_FRAGMENT,

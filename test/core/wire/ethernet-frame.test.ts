@@ -1,10 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type EthernetUdpDatagram,
-  encodeEthernetUdp,
-  internetChecksum,
-} from "../../../src/core/wire/ethernet-frame.ts";
+import { type EthernetUdpDatagram, encodeEthernetUdp } from "../../../src/core/wire/ethernet-frame.ts";
+import { internetChecksum } from "../../../src/core/wire/internet-checksum.ts";
 import { type Ipv4Address, ipv4 } from "../../../src/core/wire/ipv4.ts";
 import { formatMac, type MacAddress, parseMac } from "../../../src/core/wire/mac-address.ts";
 

@@ -14,8 +14,9 @@ export const DROP_REASONS = {
   "outer-checksum": "the checksum of the outer header is wrong",
   "outer-length": "the outer packet is longer than the frame, or too short for its headers",
   "gre-header":
-    "the GRE header has a checksum, a key, a sequence number or routing, another version, or no IPv4 behind it",
+    "the GRE header has a wrong checksum, a key, a sequence number or routing, another version, or no IPv4 behind it",
   "minimal-header": "the checksum of the minimal forwarding header is wrong",
+  "udp-header": "the UDP header is wrong, or no message of a tunnel is behind it (RFC 3519 3.3)",
   "inner-header": "the inner header isn't one of IPv4",
   "inner-checksum": "the checksum of the inner header is wrong",
   "inner-length": "the inner packet does not fill the outer one, or is too short for its header",
