@@ -30,7 +30,7 @@ import type { Store } from "../adapters/store/store.ts";
 import type { Rung } from "../core/health/ladder.ts";
 import type { CheckStatus } from "../core/health/settled-check.ts";
 import type { HomeAgent } from "../core/home-agent/home-agent.ts";
-import type { Output } from "../core/home-agent/io.ts";
+import type { DeletionOutcome, DeletionRequest } from "../core/home-agent/io.ts";
 import type { PeerStatus } from "../core/members/membership.ts";
 import type { MemberId, MobileIdentity } from "../core/names.ts";
 import { bootCountOf } from "../core/protocol/acquaintance.ts";
@@ -44,9 +44,13 @@ import type { LiveConfig } from "./live-config.ts";
 /** Rows looked at for one page, so that a filter that matches nothing doesn't hold up registrations. */
 const MAXIMUM_ROWS_PER_PAGE = 20_000;
 
-/** Backups that are in reach acknowledge within milliseconds, or their peers find out that they are not. */
-const ACKNOWLEDGEMENT_TIMEOUT_MS = 2000;
-const ACKNOWLEDGEMENT_POLL_MS = 10;
+const WHY_NOT_DELETED: Readonly<Record<Exclude<DeletionOutcome, "deleted">, string>> = {
+  "not-owned": "another member has just become the owner of this mobile: nothing was deleted",
+  "store-failed": "the store can't write: nothing was deleted",
+  "too-few-backups": "too few backups are in reach: nothing was deleted",
+  unconfirmed:
+    "done here, but not safe: the disks of this member and of enough backups have not confirmed it, and what backups accept meanwhile gives way to it",
+};
 
 export interface ControlSources {
   readonly configuration: LiveConfig;
@@ -66,9 +70,8 @@ export interface ControlSources {
   readonly bfdNeighbors: () => readonly BfdNeighborStatus[];
   readonly alarms: () => StatusView["alarms"];
   readonly takeovers: () => StatusView["takeovers"];
-  readonly perform: (outputs: readonly Output[]) => void;
-  /** Resolves once everything up to the position is on disk, rejects if it is lost. */
-  readonly durable: (position: number) => Promise<void>;
+  readonly rebalance: () => void;
+  readonly deleteBinding: (deletion: Omit<DeletionRequest, "token">) => Promise<DeletionOutcome>;
   readonly draining: () => boolean;
   readonly drain: (wanted: boolean) => void;
 }
@@ -150,7 +153,7 @@ export class DaemonControl implements ControlService {
   }
 
   async deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<DeletionView | undefined> {
-    const { agent, configuration, perform, durable } = this.#sources;
+    const { agent, configuration, deleteBinding } = this.#sources;
     const row = options.forgetReplay ? agent.findBinding(identityOf(mobile)) : undefined;
     // Of a mobile whose binding is over replay state is left.
     const view = this.binding(mobile) ?? (row && viewOfRemains(row));
@@ -158,32 +161,9 @@ export class DaemonControl implements ControlService {
     if (view.owner !== configuration.current.node) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
     }
-    const deletion = agent.deleteBinding(identityOf(mobile), options, currentTime());
-    if (deletion === undefined) {
-      const reason = options.forgetReplay
-        ? "too few backups are in reach, or the store can't write"
-        : "the store can't write";
-      throw new ControlError("unavailable", `${reason}: nothing was deleted`);
-    }
-    perform(deletion.outputs);
-    await durable(deletion.position).catch((error: unknown) => {
-      throw new ControlError("unavailable", `the deletion could not be stored: ${String(error)}`);
-    });
-    if (options.forgetReplay) await this.#untilAcknowledged(identityOf(mobile));
+    const outcome = await deleteBinding({ identity: identityOf(mobile), forgetReplay: options.forgetReplay });
+    if (outcome !== "deleted") throw new ControlError("unavailable", WHY_NOT_DELETED[outcome]);
     return view;
-  }
-
-  async #untilAcknowledged(mobile: MobileIdentity): Promise<void> {
-    const deadlineMs = currentTime().monotonicMs + ACKNOWLEDGEMENT_TIMEOUT_MS;
-    while (!this.#sources.agent.isAcknowledged(mobile)) {
-      if (currentTime().monotonicMs >= deadlineMs) {
-        throw new ControlError(
-          "unavailable",
-          "done here, but not safe: too few backups have acknowledged it, and what they accept meanwhile gives way to it",
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, ACKNOWLEDGEMENT_POLL_MS));
-    }
   }
 
   peers(): PeerView[] {
@@ -263,7 +243,7 @@ export class DaemonControl implements ControlService {
   }
 
   rebalance(): void {
-    this.#sources.agent.rebalance();
+    this.#sources.rebalance();
   }
 
   counters(): CountersView {

@@ -176,7 +176,7 @@ async function startOn(
   });
   configuration.apply = (changed) => {
     running = { config: changed, settings: homeAgentSettings(changed, start, running) };
-    driver.reconfigure(running.settings);
+    driver.input({ type: "reconfigure", changes: running.settings });
     sockets.reconfigure(changed);
     driver.linkRelay?.setPeers(linkPeers(changed));
     advertiser.setMembers(configuredAnnouncers(changed));
@@ -205,8 +205,8 @@ async function startOn(
     alarms: () =>
       health.alarms.map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
     takeovers: () => takeovers.recent,
-    perform: (outputs) => driver.perform(outputs),
-    durable: (position) => watch.untilDurable(position),
+    rebalance: () => driver.input({ type: "rebalance" }),
+    deleteBinding: (deletion) => driver.deleteBinding(deletion),
   });
 
   let api: ControlApi | undefined;

@@ -6,8 +6,8 @@ import type { LinkRelay } from "../adapters/net/mac-relay.ts";
 import type { StreamChannels } from "../adapters/net/stream-channel.ts";
 import type { UdpSocket } from "../adapters/net/udp-socket.ts";
 import type { LoggedChange } from "../core/bindings/row-change.ts";
-import type { HomeAgent, Reconfiguration } from "../core/home-agent/home-agent.ts";
-import type { Input, Output } from "../core/home-agent/io.ts";
+import type { HomeAgent } from "../core/home-agent/home-agent.ts";
+import type { DeletionOutcome, DeletionRequest, Input, Output } from "../core/home-agent/io.ts";
 import type { MemberId } from "../core/names.ts";
 import type { Now } from "../core/now.ts";
 import type { Endpoint } from "../core/wire/ipv4.ts";
@@ -38,6 +38,9 @@ export class Driver {
   dataPlane: DataPlane | undefined;
   readonly #options: DriverOptions;
   #inputs: Input[] = [];
+  /** Those who wait for the core's answer, by token. */
+  readonly #deletions = new Map<number, (outcome: DeletionOutcome) => void>();
+  #lastToken = 0;
   #timer: NodeJS.Timeout | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -63,7 +66,7 @@ export class Driver {
     this.#lastInputMs = now.monotonicMs;
     for (const input of inputs) this.#take(input, now);
     try {
-      this.perform(this.#options.agent.settle(now));
+      this.#perform(this.#options.agent.settle(now));
     } catch (error) {
       this.#options.inputFailed(error, "tick");
     }
@@ -83,13 +86,16 @@ export class Driver {
     return this.#options.agent.time(currentTime());
   }
 
-  /** The core goes on with other settings. */
-  reconfigure(changes: Reconfiguration): void {
-    this.#options.agent.reconfigure(changes, currentTime());
-    this.input({ type: "tick" });
+  /** Resolves when the core says what came of it. */
+  deleteBinding(deletion: Omit<DeletionRequest, "token">): Promise<DeletionOutcome> {
+    const token = ++this.#lastToken;
+    return new Promise((resolve) => {
+      this.#deletions.set(token, resolve);
+      this.input({ type: "delete-binding", token, ...deletion });
+    });
   }
 
-  perform(outputs: readonly Output[]): void {
+  #perform(outputs: readonly Output[]): void {
     for (const output of outputs) {
       switch (output.type) {
         case "reply":
@@ -110,6 +116,10 @@ export class Driver {
           break;
         case "forward":
           this.dataPlane?.forward(output.entries);
+          break;
+        case "deletion":
+          this.#deletions.get(output.token)?.(output.outcome);
+          this.#deletions.delete(output.token);
           break;
         case "append":
           this.#options.append(output.changes);

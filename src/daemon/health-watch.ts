@@ -118,7 +118,7 @@ export class HealthWatch {
 
   drain(wanted: boolean): void {
     this.draining = wanted;
-    this.#sources.agent.drain(wanted);
+    this.#sources.driver.input({ type: "drain", draining: wanted });
     this.reassess();
   }
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/config.ts";
 import { AssociationTable } from "../core/auth/association-table.ts";
-import type { HomeAgentSettings } from "../core/home-agent/home-agent.ts";
+import type { HomeAgentSettings } from "../core/home-agent/settings.ts";
 
 interface Running {
   readonly config: Config;

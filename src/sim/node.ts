@@ -5,8 +5,9 @@ import { decodeLocationRow } from "../core/bindings/location-row.ts";
 import type { ForwardingEntry, Tunnel } from "../core/forwarding/forwarding-entry.ts";
 import { Ladder } from "../core/health/ladder.ts";
 import { assess } from "../core/health/readiness.ts";
-import { HomeAgent, type HomeAgentSettings } from "../core/home-agent/home-agent.ts";
+import { HomeAgent } from "../core/home-agent/home-agent.ts";
 import type { Input, Output } from "../core/home-agent/io.ts";
+import type { HomeAgentSettings } from "../core/home-agent/settings.ts";
 import type { MobileIdentity, MobileKey } from "../core/names.ts";
 import type { Now } from "../core/now.ts";
 import type { Observer } from "../core/observer.ts";
@@ -163,15 +164,14 @@ export class SimulatedNode {
       });
       return;
     }
-    this.agent.reconfigure(this.#environment.settingsOf(this.id, this.#start), this.now);
-    this.input({ type: "tick" });
+    this.input({ type: "reconfigure", changes: this.#environment.settingsOf(this.id, this.#start) });
   }
 
-  /** As the control API does. Answers whether this member owns the mobile. */
-  forgetReplayState(mobile: MobileIdentity): boolean {
-    const deletion = this.agent.deleteBinding(mobile, { forgetReplay: true }, this.now);
-    if (deletion !== undefined) this.#perform(deletion.outputs);
-    return deletion !== undefined;
+  /** As the control API does. Returns whether this member has begun it: a refusal comes at once, a success takes the disk its time. */
+  forgetReplayState(identity: MobileIdentity): boolean {
+    const outputs = this.agent.handle({ type: "delete-binding", token: 0, identity, forgetReplay: true }, this.now);
+    this.#perform(outputs);
+    return !outputs.some(({ type }) => type === "deletion");
   }
 
   wipe(): void {

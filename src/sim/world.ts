@@ -5,8 +5,8 @@
 
 import type { MobileAssociation } from "../core/auth/association.ts";
 import { AssociationTable } from "../core/auth/association-table.ts";
-import type { HomeAgentSettings } from "../core/home-agent/home-agent.ts";
 import type { Input, Output } from "../core/home-agent/io.ts";
+import type { HomeAgentSettings } from "../core/home-agent/settings.ts";
 import type { MobileKey } from "../core/names.ts";
 import { ByteReader } from "../core/protocol/byte-cursor.ts";
 import { decodeMessage } from "../core/protocol/datagrams.ts";

@@ -16,23 +16,21 @@
  *
  * The daemon, the tests and the simulator drive the same object.
  */
-import type { AssociationTable } from "../auth/association-table.ts";
-import { deriveNonceKey, derivePlacementKey } from "../auth/cluster-key.ts";
+import { derivePlacementKey } from "../auth/cluster-key.ts";
 import type { Binding } from "../bindings/binding.ts";
 import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import { LocationTable } from "../bindings/location-table.ts";
 import { isTombstone } from "../bindings/mobility-bindings.ts";
-import { revised, withoutReplayState } from "../bindings/revision.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
 import { ForwardingChanges } from "../forwarding/forwarding-changes.ts";
 import { type ForwardingEntry, forwardingEntry } from "../forwarding/forwarding-entry.ts";
 import { Heartbeats } from "../members/heartbeats.ts";
 import { LoadMeter } from "../members/load-meter.ts";
 import { Membership, type PeerStatus } from "../members/membership.ts";
-import { Placement, type PlacementMember } from "../members/placement.ts";
-import { TrustedClock, type TrustedClockOptions } from "../members/trusted-clock.ts";
+import { Placement } from "../members/placement.ts";
+import { TrustedClock } from "../members/trusted-clock.ts";
 import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
@@ -40,44 +38,25 @@ import { incarnationOf } from "../protocol/acquaintance.ts";
 import { DISCARDED, type HealthState, type Load, type Message, type RelayReply } from "../protocol/datagrams.ts";
 import { FrameCodec } from "../protocol/frame.ts";
 import { Explanations } from "../protocol/refusals.ts";
-import { RegistrationEngine } from "../registration/engine.ts";
-import type { RegistrationPolicy } from "../registration/policy.ts";
 import type { MoveProgress } from "../replication/mover.ts";
 import type { LinkState } from "../replication/peer-progress.ts";
-import { Replication, type ReplicationSettings, type TemporaryCopySettings } from "../replication/replication.ts";
+import { Replication } from "../replication/replication.ts";
 import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import { Deletions } from "./deletions.ts";
 import { Doorkeeper } from "./doorkeeper.ts";
 import { Ingress } from "./ingress.ts";
 import type { Emit, Input, Output } from "./io.ts";
-import { type Answer, Owner, type SafetySettings, type ServedRequest } from "./owner.ts";
+import { type Answer, Owner, type ServedRequest } from "./owner.ts";
 import { OwnerFinder } from "./routes.ts";
-
-export interface HomeAgentSettings {
-  readonly cluster: string;
-  readonly secret: Uint8Array;
-  readonly self: MemberId;
-  /** All members, this one included. */
-  readonly members: readonly PlacementMember[];
-  /** Larger at every start, unless it was lost with the disk and the clock is wrong. */
-  readonly bootCount: number;
-  /** 32 random bits, drawn at this start: with the boot count they tell it from every other. */
-  readonly startNonce: number;
-  /** The virtual home agent address and the port of registrations. */
-  readonly virtualEndpoint: Endpoint;
-  readonly heartbeatIntervalMs: number;
-  readonly peerTimeoutMs: number;
-  /** A member whose clock is further from ours is left out. */
-  readonly maximumClockSkewMs: number;
-  readonly relayTimeoutMs: number;
-  /** A request is relayed at most this often. */
-  readonly hopLimit: number;
-  /** Bound on temporary bindings, and on answers that wait until they are safe. */
-  readonly maximumPending: number;
-  readonly loadFactor: number;
-  readonly replication: ReplicationSettings;
-  readonly policy: RegistrationPolicy;
-  readonly associations: AssociationTable;
-}
+import {
+  clockOptions,
+  type HomeAgentSettings,
+  makeEngine,
+  peersOf,
+  type Reconfiguration,
+  safetySettings,
+  temporaryCopySettings,
+} from "./settings.ts";
 
 /** Two daemons that say they are one member. */
 export interface Twins {
@@ -90,19 +69,6 @@ export interface Twins {
 /** How long two daemons of one name count as such after the last word of the second. */
 const TWINS_REMEMBERED_MS = 10_000;
 
-/** Of the settings, those that can change while the member runs. */
-export type Reconfiguration = Pick<
-  HomeAgentSettings,
-  | "members"
-  | "heartbeatIntervalMs"
-  | "peerTimeoutMs"
-  | "maximumClockSkewMs"
-  | "loadFactor"
-  | "replication"
-  | "policy"
-  | "associations"
->;
-
 export class HomeAgent {
   #settings: HomeAgentSettings;
   readonly #observer: Observer;
@@ -114,6 +80,7 @@ export class HomeAgent {
   readonly #placement: Placement;
   readonly #locations: LocationTable;
   readonly #owner: Owner;
+  readonly #deletions: Deletions;
   readonly #finder: OwnerFinder;
   readonly #ingress: Ingress;
   readonly #registrations = new LoadMeter();
@@ -188,6 +155,7 @@ export class HomeAgent {
       answer: (served, answer, now) => this.#answer(served, answer, now),
       passOn: (served, now) => this.#ingress.passOn(served, now),
     });
+    this.#deletions = new Deletions({ ...parts, owner: this.#owner, emit });
     const replication = this.#replication;
     this.#finder = new OwnerFinder({ ...parts, replication, loadFactor: settings.loadFactor });
     this.#ingress = new Ingress({
@@ -259,6 +227,7 @@ export class HomeAgent {
         this.#journal.failed();
         this.#heartbeats.setCanStore(false);
         this.#owner.storeFailed(input.firstPosition, now);
+        this.#deletions.storeFailed(input.firstPosition);
         break;
       case "store-recovered":
         this.#journal.recovered();
@@ -276,6 +245,18 @@ export class HomeAgent {
         break;
       case "stalled":
         this.#stoodStill(now);
+        break;
+      case "drain":
+        this.#replication.drain(input.draining);
+        break;
+      case "rebalance":
+        this.#replication.rebalance();
+        break;
+      case "delete-binding":
+        this.#deletions.begin(input, now);
+        break;
+      case "reconfigure":
+        this.#reconfigure(input.changes, now);
         break;
       case "tick":
         break;
@@ -322,7 +303,10 @@ export class HomeAgent {
     // Large pieces of work only on ticks, which the driver gives between whatever else comes: with a piece for every input,
     // heartbeats would wait behind them until their senders are taken for dead, which makes more work.
     if (this.#hasTicked) this.#replication.work(now);
-    if (this.#mayBeSafe) this.#owner.progress(now);
+    if (this.#mayBeSafe) {
+      this.#owner.progress(now);
+      this.#deletions.progress(now);
+    }
     this.#hasTicked = false;
     this.#mayBeSafe = false;
     this.#ingress.passTime(now);
@@ -338,14 +322,13 @@ export class HomeAgent {
       this.#heartbeats.nextDueMs,
       this.#ingress.nextDeadlineMs,
       this.#owner.nextDeadlineMs,
+      this.#deletions.nextDeadlineMs,
       this.#replication.nextDueMs,
       this.#clock.isCertain ? now.monotonicMs + Math.max(onWallClock - now.wallMs, 0) : this.#clock.certainAtMs,
     );
   }
 
-  /** Goes on with other members, timers, rules or associations. A tick is to follow. */
-  reconfigure(changes: Reconfiguration, system: Now): void {
-    const now = this.time(system);
+  #reconfigure(changes: Reconfiguration, now: Now): void {
     const before = this.#settings;
     const settings = { ...before, ...changes };
     const peers = peersOf(settings);
@@ -361,46 +344,6 @@ export class HomeAgent {
     this.#finder.configure(settings);
     const temporaryCopies = temporaryCopySettings(settings);
     this.#replication.configure({ peers, settings: settings.replication, temporaryCopies }, now);
-  }
-
-  /**
-   * Ends a mobile's binding on the operator's word, as if its lifetime were over. With `forgetReplay` the mobile is let in again
-   * whatever Identification it had used, also where its binding is over already, but not without enough backups in reach: on
-   * this member alone it would be kept for when the member returns, and win over what others have accepted since. Answers the log
-   * position that makes it last; `undefined` if it can't be done.
-   */
-  deleteBinding(
-    identity: MobileIdentity,
-    { forgetReplay }: { readonly forgetReplay: boolean },
-    system: Now,
-  ): { readonly position: number; readonly outputs: Output[] } | undefined {
-    const binding = this.#owner.find(identity);
-    if (binding === undefined || !this.#journal.writable) return undefined;
-    if (forgetReplay ? !this.#owner.isCovered(binding.ownership) : isTombstone(binding)) return undefined;
-    const { self } = this.#settings;
-    const now = this.time(system);
-    const changed = forgetReplay
-      ? withoutReplayState(binding, self, now.wallMs)
-      : revised(binding, { registration: { careOfAddresses: [] } }, self, now.wallMs);
-    const position = this.#owner.put(changed);
-    this.#replication.flush(now);
-    return { position, outputs: this.#takeOutputs() };
-  }
-
-  /** This member owns the mobile's binding, and as many backups have it on their disks as a registration needs. */
-  isAcknowledged(identity: MobileIdentity): boolean {
-    const binding = this.#owner.find(identity);
-    return binding !== undefined && this.#owner.isAcknowledged(binding);
-  }
-
-  /** Gives all bindings away and takes no new ones, or ends that. */
-  drain(draining: boolean): void {
-    this.#replication.drain(draining);
-  }
-
-  /** Gives bindings that the ranking places elsewhere to those members. */
-  rebalance(): void {
-    this.#replication.rebalance();
   }
 
   // Views, for the control API. They are live: read them, don't keep them.
@@ -626,14 +569,6 @@ function* forwardingEntries(rows: Iterable<Binding>): Generator<ForwardingEntry>
   for (const row of rows) if (!isTombstone(row)) yield forwardingEntry(row);
 }
 
-function peersOf({ members, self }: HomeAgentSettings): MemberId[] {
-  return members.map(({ id }) => id).filter((id) => id !== self);
-}
-
-function makeEngine({ self, policy, associations, secret, cluster }: HomeAgentSettings): RegistrationEngine {
-  return new RegistrationEngine({ self, policy, associations, nonceKey: deriveNonceKey(secret, cluster) });
-}
-
 /** Of what this very request has made, by the foreign agent that it comes from; 0 where it made nothing, or by another one. */
 function boundUntilMs({ request, source }: ServedRequest, binding: Binding): number {
   const made = binding.registration.careOfAddresses.find(
@@ -643,24 +578,6 @@ function boundUntilMs({ request, source }: ServedRequest, binding: Binding): num
       foreignAgent.port === source.port,
   );
   return made?.expiresAtMs ?? 0;
-}
-
-function safetySettings({ replication, relayTimeoutMs, members }: HomeAgentSettings): SafetySettings {
-  return {
-    acknowledgements: Math.min(replication.acknowledgements, members.length - 1),
-    degradedLifetimeSeconds: replication.degradedLifetimeSeconds,
-    timeoutMs: relayTimeoutMs,
-  };
-}
-
-function clockOptions({ members, maximumClockSkewMs, peerTimeoutMs }: HomeAgentSettings): TrustedClockOptions {
-  return { memberCount: members.length, maximumSkewMs: maximumClockSkewMs, witnessMs: 2 * peerTimeoutMs };
-}
-
-function temporaryCopySettings(settings: HomeAgentSettings): TemporaryCopySettings {
-  const { maximumPending, relayTimeoutMs, peerTimeoutMs } = settings;
-  // As long as an ingress waits for the reply, and its death takes to be noticed by everybody.
-  return { maximum: maximumPending, lifetimeMs: relayTimeoutMs + 2 * peerTimeoutMs };
 }
 
 /** After which inputs an answer that waits may be sent, or given up: looking through them all after every datagram would cost too much. */

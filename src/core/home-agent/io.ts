@@ -2,10 +2,11 @@
 
 import type { LoggedChange } from "../bindings/row-change.ts";
 import type { ForwardingEntry } from "../forwarding/forwarding-entry.ts";
-import type { MemberId } from "../names.ts";
+import type { MemberId, MobileIdentity } from "../names.ts";
 import type { HealthState } from "../protocol/datagrams.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
+import type { Reconfiguration } from "./settings.ts";
 
 export type Input =
   /** A datagram to the virtual home agent address. */
@@ -41,8 +42,36 @@ export type Input =
       /** Relay frames to the virtual address are received, on the cluster port. Absent: no. */
       readonly takesLinkRelay?: boolean;
     }
+  /** An operator wants this member to give all bindings away and take no new ones, or to end that. */
+  | { readonly type: "drain"; readonly draining: boolean }
+  /** An operator wants bindings to go to the members where the ranking places them. */
+  | { readonly type: "rebalance" }
+  /** An operator ends a mobile's binding: one `deletion` with the same token comes out when that is done. */
+  | ({ readonly type: "delete-binding" } & DeletionRequest)
+  /** Another configuration is in force: other members, timers, rules or associations. */
+  | { readonly type: "reconfigure"; readonly changes: Reconfiguration }
   /** Time has passed; due at `HomeAgent.nextWakeMs` at the latest. */
   | { readonly type: "tick" };
+
+export interface DeletionRequest {
+  /** Comes back with the answer. */
+  readonly token: number;
+  readonly identity: MobileIdentity;
+  /** The mobile is let in again whatever Identification it had used, even where its binding is over already. */
+  readonly forgetReplay: boolean;
+}
+
+export type DeletionOutcome =
+  /** It is on disk here and, where replay state is forgotten, on the disks of as many backups as a registration needs. */
+  | "deleted"
+  /** This member owns no binding of the mobile that could be deleted. */
+  | "not-owned"
+  /** Nothing was deleted: the store can't write. */
+  | "store-failed"
+  /** Nothing was deleted: on this member alone, it would win over what others accept before they hear of it. */
+  | "too-few-backups"
+  /** It was deleted here, but disks or backups have not confirmed it in time. */
+  | "unconfirmed";
 
 export type Output =
   /** A Registration Reply; `source` is where the request was sent to, RFC 5944 3.8.3.1. */
@@ -61,6 +90,8 @@ export type Output =
   | { readonly type: "end-stream"; readonly to: MemberId; readonly reason: "clock-skew" }
   /** Packets of these mobiles go another way from now on. */
   | { readonly type: "forward"; readonly entries: readonly ForwardingEntry[] }
+  /** What came of an operator's `delete-binding`. */
+  | { readonly type: "deletion"; readonly token: number; readonly outcome: DeletionOutcome }
   /** Row changes to be written, in order. */
   | { readonly type: "append"; readonly changes: readonly LoggedChange[] };
 

@@ -339,12 +339,27 @@ describe("the disk", () => {
   it("holds a deletion by the operator before it counts", () => {
     const cluster = new TestCluster(1);
     cluster.register("ha1", { homeAddress: "10.64.1.1" });
-    const deletion = cluster.agent("ha1").deleteBinding(identity("10.64.1.1"), { forgetReplay: false }, cluster);
-    expect(deletion?.outputs).toMatchObject([
-      { type: "append", changes: [{ key: "ip:10.64.1.1", position: deletion?.position }] },
-    ]);
+    cluster.commitAtOnce = false;
+    const deletion = cluster.deleteBinding("ha1", identity("10.64.1.1"));
     expect(cluster.agent("ha1").counts).toMatchObject({ owned: 0, tombstones: 1 });
-    expect(cluster.agent("ha1").deleteBinding(identity("10.64.1.1"), { forgetReplay: false }, cluster)).toBeUndefined();
+    expect(deletion.outcome).toBeUndefined();
+    cluster.commit("ha1");
+    expect(deletion.outcome).toBe("deleted");
+    expect(cluster.deleteBinding("ha1", identity("10.64.1.1")).outcome).toBe("not-owned");
+  });
+
+  it("that fails, or hangs, is no reason to say that a binding was deleted", () => {
+    const cluster = new TestCluster(1);
+    cluster.register("ha1", { homeAddress: "10.64.1.1" });
+    cluster.register("ha1", { homeAddress: "10.64.1.2" });
+    cluster.commitAtOnce = false;
+    const hanging = cluster.deleteBinding("ha1", identity("10.64.1.1"));
+    cluster.passTime(2100);
+    expect(hanging.outcome).toBe("unconfirmed");
+    const lost = cluster.deleteBinding("ha1", identity("10.64.1.2"));
+    cluster.breakDisk("ha1");
+    expect(lost.outcome).toBe("store-failed");
+    expect(cluster.deleteBinding("ha1", identity("10.64.1.2")).outcome).toBe("not-owned");
   });
 });
 

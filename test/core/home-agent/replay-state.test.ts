@@ -18,11 +18,7 @@ function lockedOut() {
   expect(cluster.replies.at(-1)?.reply.code).toBe(ReplyCode.Accepted);
   const ask = () => cluster.register("ha1", { homeAddress })?.reply.code;
   expect(ask()).toBe(ReplyCode.IdentificationMismatch);
-  const forget = (id: string) => {
-    const deletion = cluster.agent(id).deleteBinding(identity, { forgetReplay: true }, cluster);
-    cluster.perform(id, deletion?.outputs ?? []);
-    return deletion;
-  };
+  const forget = (id: string) => cluster.deleteBinding(id, identity, { forgetReplay: true });
   return { cluster, homeAddress, identity, ahead, ask, forget };
 }
 
@@ -31,7 +27,7 @@ test("whose replay state can't be forgotten by a backup keeps it, and what other
   cluster.separate("ha1", "ha2");
   cluster.separate("ha1", "ha3");
   cluster.passTime(2000);
-  expect(forget("ha1")).toBeUndefined();
+  expect(forget("ha1").outcome).toBe("too-few-backups");
   expect(cluster.agent("ha1").findBinding(identity)?.registration.replayResets).toBe(0);
   cluster.kill("ha1");
   cluster.passTime(8000);
@@ -44,25 +40,33 @@ test("whose replay state can't be forgotten by a backup keeps it, and what other
 });
 
 test("whose replay state is forgotten is said to be so once it is on a backup's disk", () => {
-  const { cluster, identity, forget } = lockedOut();
+  const { cluster, forget } = lockedOut();
   cluster.holds = ({ type }) => type === "rows";
-  expect(forget("ha1")).toBeDefined();
-  expect(cluster.agent("ha1").isAcknowledged(identity)).toBe(false);
+  const deletion = forget("ha1");
+  cluster.passTime(900);
+  expect(deletion.outcome).toBeUndefined();
   cluster.release();
-  expect(cluster.agent("ha1").isAcknowledged(identity)).toBe(true);
+  expect(deletion.outcome).toBe("deleted");
+});
+
+test("whose replay state is forgotten on its owner's disk alone is not said to be safe", () => {
+  const { cluster, forget } = lockedOut();
+  cluster.holds = ({ type }) => type === "rows";
+  const deletion = forget("ha1");
+  cluster.passTime(2100);
+  expect(deletion.outcome).toBe("unconfirmed");
 });
 
 test("whose binding is deleted stays locked out: that ends a binding, and no more", () => {
   const { cluster, identity, ask } = lockedOut();
-  const deletion = cluster.agent("ha1").deleteBinding(identity, { forgetReplay: false }, cluster);
-  cluster.perform("ha1", deletion?.outputs ?? []);
+  expect(cluster.deleteBinding("ha1", identity).outcome).toBe("deleted");
   expect(ask()).toBe(ReplyCode.IdentificationMismatch);
 });
 
 describe("whose replay state is forgotten", () => {
   test("is let in at once, by every member that takes it over", () => {
     const { cluster, identity, ask, forget } = lockedOut();
-    expect(forget("ha1")).toBeDefined();
+    expect(forget("ha1").outcome).toBe("deleted");
     for (const id of IDS)
       expect(cluster.agent(id).findBinding(identity)?.registration).toMatchObject({
         careOfAddresses: [],

@@ -7,10 +7,11 @@ import { deriveFrameKey, derivePlacementKey } from "../../../src/core/auth/clust
 import { decodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
 import { decodeLocationRow } from "../../../src/core/bindings/location-row.ts";
 import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
-import { HomeAgent, type HomeAgentSettings } from "../../../src/core/home-agent/home-agent.ts";
-import type { Input, Output } from "../../../src/core/home-agent/io.ts";
+import { HomeAgent } from "../../../src/core/home-agent/home-agent.ts";
+import type { DeletionOutcome, Input, Output } from "../../../src/core/home-agent/io.ts";
+import type { HomeAgentSettings } from "../../../src/core/home-agent/settings.ts";
 import { Placement, type PlacementMember } from "../../../src/core/members/placement.ts";
-import type { MobileKey } from "../../../src/core/names.ts";
+import type { MobileIdentity, MobileKey } from "../../../src/core/names.ts";
 import type { Now } from "../../../src/core/now.ts";
 import type { Observer } from "../../../src/core/observer.ts";
 import { incarnationOf } from "../../../src/core/protocol/acquaintance.ts";
@@ -107,6 +108,8 @@ export class TestCluster {
   readonly #observers = new Map<string, (output: Output) => void>();
   readonly #inFlight: { to: string; input: Input; stream?: string }[] = [];
   readonly #ids: string[];
+  /** By token. */
+  readonly #deletions: { outcome?: DeletionOutcome }[] = [];
   #starts = 0;
   readonly #options: TestClusterOptions;
 
@@ -137,8 +140,7 @@ export class TestCluster {
   reload(id: string, members: readonly string[]): void {
     const node = this.#node(id);
     node.members = members;
-    node.agent.reconfigure(this.#settings(id, members, node.bootCount), this);
-    this.input(id, { type: "tick" });
+    this.input(id, { type: "reconfigure", changes: this.#settings(id, members, node.bootCount) });
     for (const peer of this.#ids) if (!this.#areMembers(id, peer)) this.#close(id, peer);
     this.#connect(id);
   }
@@ -202,6 +204,14 @@ export class TestCluster {
       computeAuthenticator(used, covered),
     );
     return writer.finish();
+  }
+
+  /** An operator's word at a member. Returns a view of what has come of it so far. */
+  deleteBinding(id: string, identity: MobileIdentity, { forgetReplay = false } = {}): { outcome?: DeletionOutcome } {
+    const deletion = {};
+    this.#deletions.push(deletion);
+    this.input(id, { type: "delete-binding", token: this.#deletions.length - 1, identity, forgetReplay });
+    return deletion;
   }
 
   passTime(ms: number, step = 50): void {
@@ -429,12 +439,6 @@ export class TestCluster {
     return node;
   }
 
-  /** What a command has answered. */
-  perform(id: string, outputs: readonly Output[]): void {
-    this.#perform(id, outputs);
-    this.#deliver();
-  }
-
   #perform(id: string, outputs: readonly Output[]): void {
     const node = this.#node(id);
     for (const output of outputs) {
@@ -463,6 +467,9 @@ export class TestCluster {
           break;
         case "end-stream":
           this.#close(id, output.to);
+          break;
+        case "deletion":
+          Object.assign(this.#deletions[output.token] ?? {}, { outcome: output.outcome });
           break;
         case "append":
           if (!node.diskWorks) throw new Error("appended while the disk is broken");

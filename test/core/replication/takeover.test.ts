@@ -268,7 +268,7 @@ describe("draining", () => {
   it("gives every binding away, with its registration, and takes no new ones", () => {
     const cluster = new TestCluster(3);
     for (let number = 1; number <= 20; number++) cluster.register("ha2", { homeAddress: `10.70.9.${number}` });
-    cluster.agent("ha1").drain(true);
+    cluster.input("ha1", { type: "drain", draining: true });
     cluster.input("ha1", { type: "vitals", health: "draining", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     cluster.passTime(2000);
     expect(cluster.agent("ha1").counts.owned).toBe(0);
@@ -291,7 +291,7 @@ describe("draining", () => {
 
       cluster.commitAtOnce = false;
       expect(cluster.register(ingress, { homeAddress })).toBeUndefined();
-      cluster.agent("ha1").drain(true);
+      cluster.input("ha1", { type: "drain", draining: true });
       cluster.input("ha1", { type: "vitals", health: "draining", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
       cluster.passTime(100);
       expect(cluster.agent("ha1").counts.owned).toBe(0);
@@ -329,7 +329,7 @@ describe("rebalancing", () => {
     cluster.restart("ha1");
     cluster.passTime(1500);
     expect(cluster.agent("ha1").counts.owned).toBe(0);
-    for (const id of ["ha2", "ha3", "ha4", "ha5"]) cluster.agent(id).rebalance();
+    for (const id of ["ha2", "ha3", "ha4", "ha5"]) cluster.input(id, { type: "rebalance" });
     cluster.passTime(1500);
     for (const id of ["ha2", "ha3", "ha4", "ha5"])
       expect(cluster.agent(id).moveProgress).toMatchObject({ running: false, unclaimed: 0 });
@@ -348,7 +348,7 @@ describe("rebalancing", () => {
     cluster.breakStream("ha1", "ha2");
     const bindings = cluster.agent("ha2").counts.owned;
     expect(bindings).toBeGreaterThan(0);
-    cluster.agent("ha2").rebalance();
+    cluster.input("ha2", { type: "rebalance" });
     cluster.passTime(1000);
     expect(cluster.agent("ha2").moveProgress).toMatchObject({ running: true, bindings, moved: 0 });
     cluster.passTime(2000);
