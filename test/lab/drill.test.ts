@@ -1,4 +1,7 @@
-/** The drills, once each, as an operator runs them: with their limits doubled, as the machine of CI is busy. */
+/**
+ * The drills, once each, as an operator runs them. Their limits in time are ten times as long: a quiet machine keeps the
+ * drills' own, and how busy the machine is that runs the tests must not decide.
+ */
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { DRILLS } from "../../src/lab/drill/drills.ts";
@@ -15,7 +18,7 @@ withLab("`anyhome drill`", (lab) => {
   test("all: everything that may happen to a home agent has its consequences in time, and loses nothing", {
     timeout: ALL_MS,
   }, async ({ annotate }) => {
-    const { stdout, stderr, exitCode } = await drill("all", "--tolerance", "2", "--rate", "100", "--mobiles", "200");
+    const { stdout, stderr, exitCode } = await drill("all", "--tolerance", "10", "--rate", "100", "--mobiles", "200");
     process.stderr.write(`${stdout}\n`);
     await annotate(stdout);
     expect(exitCode, stderr).toBe(0);
