@@ -154,6 +154,7 @@ export class HomeAgent {
       runningMs: ({ monotonicMs }) => monotonicMs - (this.#startedAtMs ?? monotonicMs),
       answer: (served, answer, now) => this.#answer(served, answer, now),
       passOn: (served, now) => this.#ingress.passOn(served, now),
+      resume: (served, now) => this.#ingress.resume(served, now),
     });
     this.#deletions = new Deletions({ ...parts, owner: this.#owner, emit });
     const replication = this.#replication;

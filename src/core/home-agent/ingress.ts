@@ -230,6 +230,13 @@ export class Ingress {
     this.relayed(self, message, now, true);
   }
 
+  /** A request that has waited here, as its owner: another member may have become that meanwhile. */
+  resume(served: ServedRequest, now: Now): void {
+    const known = this.#finder.known(identityOf(served.request));
+    if (known === undefined || known.owner === this.#settings.self) this.#owner.serve(served, now);
+    else this.passOn(served, now);
+  }
+
   /** The owner's answer to a request that came by another member goes back there. */
   answerRelayed({ ingress }: ServedRequest, message: RelayReply, now: Now): void {
     if (ingress === this.#settings.self) this.#answered(message, now);

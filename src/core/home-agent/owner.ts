@@ -74,6 +74,14 @@ interface Uncommitted {
   readonly changes: readonly RowChange[];
 }
 
+/** A request that waits until the home of its home address has said who has that. */
+interface Undecided {
+  readonly served: ServedRequest;
+  readonly homeAddress: Ipv4Address;
+  /** Monotonic ms. */
+  readonly deadlineMs: number;
+}
+
 export class Owner {
   readonly #self: MemberId;
   #engine: RegistrationEngine;
@@ -85,12 +93,14 @@ export class Owner {
   #settings: SafetySettings;
   readonly #answer: (served: ServedRequest, answer: Answer, now: Now) => void;
   readonly #passOn: (served: ServedRequest, now: Now) => void;
+  readonly #resume: (served: ServedRequest, now: Now) => void;
   readonly #maximumUncommitted: number;
   readonly #runningMs: (now: Now) => number;
   /** In the order of positions. */
   #uncommitted: Uncommitted[] = [];
   /** Requests that wait for the home of their home address; the first to be given up first. */
-  #undecided: { readonly served: ServedRequest; readonly homeAddress: Ipv4Address; readonly deadlineMs: number }[] = [];
+  readonly #undecided = new Set<Undecided>();
+  readonly #undecidedByAddress = new Map<Ipv4Address, Undecided[]>();
 
   constructor(options: {
     readonly self: MemberId;
@@ -107,6 +117,8 @@ export class Owner {
     readonly answer: (served: ServedRequest, answer: Answer, now: Now) => void;
     /** Somebody else has become the owner before the answer was safe. */
     readonly passOn: (served: ServedRequest, now: Now) => void;
+    /** A request that has waited can go on, here or wherever the mobile's owner is by now. */
+    readonly resume: (served: ServedRequest, now: Now) => void;
   }) {
     this.#self = options.self;
     this.#engine = options.engine;
@@ -120,6 +132,7 @@ export class Owner {
     this.#runningMs = options.runningMs;
     this.#answer = options.answer;
     this.#passOn = options.passOn;
+    this.#resume = options.resume;
     options.table.listen((before, after) => this.#engine.rowChanged(before, after));
   }
 
@@ -144,7 +157,7 @@ export class Owner {
   }
 
   serve(served: ServedRequest, now: Now): void {
-    if (this.#uncommitted.length + this.#undecided.length >= this.#maximumUncommitted) {
+    if (this.#uncommitted.length + this.#undecided.size >= this.#maximumUncommitted) {
       this.#drop(served, "overloaded", now);
       return;
     }
@@ -252,7 +265,8 @@ export class Owner {
 
   /** When an answer that waits is to be given up; monotonic ms. */
   get nextDeadlineMs(): number {
-    const deadlines = [this.#uncommitted[0], this.#undecided[0]].map((entry) => entry?.deadlineMs);
+    const [undecided] = this.#undecided;
+    const deadlines = [this.#uncommitted[0], undecided].map((entry) => entry?.deadlineMs);
     return Math.min(...deadlines.map((deadlineMs) => deadlineMs ?? Number.POSITIVE_INFINITY));
   }
 
@@ -321,23 +335,32 @@ export class Owner {
     { homeAddress, mobile }: { homeAddress: Ipv4Address; mobile: MobileKey },
     now: Now,
   ): void {
-    this.#undecided.push({ served, homeAddress, deadlineMs: now.monotonicMs + this.#settings.timeoutMs });
+    const entry = { served, homeAddress, deadlineMs: now.monotonicMs + this.#settings.timeoutMs };
+    this.#undecided.add(entry);
+    const waiting = this.#undecidedByAddress.get(homeAddress);
+    if (waiting === undefined) this.#undecidedByAddress.set(homeAddress, [entry]);
+    else waiting.push(entry);
     this.#safety.ask(homeAddress, mobile);
   }
 
   /** Who has the home address is known now. */
   answered(homeAddress: Ipv4Address, now: Now): void {
-    const waiting = this.#undecided.filter((entry) => entry.homeAddress === homeAddress);
-    if (waiting.length === 0) return;
-    this.#undecided = this.#undecided.filter((entry) => entry.homeAddress !== homeAddress);
-    for (const { served } of waiting) this.serve(served, now);
+    const waiting = this.#undecidedByAddress.get(homeAddress) ?? [];
+    this.#undecidedByAddress.delete(homeAddress);
+    for (const entry of waiting) this.#undecided.delete(entry);
+    for (const { served } of waiting) this.#resume(served, now);
   }
 
   /** Gives up what waits for an answer about its home address for too long: the mobile asks again. */
   giveUp(now: Now): void {
-    while (this.#undecided[0] !== undefined && this.#undecided[0].deadlineMs <= now.monotonicMs) {
-      const { served } = this.#undecided[0];
-      this.#undecided.shift();
+    for (const entry of this.#undecided) {
+      if (entry.deadlineMs > now.monotonicMs) break;
+      const { served, homeAddress } = entry;
+      this.#undecided.delete(entry);
+      // The oldest of all is the oldest that waits for its address.
+      const waiting = this.#undecidedByAddress.get(homeAddress);
+      waiting?.shift();
+      if (waiting?.length === 0) this.#undecidedByAddress.delete(homeAddress);
       this.#drop(served, "home-address-undecided", now);
     }
   }

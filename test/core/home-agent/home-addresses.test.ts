@@ -131,6 +131,26 @@ describe("a home address that several mobiles name", () => {
     expect(claims).toBe(1);
   });
 
+  test("is given by whoever owns the mobile once its home has answered, as owners change meanwhile", () => {
+    const cluster = new TestCluster(IDS.length);
+    const nai = cluster.naiRanked("ha1", "ha2");
+    const [first, second] = [cluster.homeAddressRanked("ha1"), cluster.homeAddressRanked("ha8", "ha7")];
+    cluster.register("ha1", { nai, homeAddress: first });
+    cluster.holds = ({ type }) => type === "holder";
+    expect(cluster.register("ha1", { nai, homeAddress: second })).toBeUndefined();
+    cluster.input("ha1", { type: "drain", draining: true });
+    cluster.input("ha1", { type: "vitals", health: "draining", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
+    cluster.passTime(1000);
+    expect(cluster.agent("ha1").counts.owned).toBe(0);
+    const before = cluster.replies.length;
+    cluster.release();
+    expect(cluster.replies.slice(before).map(({ reply }) => [reply.code, formatIpv4(reply.homeAddress)])).toEqual([
+      [0, second],
+    ]);
+    expect(cluster.agent("ha1").counts.owned).toBe(0);
+    expect([...liveAddresses(cluster, IDS)]).toEqual([[`nai:${nai}`, second]]);
+  });
+
   test("is kept, after a partition gave it away twice, by the one that has had it longer", () => {
     const ids = ["ha1", "ha2", "ha3", "ha4", "ha5", "ha6"];
     const cluster = new TestCluster(ids.length, { copies: 1 });
