@@ -195,7 +195,7 @@ export class HomeAgent {
 
   /** Any number of inputs of the same time, then `settle`: what they have in common is done once. */
   take(input: Input, system: Now): void {
-    const now = this.time(system);
+    const now = this.#timeOfInput(system);
     this.#startedAtMs ??= now.monotonicMs;
     this.#hasTicked ||= input.type === "tick";
     this.#mayBeSafe ||= makesSafe(input);
@@ -264,8 +264,13 @@ export class HomeAgent {
     }
   }
 
-  /** The time that this member goes by, given what its system's clocks say. */
+  /** The time that this member goes by, for whoever is not an input: to ask for it changes nothing. */
   time(system: Now): Now {
+    return this.#clock.at(system);
+  }
+
+  /** The time of an input, by which alone this member learns what has become of its system's clocks. */
+  #timeOfInput(system: Now): Now {
     const now = this.#clock.read(system);
     // A machine that sleeps takes its monotonic clock along: it is the wall clock that has gone on without this member.
     if (this.#clock.sleptMs > this.#settings.peerTimeoutMs / 2) this.#stoodStill(now);
@@ -288,7 +293,7 @@ export class HomeAgent {
 
   /** Whatever follows from the inputs taken, and from the time. The outputs are to be carried out in their order. */
   settle(system: Now): Output[] {
-    const now = this.time(system);
+    const now = this.#timeOfInput(system);
     this.#journal.passTime(now);
     if (this.#heartbeats.setCanStore(this.#journal.canStore) && !this.#journal.canStore) this.#owner.storeHangs(now);
     for (const { id, state } of this.#heartbeats.passTime(now)) {

@@ -74,6 +74,11 @@ export class TrustedClock {
     this.#options = options;
   }
 
+  /** The time to go by as of the last reading: to ask for it changes nothing. The system's own before the first. */
+  at({ wallMs, monotonicMs }: Now): Now {
+    return { wallMs: Number.isNaN(this.#offsetMs) ? wallMs : Math.round(monotonicMs + this.#offsetMs), monotonicMs };
+  }
+
   /** The time to go by, given what both clocks of the system say. */
   read(system: Now): Now {
     const { monotonicMs } = system;
@@ -82,7 +87,7 @@ export class TrustedClock {
     this.#systemOffsetMs = offsetMs;
     if (this.#isCertain) this.#follow(offsetMs, monotonicMs);
     else this.#compare(offsetMs, monotonicMs);
-    return { wallMs: Math.round(monotonicMs + this.#offsetMs), monotonicMs };
+    return this.at(system);
   }
 
   /** A peer's heartbeat, which has not been waiting here. */

@@ -55,6 +55,18 @@ describe.each([
   });
 });
 
+test("whoever asks a member for its time moves none of its clocks, and isn't told of one that inputs haven't moved", () => {
+  const { cluster } = clusterWithMobile();
+  const agent = cluster.agent("ha1");
+  const system = { wallMs: cluster.wallMs + HOUR_MS + 1, monotonicMs: cluster.monotonicMs + 1 };
+  expect(Math.abs(agent.time(system).wallMs - cluster.wallMs)).toBeLessThan(1000);
+  agent.nextWakeMs(system);
+  expect(cluster.events.filter(({ event }) => event === "clock-step-held")).toEqual([]);
+  expect(agent.heldClockStepMs).toBeUndefined();
+  agent.handle({ type: "tick" }, system);
+  expect(agent.heldClockStepMs).toBe(HOUR_MS);
+});
+
 describe("a member that starts with its clock an hour ahead", () => {
   test("ends no binding by it, and goes by the time of the others", () => {
     const { cluster, homeAddress, row } = clusterWithMobile();
