@@ -6,7 +6,7 @@ import {
   bindingView,
   deletionView,
   role,
-} from "../adapters/api/schema.ts";
+} from "../adapters/api/bindings.ts";
 import { fields, tableWriter } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
-import { type StatusView, statusView } from "../adapters/api/schema.ts";
+import { type StatusView, statusView } from "../adapters/api/members.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { parsePositiveNumber } from "./option-values.ts";

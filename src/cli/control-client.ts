@@ -2,7 +2,7 @@
 import { type IncomingMessage, request } from "node:http";
 import { Option } from "commander";
 import type { z } from "zod";
-import { errorView } from "../adapters/api/schema.ts";
+import { errorView } from "../adapters/api/requests.ts";
 import { CliError, ExitCode } from "./exit.ts";
 
 const TIMEOUT_MS = 15_000;

@@ -4,7 +4,7 @@ import {
   type ForwardingView,
   forwardingCountersView,
   forwardingPage,
-} from "../adapters/api/schema.ts";
+} from "../adapters/api/forwarding.ts";
 import { type Cell, fields, table, tableWriter } from "../text/columns.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { integerBetween } from "./option-values.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type PeerView, peersView } from "../adapters/api/schema.ts";
+import { type PeerView, peersView } from "../adapters/api/members.ts";
 import { table } from "../text/columns.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type ReloadView, reloadView } from "../adapters/api/schema.ts";
+import { type ReloadView, reloadView } from "../adapters/api/members.ts";
 import { table } from "../text/columns.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { CliError, ExitCode } from "./exit.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type RoutesView, routesView } from "../adapters/api/schema.ts";
+import { type RoutesView, routesView } from "../adapters/api/routes.ts";
 import { fields, table } from "../text/columns.ts";
 import { ask, socketOption } from "./control-client.ts";
 import { type OutputFormat, outputOption, print } from "./output.ts";

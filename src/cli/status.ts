@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { type StatusView, statusView } from "../adapters/api/schema.ts";
+import { type StatusView, statusView } from "../adapters/api/members.ts";
 import { fields } from "../text/columns.ts";
 import { formatBytes, formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";

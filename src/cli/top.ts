@@ -1,12 +1,6 @@
 import { Command, Option } from "commander";
-import {
-  type PeerView,
-  peersView,
-  type RoutesView,
-  routesView,
-  type StatusView,
-  statusView,
-} from "../adapters/api/schema.ts";
+import { type PeerView, peersView, type StatusView, statusView } from "../adapters/api/members.ts";
+import { type RoutesView, routesView } from "../adapters/api/routes.ts";
 import { fields, table } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
 import { ask, socketOption } from "./control-client.ts";

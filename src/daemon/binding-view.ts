@@ -1,5 +1,5 @@
 /** Bindings as operators see them: owned ones, those that this HA is the ingress of, and temporary ones. */
-import type { BindingView, DeletionView } from "../adapters/api/schema.ts";
+import type { BindingView, DeletionView } from "../adapters/api/bindings.ts";
 import type { Binding, CareOfBinding } from "../core/bindings/binding.ts";
 import type { Location } from "../core/bindings/location.ts";
 import type { TemporaryBinding } from "../core/bindings/temporary-bindings.ts";

@@ -2,27 +2,18 @@
 
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import { announcersOf, isAccepted, type RoutingView } from "../adapters/advertiser/routing-view.ts";
-import {
-  type BindingQuery,
-  ControlError,
-  type ControlService,
-  type DeletionOptions,
-  type MobileName,
-  type PageQuery,
-} from "../adapters/api/control-service.ts";
 import type {
   BindingPage,
+  BindingQuery,
   BindingView,
-  CountersView,
+  DeletionOptions,
   DeletionView,
-  ForwardingCountersView,
-  ForwardingPage,
-  PeerView,
-  ReadinessView,
-  ReloadView,
-  RoutesView,
-  StatusView,
-} from "../adapters/api/schema.ts";
+} from "../adapters/api/bindings.ts";
+import type { ForwardingCountersView, ForwardingPage } from "../adapters/api/forwarding.ts";
+import type { MobileName, PageQuery } from "../adapters/api/kinds.ts";
+import type { CountersView, PeerView, ReadinessView, ReloadView, StatusView } from "../adapters/api/members.ts";
+import { ControlError, type ControlService } from "../adapters/api/requests.ts";
+import type { RoutesView } from "../adapters/api/routes.ts";
 import type { BfdNeighborStatus } from "../adapters/bfd/speaker.ts";
 import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
 import type { LinkPath } from "../adapters/net/mac-relay.ts";
@@ -76,6 +67,10 @@ export interface ControlSources {
   readonly drain: (wanted: boolean) => void;
 }
 
+interface Named {
+  readonly mobile: MobileName;
+}
+
 type Rows = Iterator<() => BindingView | undefined>;
 
 export class DaemonControl implements ControlService {
@@ -126,7 +121,7 @@ export class DaemonControl implements ControlService {
 
   bindings(query: BindingQuery): BindingPage {
     if (query.mobile !== undefined) {
-      const view = this.binding(query.mobile);
+      const view = this.binding({ mobile: query.mobile });
       return { bindings: view !== undefined && matches(view, query) ? [view] : [], next: null };
     }
     const rows = this.#listings.resume(query.after, () => this.#allViews());
@@ -140,7 +135,7 @@ export class DaemonControl implements ControlService {
     return { bindings, next: this.#listings.keep(rows) };
   }
 
-  binding(mobile: MobileName): BindingView | undefined {
+  binding({ mobile }: Named): BindingView | undefined {
     const identity = identityOf(mobile);
     const { agent } = this.#sources;
     const row = agent.findBinding(identity);
@@ -152,11 +147,11 @@ export class DaemonControl implements ControlService {
     );
   }
 
-  async deleteBinding(mobile: MobileName, options: DeletionOptions): Promise<DeletionView | undefined> {
+  async deleteBinding({ mobile, ...options }: Named & DeletionOptions): Promise<DeletionView | undefined> {
     const { agent, configuration, deleteBinding } = this.#sources;
     const row = options.forgetReplay ? agent.findBinding(identityOf(mobile)) : undefined;
     // Of a mobile whose binding is over replay state is left.
-    const view = this.binding(mobile) ?? (row && viewOfRemains(row));
+    const view = this.binding({ mobile }) ?? (row && viewOfRemains(row));
     if (view === undefined) return undefined;
     if (view.owner !== configuration.current.node) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
@@ -234,16 +229,23 @@ export class DaemonControl implements ControlService {
     };
   }
 
-  drain(wanted: boolean): void {
-    this.#sources.drain(wanted);
+  drain(): StatusView {
+    this.#sources.drain(true);
+    return this.status();
   }
 
-  reload(checkOnly: boolean): Promise<ReloadView> {
-    return this.#sources.configuration.reload(checkOnly);
+  undrain(): StatusView {
+    this.#sources.drain(false);
+    return this.status();
   }
 
-  rebalance(): void {
+  reload({ check }: { readonly check: boolean }): Promise<ReloadView> {
+    return this.#sources.configuration.reload(check);
+  }
+
+  rebalance(): StatusView {
     this.#sources.rebalance();
+    return this.status();
   }
 
   counters(): CountersView {

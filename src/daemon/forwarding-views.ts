@@ -1,7 +1,7 @@
 /** Forwarding as operators see it: where packets of mobiles go, how many did, and how many went nowhere. */
 
-import type { PageQuery } from "../adapters/api/control-service.ts";
-import type { ForwardingCountersView, ForwardingPage, ForwardingView } from "../adapters/api/schema.ts";
+import type { ForwardingCountersView, ForwardingPage, ForwardingView } from "../adapters/api/forwarding.ts";
+import type { PageQuery } from "../adapters/api/kinds.ts";
 import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
 import type { ForwardingEntry } from "../core/forwarding/forwarding-entry.ts";
 import { formatIpv4 } from "../core/wire/ipv4.ts";

@@ -1,4 +1,4 @@
-import { ControlError } from "../adapters/api/control-service.ts";
+import { ControlError } from "../adapters/api/requests.ts";
 
 /** Listings that were begun and may be continued; the oldest is forgotten when there are too many. */
 const MAXIMUM_LISTINGS = 32;

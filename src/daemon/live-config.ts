@@ -1,5 +1,5 @@
 /** The configuration in force, and how another one takes its place while the daemon runs: as a whole, or not at all. */
-import type { ReloadView, StatusView } from "../adapters/api/schema.ts";
+import type { ReloadView, StatusView } from "../adapters/api/members.ts";
 import type { Counters } from "../adapters/telemetry/counters.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
 import { compareConfigs } from "../config/changes.ts";

@@ -1,4 +1,4 @@
-import type { StatusView } from "../adapters/api/schema.ts";
+import type { StatusView } from "../adapters/api/members.ts";
 
 const KEPT = 5;
 

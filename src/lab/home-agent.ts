@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
-import { type ReadinessView, readinessView } from "../adapters/api/schema.ts";
+import { type ReadinessView, readinessView } from "../adapters/api/members.ts";
 import { LabError } from "./lab-error.ts";
 import { isRunning, startIn } from "./namespaces/namespace.ts";
 import { clockEnvironment } from "./namespaces/own-clock.ts";

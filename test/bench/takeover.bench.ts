@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { statusView } from "../../src/adapters/api/schema.ts";
+import { statusView } from "../../src/adapters/api/members.ts";
 import { openSqliteStore } from "../../src/adapters/store/sqlite-store.ts";
 import { ask } from "../../src/cli/control-client.ts";
 import type { Binding } from "../../src/core/bindings/binding.ts";

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { deletionView, type StatusView } from "../../src/adapters/api/schema.ts";
+import { deletionView } from "../../src/adapters/api/bindings.ts";
+import type { StatusView } from "../../src/adapters/api/members.ts";
 import {
   alice,
   counters,

@@ -31,7 +31,7 @@ test.each([
   ["unconfirmed", "not safe"],
 ] as const)("an operator is told why a deletion is %s", async (outcome, message) => {
   const { control, mobile } = controlOfOwner(outcome);
-  await expect(control.deleteBinding(mobile, { forgetReplay: true })).rejects.toMatchObject({
+  await expect(control.deleteBinding({ mobile, forgetReplay: true })).rejects.toMatchObject({
     code: "unavailable",
     message: expect.stringContaining(message),
   });
@@ -40,6 +40,6 @@ test.each([
 test("the replay state of a mobile whose binding is over is forgotten too, though there is nothing else to delete", async () => {
   const { cluster, homeAddress, control, mobile } = controlOfOwner();
   cluster.register("ha1", { homeAddress, lifetime: 0, careOfAddress: homeAddress });
-  expect(await control.deleteBinding(mobile, { forgetReplay: false })).toBeUndefined();
-  expect(await control.deleteBinding(mobile, { forgetReplay: true })).toMatchObject({ homeAddress, owner: "ha1" });
+  expect(await control.deleteBinding({ mobile, forgetReplay: false })).toBeUndefined();
+  expect(await control.deleteBinding({ mobile, forgetReplay: true })).toMatchObject({ homeAddress, owner: "ha1" });
 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
-import type { StatusView } from "../../src/adapters/api/schema.ts";
+import type { StatusView } from "../../src/adapters/api/members.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { type Command, type Launch, LoneDaemon, type Running } from "./lone-daemon.ts";
 

@@ -1,7 +1,7 @@
 /** A daemon that reads its configuration anew while it runs. */
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { CountersView, PeerView, ReloadView, StatusView } from "../../src/adapters/api/schema.ts";
+import type { CountersView, PeerView, ReloadView, StatusView } from "../../src/adapters/api/members.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { LoneDaemon } from "./lone-daemon.ts";
 

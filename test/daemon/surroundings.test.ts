@@ -3,7 +3,7 @@ import { readlinkSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import type { StatusView } from "../../src/adapters/api/schema.ts";
+import type { StatusView } from "../../src/adapters/api/members.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { type Launch, LoneDaemon } from "./lone-daemon.ts";
 

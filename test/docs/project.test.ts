@@ -14,23 +14,6 @@ test("the packages that the mission names are in use", () => {
   }
 });
 
-test("every room is in the tables of the pages, and nothing else is", () => {
-  const foldersIn = (folder: string) =>
-    readdirSync(new URL(folder, root), { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => name);
-  const rooms = foldersIn("src/").flatMap((name) =>
-    name === "core" || name === "adapters" ? foldersIn(`src/${name}/`).map((room) => `${name}/${room}`) : [name],
-  );
-  for (const page of ["docs/architecture.md", "docs/hacking.md"]) {
-    const [table = ""] = /^\| room \|.*\n(?:\|.*\n)+/m.exec(read(page)) ?? [];
-    const named = [...table.matchAll(/^\| (`.+?`) \|/gm)].flatMap(([, cell = ""]) =>
-      [...cell.matchAll(/`([\w/-]+)`/g)].map(([, room]) => room),
-    );
-    expect(named.toSorted(), page).toEqual(rooms.toSorted());
-  }
-});
-
 test("the top level has what the mission lists, and little else", () => {
   const asked = ["compose", "docs", "exabgp", "package.json", "src", "test", "tsconfig.json"];
   const notAsked = ["LICENSE", "README.md", "package-lock.json"];

@@ -1,6 +1,6 @@
 /** BFD with FRR's bfdd: a home agent that falls silent is out of the router's tables, though nobody closed its BGP session. */
 import { expect, onTestFinished, test } from "vitest";
-import type { RoutesView } from "../../src/adapters/api/schema.ts";
+import type { RoutesView } from "../../src/adapters/api/routes.ts";
 import { RouteWatch } from "../../src/lab/drill/route-watch.ts";
 import { enter } from "../../src/lab/namespaces/namespace.ts";
 import { cut, type Direction, mend } from "../../src/lab/namespaces/segment-cut.ts";

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import type { StatusView } from "../../src/adapters/api/schema.ts";
+import type { StatusView } from "../../src/adapters/api/members.ts";
 import { RouteWatch } from "../../src/lab/drill/route-watch.ts";
 import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { enter } from "../../src/lab/namespaces/namespace.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import type { BindingView } from "../../src/adapters/api/schema.ts";
+import type { BindingView } from "../../src/adapters/api/bindings.ts";
 import { AcceptedLog } from "../../src/lab/chaos/accepted-log.ts";
 import { type AcceptedRegistration, checkCluster, findLost, isClean } from "../../src/lab/chaos/chaos-check.ts";
 import { drawFault, FAULT_KINDS } from "../../src/lab/chaos/chaos-faults.ts";

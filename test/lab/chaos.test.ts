@@ -1,6 +1,6 @@
 /** The promise under load, in short; `anyhome lab chaos` is the long form. */
 import { expect, onTestFinished, test } from "vitest";
-import { peersView } from "../../src/adapters/api/schema.ts";
+import { peersView } from "../../src/adapters/api/members.ts";
 import { AcceptedLog } from "../../src/lab/chaos/accepted-log.ts";
 import {
   ask,

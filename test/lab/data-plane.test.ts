@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ForwardingView, forwardingCountersView } from "../../src/adapters/api/schema.ts";
+import { type ForwardingView, forwardingCountersView } from "../../src/adapters/api/forwarding.ts";
 import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { ensureBpfPrograms } from "../../src/setup/bpf-programs.mjs";
 import { packet } from "../adapters/dataplane/packets.ts";

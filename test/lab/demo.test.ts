@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, describe, expect, test } from "vitest";
-import type { BindingView } from "../../src/adapters/api/schema.ts";
+import type { BindingView } from "../../src/adapters/api/bindings.ts";
 import { mobileRows, mobileTable } from "../../src/lab/demo/demo-mobiles.ts";
 import { Lab } from "../../src/lab/namespaces/lab.ts";
 import { newLabName, whereLabsRun } from "./harness.ts";

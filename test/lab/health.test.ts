@@ -5,7 +5,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { Agent, request } from "undici";
 import { afterAll, afterEach, expect, test } from "vitest";
-import type { StatusView } from "../../src/adapters/api/schema.ts";
+import type { StatusView } from "../../src/adapters/api/members.ts";
 import { fillDisk, freeDisk } from "../../src/lab/namespaces/small-disk.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";

@@ -1,7 +1,8 @@
 /** Relaying by MAC address between home agents on one link (mission M7), in frames that were captured on it. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { BindingPage, PeerView } from "../../src/adapters/api/schema.ts";
+import type { BindingPage } from "../../src/adapters/api/bindings.ts";
+import type { PeerView } from "../../src/adapters/api/members.ts";
 import { deriveFrameKey } from "../../src/core/auth/cluster-key.ts";
 import type { RelayReply, RelayRequest } from "../../src/core/protocol/datagrams.ts";
 import { openFrame } from "../../src/core/protocol/frame.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { peersView, reloadView, statusView } from "../../src/adapters/api/schema.ts";
+import { peersView, reloadView, statusView } from "../../src/adapters/api/members.ts";
 import { AcceptedLog } from "../../src/lab/chaos/accepted-log.ts";
 import { ask, everyMobile, settledFindings, untilRecovered } from "../../src/lab/chaos/chaos.ts";
 import { ChaosLoad } from "../../src/lab/chaos/chaos-load.ts";

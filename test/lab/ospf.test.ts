@@ -1,7 +1,8 @@
 /** Home agents that announce by OSPF, judged by what the routers' FRR has in its tables. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { RoutesView, StatusView } from "../../src/adapters/api/schema.ts";
+import type { StatusView } from "../../src/adapters/api/members.ts";
+import type { RoutesView } from "../../src/adapters/api/routes.ts";
 import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { waitFor, withLab } from "./harness.ts";
 

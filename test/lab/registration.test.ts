@@ -1,7 +1,8 @@
 /** The whole path of a registration on real routers, seen from outside: foreign mobiles, captured packets, killed daemons. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { BindingPage, BindingView, PeerView } from "../../src/adapters/api/schema.ts";
+import type { BindingPage, BindingView } from "../../src/adapters/api/bindings.ts";
+import type { PeerView } from "../../src/adapters/api/members.ts";
 import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { installedNextHops } from "./frr-tables.ts";
 import { waitFor, withLab } from "./harness.ts";

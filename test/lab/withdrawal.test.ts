@@ -3,7 +3,8 @@
  * is FRR that says so, of what zebra has put into the kernel.
  */
 import { expect, onTestFinished, test } from "vitest";
-import type { RoutesView, StatusView } from "../../src/adapters/api/schema.ts";
+import type { StatusView } from "../../src/adapters/api/members.ts";
+import type { RoutesView } from "../../src/adapters/api/routes.ts";
 import { RouteWatch } from "../../src/lab/drill/route-watch.ts";
 import { enter } from "../../src/lab/namespaces/namespace.ts";
 import type { ProcessKind } from "../../src/lab/operations.ts";

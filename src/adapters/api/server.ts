@@ -1,35 +1,12 @@
 /** The control API: HTTP on a Unix socket, for `anyhome status` and the other commands. */
 import { chmod } from "node:fs/promises";
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import type { z } from "zod";
-import { parseIpv4 } from "../../core/wire/ipv4.ts";
-import { canonicalNai, encodeNai } from "../../core/wire/nai.ts";
+import { z } from "zod";
+import { formatIpv4 } from "../../core/wire/ipv4.ts";
 import type { EventLog } from "../telemetry/log.ts";
 import { Connections } from "./connections.ts";
-import {
-  ControlError,
-  type ControlErrorCode,
-  type ControlService,
-  errorStatus,
-  type MobileName,
-} from "./control-service.ts";
-import {
-  bindingPage,
-  bindingQuery,
-  bindingView,
-  countersView,
-  deletionQuery,
-  deletionView,
-  forwardingCountersView,
-  forwardingPage,
-  pageQuery,
-  peersView,
-  readinessView,
-  reloadQuery,
-  reloadView,
-  routesView,
-  statusView,
-} from "./schema.ts";
+import { type ApiRequest, type MobileName, mobileName } from "./kinds.ts";
+import { ControlError, type ControlErrorCode, type ControlService, errors, requests } from "./requests.ts";
 import { clearSocketPath } from "./socket.ts";
 
 export interface ControlApi {
@@ -74,7 +51,7 @@ export async function serveControlApi(service: ControlService, options: ControlA
     const result = schema.safeParse(data);
     return result.success ? { value: result.data } : { error: new ControlError("bad-request", explain(result.error)) };
   });
-  // What is sent always has the shape that schema.ts promises.
+  // What is sent always has the shape that the table of requests promises.
   app.setSerializerCompiler<z.ZodType>(
     ({ schema }) =>
       (data) =>
@@ -94,82 +71,38 @@ export async function serveControlApi(service: ControlService, options: ControlA
   return { close: () => app.close() };
 }
 
+/** A method of the service, which is called with the query and the mobile. */
+type Method = (asked: object) => unknown;
+
 function addRoutes(app: FastifyInstance, service: ControlService, log: EventLog): void {
-  app.get("/v1/status", { schema: { response: { 200: statusView } } }, () => service.status());
-  app.get("/v1/peers", { schema: { response: { 200: peersView } } }, () => service.peers());
-  app.get("/v1/routes", { schema: { response: { 200: routesView } } }, () => service.routes());
-  app.get("/v1/counters", { schema: { response: { 200: countersView } } }, () => service.counters());
-  app.get<{ Querystring: z.output<typeof bindingQuery> }>(
-    "/v1/bindings",
-    { schema: { querystring: bindingQuery, response: { 200: bindingPage } } },
-    ({ query: { mobile, owner, role, state, limit, after } }) =>
-      service.bindings({
-        limit,
-        ...(mobile !== undefined && { mobile: parseMobile(mobile) }),
-        ...(owner !== undefined && { owner }),
-        ...(role !== undefined && { role }),
-        ...(state !== undefined && { state }),
-        ...(after !== undefined && { after }),
-      }),
-  );
-  app.get<{ Querystring: z.output<typeof pageQuery> }>(
-    "/v1/forwarding",
-    { schema: { querystring: pageQuery, response: { 200: forwardingPage } } },
-    ({ query: { limit, after } }) => service.forwarding({ limit, ...(after !== undefined && { after }) }),
-  );
-  app.get("/v1/forwarding/counters", { schema: { response: { 200: forwardingCountersView } } }, () =>
-    service.forwardingCounters(),
-  );
-  const oneBinding = { schema: { response: { 200: bindingView } } };
-  app.get<{ Params: { mobile: string } }>("/v1/bindings/:mobile", oneBinding, ({ params: { mobile } }) =>
-    found(mobile, service.binding(parseMobile(mobile))),
-  );
-  app.delete<{ Params: { mobile: string }; Querystring: z.output<typeof deletionQuery> }>(
-    "/v1/bindings/:mobile",
-    { schema: { querystring: deletionQuery, response: { 200: deletionView } } },
-    async ({ params: { mobile }, query }) => {
-      const forgetReplay = query["forget-replay"] === "true";
-      const deleted = found(mobile, await service.deleteBinding(parseMobile(mobile), { forgetReplay }));
-      if (forgetReplay) log.event("replay-state-forgotten", { mobile: deleted.mobile });
-      else log.event("binding-deleted", { mobile: deleted.mobile });
-      return deleted;
-    },
-  );
-  for (const [path, wanted] of [
-    ["/v1/drain", true],
-    ["/v1/undrain", false],
-  ] as const) {
-    app.post(path, { schema: { response: { 200: statusView } } }, () => {
-      service.drain(wanted);
-      return service.status();
+  app.get("/livez", () => ({ alive: true }));
+  for (const [name, request] of Object.entries<ApiRequest>(requests)) {
+    const { method, path, answer } = request;
+    const isOfMobile = path.endsWith("/:mobile");
+    app.route<{ Querystring: Record<string, unknown>; Params: { mobile?: MobileName } }>({
+      method,
+      url: path,
+      schema: {
+        ...(request.query && { querystring: request.query }),
+        ...(isOfMobile && { params: z.object({ mobile: mobileName }) }),
+        response: { "2xx": answer, ...(request.statusOf && { 503: answer }) },
+      },
+      handler: async ({ query, params }, reply) => {
+        const asked = { ...query, ...params };
+        const perform = service[name as keyof ControlService] as Method;
+        const found = await perform.call(service, asked);
+        if (found === undefined)
+          throw new ControlError("not-found", `this home agent has no binding of ${nameIn(params)}`);
+        request.audit?.(log, found as never, asked as never);
+        return reply.code(request.statusOf?.(found as never) ?? 200).send(found);
+      },
     });
   }
-  app.post("/v1/rebalance", { schema: { response: { 200: statusView } } }, () => {
-    service.rebalance();
-    return service.status();
-  });
-  app.post<{ Querystring: z.output<typeof reloadQuery> }>(
-    "/v1/reload",
-    { schema: { querystring: reloadQuery, response: { 200: reloadView } } },
-    ({ query: { check } }) => service.reload(check === "true"),
-  );
-  app.get("/livez", () => ({ alive: true }));
-  app.get("/readyz", { schema: { response: { "2xx": readinessView, 503: readinessView } } }, (_, reply) => {
-    const readiness = service.readiness();
-    return reply.code(readiness.ready ? 200 : 503).send(readiness);
-  });
 }
 
-function parseMobile(text: string): MobileName {
-  const homeAddress = parseIpv4(text);
-  if (homeAddress !== undefined) return { by: "home-address", homeAddress };
-  if (encodeNai(text) !== undefined) return { by: "nai", nai: canonicalNai(text) };
-  throw new ControlError("bad-request", `${JSON.stringify(text)} is neither a home address nor an NAI`);
-}
-
-function found<T>(mobile: string, binding: T | undefined): T {
-  if (binding === undefined) throw new ControlError("not-found", `this home agent has no binding of ${mobile}`);
-  return binding;
+function nameIn(params: { mobile?: MobileName }): string {
+  const { mobile } = params;
+  return mobile?.by === "home-address" ? formatIpv4(mobile.homeAddress) : (mobile?.nai ?? "");
 }
 
 function explain(error: z.ZodError): string {
@@ -185,5 +118,5 @@ function sendError(error: FastifyError | ControlError, request: FastifyRequest, 
 }
 
 function refuse(reply: FastifyReply, code: ControlErrorCode, message: string) {
-  return reply.code(errorStatus[code]).send({ error: { code, message } });
+  return reply.code(errors[code].status).send({ error: { code, message } });
 }

@@ -2,7 +2,7 @@
  * The promise, checked from outside: what foreign agents were told, against what the home agents of the cluster hold.
  * Pure; who asks brings both.
  */
-import type { BindingView } from "../../adapters/api/schema.ts";
+import type { BindingView } from "../../adapters/api/bindings.ts";
 import { INFINITE_LIFETIME } from "../../core/wire/registration-message.ts";
 
 /** A registration that a mobile was told is accepted: a line of `anyhome mn load --log`. */

@@ -1,7 +1,8 @@
 /** Chaos on a lab that is up: registrations go on while home agents suffer faults, and what was promised is checked. */
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
-import { bindingView, peersView } from "../../adapters/api/schema.ts";
+import { bindingView } from "../../adapters/api/bindings.ts";
+import { peersView } from "../../adapters/api/members.ts";
 import { Random } from "../../sim/random.ts";
 import { LabError } from "../lab-error.ts";
 import type { Lab } from "../namespaces/lab.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { z } from "zod";
-import { type StatusView, statusView } from "../../adapters/api/schema.ts";
+import { type StatusView, statusView } from "../../adapters/api/members.ts";
 import type { ApiAnswer } from "../drill/lab-drills.ts";
 import { LabError } from "../lab-error.ts";
 import type { UpOptions } from "../namespaces/lab.ts";

@@ -1,4 +1,4 @@
-import type { BindingView } from "../../adapters/api/schema.ts";
+import type { BindingView } from "../../adapters/api/bindings.ts";
 import { table } from "../../text/columns.ts";
 
 /** One mobile as the home agents know it. */

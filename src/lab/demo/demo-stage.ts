@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type BindingView, bindingView } from "../../adapters/api/schema.ts";
+import { type BindingView, bindingView } from "../../adapters/api/bindings.ts";
 import type { RunResult } from "../namespaces/namespace.ts";
 import { type MobileRow, mobileRows, mobileTable } from "./demo-mobiles.ts";
 

@@ -1,5 +1,6 @@
 /** What drills do the same way on every kind of lab: by the API and the command line of home agents. */
-import { peersView, routesView } from "../../adapters/api/schema.ts";
+import { peersView } from "../../adapters/api/members.ts";
+import { routesView } from "../../adapters/api/routes.ts";
 import { listingsOf } from "../chaos/chaos.ts";
 import type { ChaosLoadSettings } from "../chaos/chaos-load.ts";
 import { LabError } from "../lab-error.ts";

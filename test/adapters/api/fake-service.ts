@@ -1,20 +1,15 @@
-import {
-  type BindingQuery,
-  ControlError,
-  type ControlService,
-  type DeletionOptions,
-  type MobileName,
-  type PageQuery,
-} from "../../../src/adapters/api/control-service.ts";
+import type { BindingPage, BindingQuery, BindingView, DeletionOptions } from "../../../src/adapters/api/bindings.ts";
+import type { ForwardingCountersView, ForwardingPage, ForwardingView } from "../../../src/adapters/api/forwarding.ts";
+import type { MobileName, PageQuery } from "../../../src/adapters/api/kinds.ts";
 import type {
-  BindingView,
-  ForwardingCountersView,
-  ForwardingView,
+  CountersView,
   PeerView,
+  ReadinessView,
   ReloadView,
-  RoutesView,
   StatusView,
-} from "../../../src/adapters/api/schema.ts";
+} from "../../../src/adapters/api/members.ts";
+import { ControlError, type ControlService } from "../../../src/adapters/api/requests.ts";
+import type { RoutesView } from "../../../src/adapters/api/routes.ts";
 import { formatIpv4, type Ipv4Address, ipv4 } from "../../../src/core/wire/ipv4.ts";
 
 export const status: StatusView = {
@@ -245,25 +240,26 @@ export class FakeService implements ControlService {
   routes = (): RoutesView => routes;
   /** Orders that were given, in their order. */
   readonly orders: string[] = [];
-  drain = (wanted: boolean): void => {
-    this.orders.push(wanted ? "drain" : "undrain");
+  #order(order: string): StatusView {
+    this.orders.push(order);
+    return this.status();
+  }
+  drain = (): StatusView => this.#order("drain");
+  undrain = (): StatusView => this.#order("undrain");
+  rebalance = (): StatusView => this.#order("rebalance");
+  reload = async ({ check }: { check: boolean }): Promise<ReloadView> => {
+    this.orders.push(check ? "reload --check" : "reload");
+    return { ...reloaded, checked: check };
   };
-  rebalance = (): void => {
-    this.orders.push("rebalance");
-  };
-  reload = async (checkOnly: boolean): Promise<ReloadView> => {
-    this.orders.push(checkOnly ? "reload --check" : "reload");
-    return { ...reloaded, checked: checkOnly };
-  };
-  counters = (): ReturnType<ControlService["counters"]> => counters;
-  forwarding = ({ limit }: PageQuery): ReturnType<ControlService["forwarding"]> => ({
+  counters = (): CountersView => counters;
+  forwarding = ({ limit }: PageQuery): ForwardingPage => ({
     entries: [forwarding].slice(0, limit),
     next: null,
   });
   forwardingCounters = (): ForwardingCountersView => forwardingCounters;
-  readiness = (): ReturnType<ControlService["readiness"]> => ({ ready: true, reasons: [] });
+  readiness = (): ReadinessView => ({ ready: true, reasons: [] });
 
-  bindings = (query: BindingQuery): ReturnType<ControlService["bindings"]> => {
+  bindings = (query: BindingQuery): BindingPage => {
     this.queries.push(query);
     const from = Number(query.after ?? 0);
     if (!(from <= this.all.length)) throw new ControlError("stale-cursor", "this listing has ended; start again");
@@ -275,14 +271,14 @@ export class FakeService implements ControlService {
     return { bindings: matching.slice(from, to), next: to < matching.length ? String(to) : null };
   };
 
-  binding = (mobile: MobileName): BindingView | undefined =>
+  binding = ({ mobile }: { mobile: MobileName }): BindingView | undefined =>
     this.all.find((view) =>
       mobile.by === "nai" ? view.nai === mobile.nai : view.homeAddress === formatIpv4(mobile.homeAddress),
     );
 
-  deleteBinding = async (mobile: MobileName, options: DeletionOptions): Promise<BindingView | undefined> => {
-    this.deletions.push(options);
-    const view = this.binding(mobile);
+  deleteBinding = async (asked: DeletionOptions & { mobile: MobileName }): Promise<BindingView | undefined> => {
+    this.deletions.push({ forgetReplay: asked.forgetReplay });
+    const view = this.binding(asked);
     if (view && !view.roles.includes("owner")) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
     }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ControlError } from "../../../src/adapters/api/control-service.ts";
+import { ControlError } from "../../../src/adapters/api/requests.ts";
 import { type ControlApi, serveControlApi } from "../../../src/adapters/api/server.ts";
 import type { EventFields } from "../../../src/adapters/telemetry/log.ts";
 import {

@@ -1,5 +1,21 @@
 import { expect, test } from "vitest";
-import { Counters } from "../../../src/adapters/telemetry/counters.ts";
+import { Counters, counterDefinitions } from "../../../src/adapters/telemetry/counters.ts";
+
+const header = `# Metrics
+
+\`anyhome counters\` prints these counters, and so does \`GET /v1/counters\` of the [control API](api.md). They count from the start
+of the daemon. A counter with a label is an object whose keys are the values of that label; the table names the label.
+
+Made from \`src/adapters/telemetry/counters.ts\` by \`npm test -- test/adapters/telemetry -u\`.
+`;
+
+test("docs/metrics.md explains every counter", async () => {
+  const rows = Object.entries(counterDefinitions).map(
+    ([name, definition]) => `| \`${name}\` | ${"label" in definition ? definition.label : ""} | ${definition.help} |`,
+  );
+  const table = ["| counter | label | counts |", "| --- | --- | --- |", ...rows, ""].join("\n");
+  await expect(`${header}\n${table}`).toMatchFileSnapshot("../../../docs/metrics.md");
+});
 
 test("plain counters add up, and are present at 0", () => {
   const counters = new Counters();
