@@ -17,7 +17,7 @@ export function nodeOption(): Option {
   return new Option("--node <id>", "which member of the cluster this is").env("ANYHOME_NODE");
 }
 
-/** Loads a configuration. Prints warnings on stderr, or turns what is wrong into a CliError. */
+/** Loads a configuration. Prints warnings on stderr; throws a CliError with all problems if it can't be used. */
 export async function loadOrExplain(file: string, node: string | undefined): Promise<LoadedConfig> {
   const [{ loadConfig }, { ConfigError, formatProblem }] = await Promise.all([
     import("../config/load.ts"),

@@ -1,4 +1,4 @@
-/** Asks the daemon: HTTP on its Unix socket. */
+/** Asks the daemon by HTTP on its Unix socket. */
 import { type IncomingMessage, request } from "node:http";
 import { Option } from "commander";
 import type { z } from "zod";
@@ -6,7 +6,7 @@ import { errorView } from "../adapters/api/requests.ts";
 import { CliError, ExitCode } from "./exit.ts";
 
 const TIMEOUT_MS = 15_000;
-/** Far more than the daemon answers to anything: what doesn't end comes from something else. */
+/** Far more than any answer of the daemon: an answer that doesn't end comes from something else. */
 const MAXIMUM_ANSWER_BYTES = 64 << 20;
 
 /** `--socket`; the command finds it as `socket` among its options. */
@@ -18,7 +18,7 @@ export function socketOption(): Option {
 
 /**
  * Resolves with the answer to a request, which has the shape of the schema. Rejects with a CliError: `unreachable` if
- * nobody answers, `notFound` if there is no such thing, `error` if the daemon refuses.
+ * no daemon answers, `notFound` if there is no such thing, `error` if the daemon refuses.
  */
 export async function ask<Schema extends z.ZodType>(
   socket: string,
@@ -69,7 +69,7 @@ function exchange(
       response.on("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
     };
     const asking = request({ socketPath, method, path, agent: false }, receive);
-    // For the whole answer: one that comes drop by drop is none.
+    // The deadline is for the whole answer, so that one that trickles in does not hold up the command.
     const late = () => asking.destroy(new Error(`no whole answer within ${timeoutMs / 1000} s`));
     const deadline = setTimeout(late, timeoutMs);
     asking.on("error", unreachable);

@@ -126,9 +126,9 @@ interface VisitorView {
   readonly homeAgent: string;
   readonly careOfAddress: string;
   readonly mobile: string;
-  /** Seconds; 65535 never ends. */
+  /** Seconds; 65535 is infinite. */
   readonly lifetime: number;
-  /** ISO 8601; null never. */
+  /** ISO 8601; `null` if never. */
   readonly expiresAt: string | null;
 }
 

@@ -10,7 +10,7 @@ const MINIMUM_SPI = 256;
 const MAXIMUM_SPI = 0xffffffff;
 
 interface AssociationOptions {
-  /** Before the names: `mn-` for `--mn-spi` and `--mn-key`. Empty for the main association of a command. */
+  /** Prefix of the names: `mn-` for `--mn-spi` and `--mn-key`. Empty for the main association of a command. */
   readonly prefix: "" | "mn-" | "fa-";
   /** With whom the key is shared, for the help. */
   readonly sharedWith: string;
@@ -42,7 +42,7 @@ export function addAssociationOptions(command: Command, options: AssociationOpti
     );
 }
 
-/** The association that the options make; `undefined` where no key is given. Throws a CliError where the key can't be read. */
+/** The association that the options make; `undefined` if no key is given. Throws a CliError if the key can't be read. */
 export function associationOf(command: Command, prefix: AssociationOptions["prefix"]): SecurityAssociation | undefined {
   const key = readKey(command, prefix);
   if (key === undefined) return undefined;
@@ -50,7 +50,7 @@ export function associationOf(command: Command, prefix: AssociationOptions["pref
   return { spi: value("spi"), algorithm: value("algorithm"), key };
 }
 
-/** `associationOf` where there must be one. */
+/** Like `associationOf`, where an association is required. */
 export function requiredAssociation(
   command: Command,
   prefix: AssociationOptions["prefix"],
@@ -67,7 +67,7 @@ function readKey(command: Command, prefix: AssociationOptions["prefix"]): Uint8A
     const value: unknown = command.getOptionValue(name);
     return typeof value === "string" ? [{ form, value, source: command.getOptionValueSource(name) }] : [];
   });
-  // What stands on the command line comes before what the environment says.
+  // The command line takes precedence over the environment.
   const typed = given.filter(({ source }) => source === "cli");
   const [chosen, ...others] = typed.length > 0 ? typed : given;
   if (chosen === undefined) return undefined;

@@ -24,7 +24,7 @@ interface ChaosCommandOptions {
 
 /** Home agents that hold each binding, unless `replication.copies` is configured otherwise. */
 const USUAL_COPIES = 3;
-/** So many findings of a kind are printed for people. */
+/** How many findings of each kind are printed for people. */
 const SHOWN = 10;
 
 /**

@@ -115,7 +115,7 @@ export function labCommand(): Command {
     )
     .action((node: string, command: string[], { name }: Named) =>
       onLab(name, async (it) => {
-        // What comes after the node is the command's own, so commander leaves a separator in.
+        // Arguments after the node belong to the command, so commander leaves a separator in.
         process.exitCode = await it.exec(node, command[0] === "--" ? command.slice(1) : command);
       }),
     );
@@ -210,7 +210,7 @@ async function up({
   progress(`lab ${name} is up`);
 }
 
-/** Does something with a lab, whatever it is made of. */
+/** Runs an action on a lab of either kind. */
 export async function onLab(name: string, action: (lab: LabOperations) => Promise<void>): Promise<void> {
   await explaining(async () => {
     const lab = findLab(name);
@@ -219,7 +219,7 @@ export async function onLab(name: string, action: (lab: LabOperations) => Promis
   });
 }
 
-/** Does something that only a lab of network namespaces can. */
+/** Runs an action that only a lab of network namespaces supports. */
 async function inLab(name: string, action: (lab: Lab) => Promise<void>): Promise<void> {
   await onLab(name, async (lab) => {
     if (!(lab instanceof Lab)) throw new LabError(`${name} is a lab of containers; this needs network namespaces`);

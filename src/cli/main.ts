@@ -33,11 +33,11 @@ function report(error: unknown): ExitCode {
 }
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // A reader that has seen enough, like `head`, is no error.
+  // A reader that stops early, like `head`, is no error.
   if (error.code === "EPIPE") process.exit();
   process.exit(report(new CliError(`the output can't be written: ${error.message}`)));
 });
-// What can't be told can't be told: the exit code still says how it went.
+// Messages that can't be written are lost, but the exit code still tells the result.
 process.stderr.on("error", () => {});
 
 const argv = process.argv.slice(2);

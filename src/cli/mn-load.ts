@@ -108,7 +108,7 @@ async function load(command: Command, options: LoadCommandOptions): Promise<void
   if (report.accepted === 0) throw new CliError("no registration was accepted");
 }
 
-/** How each mobile names itself. Throws a CliError where the options don't say, or the names would run out. */
+/** How each mobile names itself. Throws a CliError if the options don't say so, or if there are too few names. */
 function namesOf({ firstHomeAddress: first, naiPattern, mobiles }: LoadCommandOptions): (mobile: number) => MobileName {
   if ((first === undefined) === (naiPattern === undefined)) {
     throw new CliError("which mobiles? either --first-home-address or --nai-pattern says so", ExitCode.usage);

@@ -1,4 +1,4 @@
-/** What the commands of `anyhome mn` have in common: who the home agent is, which way to it, and the keys. */
+/** What the commands of `anyhome mn` have in common: the home agent, the route to it, and the keys. */
 import { type Command, Option } from "commander";
 import type { Endpoint, Ipv4Address } from "../core/wire/ipv4.ts";
 import { RequestFlag } from "../core/wire/registration-message.ts";
@@ -47,7 +47,7 @@ export function flagsOption(): Option {
     .default(0, "none");
 }
 
-/** Which way a mobile's requests go. */
+/** The route that a mobile's requests take. */
 export interface Route {
   /** The foreign agent, or the home agent itself. */
   readonly target: Endpoint;
@@ -72,7 +72,7 @@ export async function routeOf(options: RouteOptions, flags: number): Promise<Rou
   };
 }
 
-/** Throws a CliError where there is no key. */
+/** Throws a CliError if there is no key. */
 export function mobileAssociations(command: Command): MobileAssociations {
   return {
     homeAgent: requiredAssociation(command, "", "--key-hex, --key-file or ANYHOME_MN_KEY"),

@@ -151,12 +151,12 @@ interface RegistrationView {
   readonly homeAgent: string;
   readonly careOfAddress: string;
   readonly flags: string;
-  /** Seconds; 65535 never ends. */
+  /** Seconds; 65535 is infinite. */
   readonly lifetime: number;
   readonly identification: string;
   readonly requestsSent: number;
   readonly roundTripMs: number;
-  /** By how much the home agent's clock is ahead, where it had to say so (133). */
+  /** By how much the home agent's clock is ahead, if it reported that (133). */
   readonly clockOffsetMs: number | null;
 }
 

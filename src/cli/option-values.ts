@@ -1,4 +1,7 @@
-/** Parsers of option values: what can't be right is an InvalidArgumentError, which commander turns into wrong usage. */
+/**
+ * Parsers of option values. A value that can't be right throws an InvalidArgumentError, which commander reports as wrong
+ * usage.
+ */
 import { InvalidArgumentError } from "commander";
 import { type Endpoint, type Ipv4Address, isHostAddress, parseIpv4 } from "../core/wire/ipv4.ts";
 import { encodeNai } from "../core/wire/nai.ts";
@@ -15,7 +18,7 @@ export function parseAddress(text: string): Ipv4Address {
   return address;
 }
 
-/** Of this host, or of one that is sent to; what mobiles claim may be any address. */
+/** An address of this host or of a destination; what mobiles claim may be any address. */
 export function parseHostAddress(text: string): Ipv4Address {
   const address = parseAddress(text);
   if (isHostAddress(address)) return address;
@@ -49,7 +52,7 @@ export function parsePositiveNumber(text: string): number {
   throw new InvalidArgumentError("Expected a number greater than 0.");
 }
 
-/** Seconds; `infinite` is the lifetime that never ends. */
+/** Seconds, or `infinite`. */
 export function parseLifetime(text: string): number {
   return text === "infinite" ? INFINITE_LIFETIME : integerBetween(1, INFINITE_LIFETIME)(text);
 }

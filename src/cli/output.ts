@@ -1,6 +1,6 @@
 /**
- * What commands print on stdout: a table for people, JSON or YAML for scripts. Messages go to stderr. The one way out for
- * text: nothing that a daemon, a router or a file has said commands the terminal.
+ * What commands print on stdout: a table for people, JSON or YAML for scripts. Messages go to stderr. All text
+ * leaves through here, so that nothing from a daemon, a router or a file can control the terminal.
  */
 import { Option } from "commander";
 import { visibleJson, visibleLines, visibleYaml } from "../text/visible.ts";
@@ -19,12 +19,14 @@ export async function print<T>(value: T, format: OutputFormat, toText: (value: T
   await write(format === "table" ? visibleLines(toText(value)) : await serialize(value, format));
 }
 
-/** A message for whoever watches, with a line end. */
+/** Prints a message on stderr, with a line end. */
 export function tell(message: string): void {
   process.stderr.write(`${visibleLines(message)}\n`);
 }
 
-/** Prints a list that comes in pages, each as soon as it is there; JSON and YAML look as if it had come in one piece. */
+/**
+ * Prints a list that arrives in pages, each as soon as it is there; JSON and YAML look as if it had arrived in one piece.
+ */
 export async function printList<T>(
   pages: AsyncIterable<readonly T[]>,
   format: OutputFormat,
@@ -46,7 +48,7 @@ async function writeJsonItems(items: readonly unknown[], first: boolean): Promis
   if (texts.length > 0) await writeText(`${first ? "[\n" : ",\n"}${texts.join(",\n")}`);
 }
 
-/** @param indent of JSON; without it comes as one line */
+/** @param indent of JSON; 0 puts it on one line */
 export async function serialize(value: unknown, format: "json" | "yaml", indent = 2): Promise<string> {
   if (format === "json") return visibleJson(JSON.stringify(value, null, indent));
   const { stringify } = await import("yaml");

@@ -1,7 +1,7 @@
-/** The daemon makes a page in one go, while registrations wait: a few milliseconds' worth. */
+/** The size of a page. The daemon makes a page in one go while registrations wait, so it is a few milliseconds' worth. */
 const PAGE_LENGTH = 250;
 
-/** Page by page, as there may be a million items; `limit` of them at most. */
+/** Yields page by page, as there may be a million items, and at most `limit` of them. */
 export async function* pages<Page extends { readonly next: string | null }, Item>(
   limit: number,
   ask: (query: URLSearchParams) => Promise<Page>,

@@ -14,7 +14,7 @@ export function runCommand(): Command {
       "\nSIGTERM and SIGINT withdraw the routes first, and then stop it. SIGHUP has it read its configuration anew.\n\nExample:\n  anyhome run -c /etc/anyhome/anyhome.yaml --node ha1",
     )
     .action(async ({ config: file, node }: { config: string; node?: string }) => {
-      // The daemon leaves the directory that it was started in.
+      // The daemon leaves the directory in which it was started.
       const path = resolve(file);
       const loaded = await loadOrExplain(path, node);
       const [{ runDaemon }, { loadInBackground }] = await Promise.all([
@@ -23,7 +23,7 @@ export function runCommand(): Command {
       ]);
       const load = (running: LoadedConfig) => loadInBackground(path, { node }, running);
       await runDaemon(loaded, load).catch((error: Error) => {
-        // Where it comes from is in the log.
+        // The log has the stack.
         throw new CliError(`the daemon can't run: ${error.message}`);
       });
     });

@@ -7,7 +7,7 @@ const hints: Readonly<Record<string, string>> = {
   ENETUNREACH: "this host has no route there",
 };
 
-/** What the system refuses ends the command with its reason, and a hint where there is a usual one. */
+/** An error of the system ends the command with its reason, and with a hint where there is a usual cause. */
 export async function explainingSystemErrors<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();

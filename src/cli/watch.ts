@@ -1,4 +1,4 @@
-/** Showing something again and again, until interrupted. */
+/** Shows something at intervals until interrupted. */
 import { setTimeout as delay } from "node:timers/promises";
 import { InvalidArgumentError } from "commander";
 import { visibleLines } from "../text/visible.ts";
@@ -6,7 +6,7 @@ import { CliError, ExitCode } from "./exit.ts";
 import { parsePositiveNumber } from "./option-values.ts";
 import { type OutputFormat, serialize, tell } from "./output.ts";
 
-/** Cursor to the top left; everything from there on is cleared. */
+/** Moves the cursor to the top left and clears everything from there on. */
 const REDRAW = "\u001b[H\u001b[J";
 const SHORTEST_SECONDS = 0.1;
 const LONGEST_SECONDS = 86_400;
@@ -14,14 +14,17 @@ const LONGEST_SECONDS = 86_400;
 export interface WatchOptions<T> {
   readonly intervalSeconds: number;
   readonly output: OutputFormat;
-  /** What is shown; a CliError because of a daemon that can't be reached is shown instead, and it is tried again. */
+  /**
+   * Returns what is shown. If it throws a CliError because the daemon can't be reached, that is shown instead, and it is
+   * called again.
+   */
   readonly look: () => Promise<T>;
   readonly toText: (value: T) => string;
 }
 
 /**
- * On a terminal a text takes the place of the one before; elsewhere they follow each other, without any control characters.
- * JSON comes as a line each time.
+ * On a terminal each text replaces the one before; elsewhere they follow each other, without any control characters.
+ * JSON is printed as one line each time.
  */
 export async function watch<T>({ intervalSeconds, output, look, toText }: WatchOptions<T>): Promise<void> {
   const interrupted = new AbortController();
@@ -50,7 +53,7 @@ function explain(error: unknown): string {
   return "";
 }
 
-/** What fits on the terminal: a line that is broken would move all that follow. */
+/** The part that fits on the terminal, as a wrapped line would move all lines after it. */
 function frame(text: string): string {
   const { columns = 80, rows = 24 } = process.stdout;
   const lines = text.split("\n").slice(0, rows - 1);

@@ -1,4 +1,4 @@
-/** The validity checks of a foreign agent: each answers the code to deny with, or `undefined`. */
+/** The validity checks of a foreign agent: each returns the code to deny with, or `undefined`. */
 import type { SecurityAssociation } from "../core/auth/association.ts";
 import { ExtensionType } from "../core/wire/extension.ts";
 import { type Ipv4Address, LIMITED_BROADCAST, UNSPECIFIED } from "../core/wire/ipv4.ts";
@@ -8,7 +8,7 @@ import { isAccepted, ReplyCode } from "../core/wire/reply-code.ts";
 import { authenticationsOf, isAuthenticated, naiOf } from "./mobile-messages.ts";
 
 export interface ForeignAgentPolicy {
-  /** Offered to mobiles, and the source of what is relayed. */
+  /** The care-of address offered to mobiles, which is also the source of relayed messages. */
   readonly careOfAddress: Ipv4Address;
   readonly maximumLifetimeSeconds: number;
   readonly minimalEncapsulation: boolean;
@@ -55,7 +55,7 @@ function refuseHomeAgent({ homeAgent }: RegistrationRequest, ownAddresses: reado
 function refuseService(request: RegistrationRequest, policy: ForeignAgentPolicy): Denial {
   const { flags, lifetimeSeconds, careOfAddress } = request;
   if (lifetimeSeconds > policy.maximumLifetimeSeconds) return ReplyCode.ForeignAgentLifetimeTooLong;
-  // A mobile that decapsulates itself brings its care-of address and its encapsulation with it.
+  // A mobile that decapsulates by itself has its own care-of address and encapsulation.
   if ((flags & RequestFlag.D) !== 0 || lifetimeSeconds === 0) return undefined;
   if (careOfAddress !== policy.careOfAddress) return ReplyCode.ForeignAgentInvalidCareOfAddress;
   const lacksEncapsulation =
@@ -91,21 +91,24 @@ function isHomeAgentAuthentic(reply: RegistrationReply, association: SecurityAss
 }
 
 /**
- * Where the part ends that mobile node and home agent authenticate to each other, and that a foreign agent "MUST NOT
+ * The end of the part that mobile node and home agent authenticate to each other, and that a foreign agent "MUST NOT
  * modify" (RFC 5944 3.7.2.2 and 3.7.3.2); `undefined` without an authorization-enabling extension.
  */
 export function authorizedEnd(message: Decoded): number | undefined {
   return authenticationsOf(message, ExtensionType.MobileHomeAuthentication).at(-1)?.end;
 }
 
-/** RFC 3115 2.3: what stands after the authorized part is for the foreign agent, and it knows no vendor's extensions. */
+/** RFC 3115 2.3: what follows the authorized part is for the foreign agent, which knows no vendor's extensions. */
 function hasCriticalVendorAfter(message: Decoded, offset: number): boolean {
   return message.extensions.some(
     (extension) => extension.type === ExtensionType.CriticalVendor && extension.offset >= offset,
   );
 }
 
-/** What the mobile has from this foreign agent: not more than it asked for, was granted, or we allow (RFC 5944 3.4, 3.7.3.2). */
+/**
+ * The lifetime that the mobile has from this foreign agent: no more than it asked for, was granted, or we allow (RFC 5944
+ * 3.4, 3.7.3.2).
+ */
 export function servedLifetimeSeconds(requested: number, granted: number, policy: ForeignAgentPolicy): number {
   return Math.min(requested, granted, policy.maximumLifetimeSeconds);
 }

@@ -1,4 +1,4 @@
-/** What a foreign agent logs of the messages it relays and of those it answers itself. */
+/** What a foreign agent logs about the messages that it relays and those that it answers itself. */
 import { formatIdentification } from "../core/wire/identification.ts";
 import { formatEndpoint, formatIpv4 } from "../core/wire/ipv4.ts";
 import type { PendingRegistration } from "./pending-registrations.ts";
@@ -19,7 +19,7 @@ export interface RelayLogEntry {
   readonly code?: number;
 }
 
-/** `answer`: what the message says differently from the request. */
+/** `answer` has what the message says differently from the request. */
 export function logEntry(
   event: RelayLogEntry["event"],
   { request, nai, mobile }: Pick<PendingRegistration, "request" | "nai" | "mobile">,

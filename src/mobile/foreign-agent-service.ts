@@ -18,7 +18,7 @@ export class ForeignAgentService {
     this.#ticker = setInterval(() => this.#perform(this.agent.tick(Date.now())), TICK_MS);
   }
 
-  /** Rejects with a system error where an address can't be bound or the log file can't be opened. */
+  /** Rejects with a system error if an address can't be bound or the log file can't be opened. */
   static async start(settings: ForeignAgentSettings, logFile: string | undefined): Promise<ForeignAgentService> {
     const log = logFile === undefined ? undefined : new JsonLinesFile(logFile);
     const service = new ForeignAgentService(new ForeignAgent(settings), log);

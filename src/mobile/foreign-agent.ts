@@ -6,8 +6,8 @@
  *               ◀─code 64-──┘               │
  *               ◀──reply, without 34, with 33── visitor list ◀── checks ◀──reply── home agent
  *
- * RFC 5944 3.7.2.3 sends replies to the home address, over the link that the request came by. Without a hand on the link
- * they go to the address and port that the request came from.
+ * RFC 5944 3.7.2.3 sends replies to the home address, over the link on which the request arrived. As this foreign agent
+ * doesn't control the link, they go to the address and port that the request came from.
  */
 import type { DecodeFault } from "../core/wire/decode-result.ts";
 import { ExtensionType } from "../core/wire/extension.ts";
@@ -37,7 +37,7 @@ import { type Visitor, VisitorList } from "./visitor-list.ts";
 
 export interface ForeignAgentSettings {
   readonly policy: ForeignAgentPolicy;
-  /** Where mobiles reach it, and what it relays from; the latter may be among the former. */
+  /** The endpoints at which mobiles reach it, and the one it relays from, which may be one of them. */
   readonly listen: readonly Endpoint[];
   readonly relayFrom: Endpoint;
   readonly homeAgentPort: number;
@@ -48,7 +48,7 @@ export interface ForeignAgentSettings {
 export interface Datagram {
   readonly payload: Uint8Array;
   readonly source: Endpoint;
-  /** The local endpoint that it came to. */
+  /** The local endpoint at which it arrived. */
   readonly local: Endpoint;
 }
 
@@ -98,7 +98,7 @@ export class ForeignAgent {
     return this.#receivedRequest(decoded.message, datagram, nowMs);
   }
 
-  /** To be called about every second: ends what has waited or lived too long. */
+  /** To be called about once a second: ends what has waited or lived for too long. */
   tick(nowMs: number): ForeignAgentOutput[] {
     this.#visitors.expire(nowMs);
     return [...this.#pending.relayedUntil(nowMs - PENDING_TIMEOUT_MS)].flatMap((pending) =>
@@ -191,7 +191,7 @@ export class ForeignAgent {
     ];
   }
 
-  /** Mobiles denied since the second began are remembered as far as there is room; beyond it all count as denied. */
+  /** Mobiles denied since the second began are remembered as long as there is room; beyond that, all count as denied. */
   #wasDeniedLately({ request, nai }: PendingRegistration, nowMs: number): boolean {
     if (Math.abs(nowMs - this.#deniedSinceMs) >= DENIAL_INTERVAL_MS) {
       this.#deniedLately.clear();
@@ -219,7 +219,7 @@ const unreachableCodes: ReadonlyMap<string, number> = new Map<string, number>([
   ["ECONNREFUSED", ReplyCode.ForeignAgentHomeAgentPortUnreachable],
 ]);
 
-/** Which of the extensions that nobody may ignore it was, too. */
+/** Says as well which of the extensions that must not be ignored it was. */
 function reasonOf(fault: DecodeFault): string {
   return fault.reason === "unsupported-extension" ? `${fault.reason}-${fault.type}` : fault.reason;
 }
@@ -229,7 +229,9 @@ function isOver({ request, relayedAtMs }: PendingRegistration, nowMs: number): b
   return request.lifetimeSeconds !== 0 && nowMs > relayedAtMs + lifetimeMs(request.lifetimeSeconds);
 }
 
-/** RFC 5944 3.7.2.2: without what is for us, and vouched for if it is our care-of address that is registered. */
+/**
+ * RFC 5944 3.7.2.2: without the extensions that are for us, and authenticated by us if our care-of address is registered.
+ */
 function relayedRequest(request: RegistrationRequest, policy: ForeignAgentPolicy): Uint8Array {
   const writer = new MessageWriter(request.bytes.subarray(0, authorizedEnd(request)));
   const { homeAgentAssociation, careOfAddress } = policy;
@@ -240,7 +242,7 @@ function relayedRequest(request: RegistrationRequest, policy: ForeignAgentPolicy
   return writer.finish();
 }
 
-/** RFC 5944 3.7.3.2: without what no authorization-enabling extension covers. */
+/** RFC 5944 3.7.3.2: without anything that no authorization-enabling extension covers. */
 function relayedReply(reply: RegistrationReply, { mobileAssociation }: ForeignAgentPolicy): Uint8Array {
   const writer = new MessageWriter(reply.bytes.subarray(0, authorizedEnd(reply) ?? encodeReplyFields(reply).length));
   if (mobileAssociation) appendAuthentication(writer, ExtensionType.MobileForeignAuthentication, mobileAssociation);

@@ -8,10 +8,13 @@ export type ReplayStyle = "timestamps" | "nonces";
 /** A random unsigned 32-bit number. */
 export type Random32 = () => number;
 
-/** A millisecond in NTP fractions has a bit more than this many bits; a clock in milliseconds leaves them to chance. */
+/**
+ * A millisecond in NTP fractions has slightly more than this many bits, which a clock in milliseconds leaves to be chosen
+ * at random.
+ */
 const RANDOM_BITS = 22n;
 
-/** Half a second, in NTP fractions: what a clock of whole seconds shows is on average this much too early. */
+/** Half a second, in NTP fractions: a clock of whole seconds is on average this much too early. */
 const HALF_A_SECOND = 0x8000_0000n;
 
 /** Chooses the Identification of a mobile node's requests, RFC 5944 5.7, and learns from the replies. */
@@ -36,19 +39,19 @@ export class IdentificationSource {
     return identification;
   }
 
-  /** From an authentic reply of the home agent. */
+  /** Learns from an authentic reply of the home agent. */
   learn({ code, identification }: ReplyFields, nowMs: number): void {
     if (this.#style === "nonces") {
       this.#nonce = joinIdentification(identification, 0n);
     } else if (code === ReplyCode.IdentificationMismatch) {
       const clock = joinIdentification(identification, HALF_A_SECOND);
       this.#clockOffset = timestampDifference(clock, ntpFromEpochMs(nowMs));
-      // Timestamps may go back here: what was refused is not what later ones are compared with (RFC 5944 5.7.1).
+      // Timestamps may go back here, as later ones are not compared with a refused one (RFC 5944 5.7.1).
       this.#last = undefined;
     }
   }
 
-  /** How far the home agent's clock is ahead of ours, as far as we were told. */
+  /** How far the home agent's clock is ahead of ours, as far as it has reported that. */
   clockOffsetMs(nowMs: number): number {
     return Math.round(epochMsFromNtp(ntpFromEpochMs(nowMs) + this.#clockOffset, nowMs) - nowMs);
   }

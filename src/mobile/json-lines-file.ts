@@ -1,11 +1,14 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 
-/** Appends objects to a file, one JSON text per line. What one turn of the event loop wrote goes out with one system call. */
+/**
+ * Appends objects to a file, one JSON text per line. All lines of one turn of the event loop are written with one system
+ * call.
+ */
 export class JsonLinesFile {
   readonly #file: number;
   #lines: string[] = [];
 
-  /** Throws a system error where the file can't be opened. */
+  /** Throws a system error if the file can't be opened. */
   constructor(path: string) {
     this.#file = openSync(path, "a");
   }

@@ -1,6 +1,6 @@
 /**
- * A crowd of mobile nodes: the load generator's core. It decides which mobile registers when, and keeps the score.
- * Sans-IO: the caller sends what it is given, and hands in what comes back and how late it is.
+ * A crowd of mobile nodes: the load generator's core. It decides which mobile registers when, and keeps count of the
+ * results. Sans-IO: the caller sends what it is given, and hands in replies and the time.
  */
 import { lowBits } from "../core/wire/identification.ts";
 import type { Ipv4Address } from "../core/wire/ipv4.ts";
@@ -19,14 +19,14 @@ export interface LoadSettings {
   /** The rest of every mobile's requests. */
   readonly order: Omit<RegistrationOrder, keyof MobileName>;
   readonly associations: MobileAssociations;
-  /** Shared: of timestamps that only grow, every mobile gets some that only grow. */
+  /** Shared by all mobiles: from timestamps that only grow, every mobile gets some that only grow. */
   readonly identifications: IdentificationSource;
   /** Registrations per second; `undefined` leaves the pace to the window. */
   readonly ratePerSecond: number | undefined;
-  /** Requests without an answer at any time, at most. */
+  /** The most requests that may be unanswered at any time. */
   readonly window: number;
   readonly answerTimeoutMs: number;
-  /** Requests for one registration, each sent when the one before was not answered in time. */
+  /** The most requests for one registration, each sent when the one before was not answered in time. */
   readonly maximumTries: number;
   /** Ends with whichever comes first. */
   readonly maximumRequests: number;
@@ -40,7 +40,7 @@ export interface Accepted {
   readonly lifetimeSeconds: number;
 }
 
-/** A registration that nobody answered, however often it was asked for. */
+/** A registration that was not answered, however often it was requested. */
 export interface GivenUp extends MobileName {
   /** Since the first request for the registration. */
   readonly latencyMs: number;
@@ -63,7 +63,7 @@ export interface LoadScore {
   /** By code. */
   readonly denied: Map<number, number>;
   unanswered: number;
-  /** Replies that nobody waited for, or that were not authentic. */
+  /** Replies that no registration was waiting for, or that were not authentic. */
   invalid: number;
 }
 
@@ -97,7 +97,9 @@ export class Load {
     this.#isBusy = new Uint8Array(settings.mobiles);
   }
 
-  /** The requests that are due. Both times run from the same start; `clockMs` is the epoch time that goes into timestamps. */
+  /**
+   * The requests that are due. Both times run from the same start; `clockMs` is the epoch time that goes into timestamps.
+   */
   due(nowMs: number, clockMs: number): LoadRequest[] {
     const requests = this.#repeat(nowMs, clockMs);
     for (let room = this.#room(nowMs); room > 0; room--) {
@@ -110,7 +112,7 @@ export class Load {
     return requests;
   }
 
-  /** `undefined` if it is no answer to anything. */
+  /** `undefined` if it answers none of the requests. */
   received(payload: Uint8Array, nowMs: number): Answer | undefined {
     const request = this.#answered(payload);
     if (request === undefined) {
@@ -132,19 +134,19 @@ export class Load {
     return { latencyMs, tries, accepted: { homeAddress, nai, identification, lifetimeSeconds } };
   }
 
-  /** What was given up since the last call. */
+  /** The registrations given up since the last call. */
   takeGivenUp(): readonly GivenUp[] {
     const taken = this.#givenUp;
     this.#givenUp = [];
     return taken;
   }
 
-  /** Sends nothing more; what is outstanding can still be answered. */
+  /** Sends nothing more; outstanding requests can still be answered. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  /** Nothing is due any more, and nothing is waited for. */
+  /** Whether nothing is due any more and nothing is outstanding. */
   isOver(nowMs: number): boolean {
     return this.#outstanding.size === 0 && this.#isSendingOver(nowMs);
   }
@@ -162,14 +164,14 @@ export class Load {
     return Math.min(due, Math.min(window, mobiles) - this.#outstanding.size);
   }
 
-  /** How many requests should have gone by now; the first goes at once. */
+  /** How many requests should have been sent by now; the first is sent at once. */
   #scheduled(nowMs: number): number {
     const { ratePerSecond } = this.#settings;
     if (ratePerSecond === undefined) return Number.POSITIVE_INFINITY;
     return Math.floor(((nowMs - this.#startedAtMs) / 1000) * ratePerSecond) + 1;
   }
 
-  /** In turn; one that still waits for an answer is passed over. */
+  /** The next mobile in turn; one that still waits for an answer is skipped. */
   #chooseMobile(): number | undefined {
     const { mobiles } = this.#settings;
     for (let tried = 0; tried < mobiles; tried++) {
@@ -204,7 +206,7 @@ export class Load {
     return doubt === undefined ? { reply, outstanding } : undefined;
   }
 
-  /** RFC 5944 3.6.3: what was not answered in time is asked again, with a new timestamp, or given up. */
+  /** RFC 5944 3.6.3: a request that was not answered in time is sent again with a new timestamp, or given up. */
   #repeat(nowMs: number, clockMs: number): LoadRequest[] {
     const { answerTimeoutMs, maximumTries } = this.#settings;
     const requests: LoadRequest[] = [];

@@ -2,7 +2,9 @@ import { createSocket } from "node:dgram";
 import { networkInterfaces } from "node:os";
 import { type Endpoint, formatIpv4, type Ipv4Address, ipv4 } from "../core/wire/ipv4.ts";
 
-/** The address that this host sends from to a destination; nothing is sent. Rejects with `ENETUNREACH` where there is no route. */
+/**
+ * The address that this host sends from to a destination; nothing is sent. Rejects with `ENETUNREACH` if there is no route.
+ */
 export function localAddressToward(destination: Endpoint): Promise<Ipv4Address> {
   return new Promise((resolve, reject) => {
     const socket = createSocket("udp4");
@@ -18,7 +20,7 @@ export function localAddressToward(destination: Endpoint): Promise<Ipv4Address> 
   });
 }
 
-/** The IPv4 addresses of this host, those of the loopback interface excepted. */
+/** The IPv4 addresses of this host, except those of the loopback interface. */
 export function externalAddresses(): Ipv4Address[] {
   return Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])

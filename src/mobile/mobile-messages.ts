@@ -46,7 +46,9 @@ export type ReplyDoubt =
   | "mobile-home-authentication"
   | "mobile-foreign-authentication";
 
-/** The validity checks of RFC 5944 3.6.2.1. `reply` is there whenever it could be decoded, believed or not. */
+/**
+ * The validity checks of RFC 5944 3.6.2.1. `reply` is present whenever it could be decoded, whether it is believed or not.
+ */
 export type CheckedReply =
   | { readonly believed: true; readonly reply: RegistrationReply }
   | { readonly believed: false; readonly doubt: ReplyDoubt; readonly reply?: RegistrationReply };
@@ -80,7 +82,7 @@ export function doubtAbout(
   return undefined;
 }
 
-/** There is exactly one authentication extension of this type, with this association's SPI and key. */
+/** Whether there is exactly one authentication extension of this type, with this association's SPI and key. */
 export function isAuthenticated(message: Decoded, type: number, association: SecurityAssociation): boolean {
   const [extension, ...others] = authenticationsOf(message, type);
   if (extension === undefined || others.length > 0 || extension.spi !== association.spi) return false;
@@ -92,7 +94,7 @@ export function authenticationsOf(message: Decoded, type: number): Authenticatio
   return message.extensions.filter((extension) => extension.kind === "authentication").filter((it) => it.type === type);
 }
 
-/** The NAI that a message names its mobile by. */
+/** The NAI by which a message names its mobile. */
 export function naiOf(message: Decoded): string | undefined {
   return message.extensions.find((extension) => extension.kind === "nai")?.nai;
 }

@@ -8,7 +8,7 @@ import { naiOf } from "./mobile-messages.ts";
 export interface PendingRegistration {
   readonly request: RegistrationRequest;
   readonly nai: string | undefined;
-  /** Where the mobile sent it from, and to. */
+  /** The endpoints from which and to which the mobile sent it. */
   readonly mobile: Endpoint;
   readonly local: Endpoint;
   readonly relayedAtMs: number;
@@ -32,7 +32,7 @@ export class PendingRegistrations {
     return this.size >= this.#maximum;
   }
 
-  /** Takes the place of the same request of the same mobile: a retransmission. */
+  /** Replaces the same request of the same mobile, which is a retransmission. */
   add(pending: PendingRegistration): void {
     const repeated = this.#withLowBits(pending.request.identification).find(
       (other) => other.request.homeAddress === pending.request.homeAddress && sameNai(other.nai, pending.nai),
@@ -70,7 +70,7 @@ export class PendingRegistrations {
     );
   }
 
-  /** Those relayed until then, oldest first. */
+  /** The requests relayed up to that time, oldest first. */
   *relayedUntil(timeMs: number): Iterable<PendingRegistration> {
     for (const pending of this.#oldestFirst) {
       if (pending.relayedAtMs > timeMs) return;

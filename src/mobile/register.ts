@@ -12,7 +12,7 @@ import {
 } from "./registration-attempt.ts";
 
 export interface RegisterSettings {
-  /** Where requests go: a foreign agent or the home agent. */
+  /** The destination of requests: a foreign agent or the home agent. */
   readonly target: Endpoint;
   readonly local: Endpoint;
   readonly associations: MobileAssociations;
@@ -23,7 +23,7 @@ export interface RegisterSettings {
 export interface RegisterResult {
   readonly result: AttemptResult;
   readonly requestsSent: number;
-  /** By how much the home agent's clock is ahead, where it had to say so (133). */
+  /** By how much the home agent's clock is ahead, if it reported that (133). */
   readonly clockOffsetMs: number | undefined;
   readonly lastDoubt: DoubtedReply | undefined;
   /** The last error of the system for a request that could not be sent. */
@@ -32,7 +32,7 @@ export interface RegisterResult {
 
 export const random32: Random32 = () => randomBytes(4).readUInt32BE();
 
-/** Registers or deregisters one mobile. Rejects with a system error where `local` can't be bound. */
+/** Registers or deregisters one mobile. Rejects with a system error if `local` can't be bound. */
 export async function register(order: RegistrationOrder, settings: RegisterSettings): Promise<RegisterResult> {
   const { associations, replayStyle, maximumTries, target, local } = settings;
   const identifications = new IdentificationSource(replayStyle, random32);

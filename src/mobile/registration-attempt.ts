@@ -30,7 +30,7 @@ export interface AttemptSettings {
   readonly associations: MobileAssociations;
   readonly replayStyle: ReplayStyle;
   readonly identifications: IdentificationSource;
-  /** Requests sent before giving up; those after a resynchronisation count anew. */
+  /** Requests sent before giving up; after a resynchronisation the count starts again. */
   readonly maximumTries: number;
   /** A number in `[0, 1)`. */
   readonly random: () => number;
@@ -87,7 +87,7 @@ export class RegistrationAttempt {
     return this.#send(nowMs, "anew");
   }
 
-  /** A datagram came. */
+  /** To be called when a datagram has arrived. */
   received(payload: Uint8Array, nowMs: number): AttemptStep {
     const checked = checkReply(payload, this.#identification, this.#settings.associations);
     if (!checked.believed) {
@@ -100,7 +100,7 @@ export class RegistrationAttempt {
     return { kind: "done", result: { kind: "answered", reply, roundTripMs: nowMs - this.#sentAtMs } };
   }
 
-  /** The time of the last step has come. */
+  /** To be called when the time of the last step has come. */
   wake(nowMs: number): AttemptStep {
     if (nowMs < this.#wakeAtMs) return { kind: "wait", wakeAtMs: this.#wakeAtMs };
     if (this.#tries >= this.#settings.maximumTries) {

@@ -15,7 +15,7 @@ export interface LoadSockets {
   readonly ports: number;
 }
 
-/** What came of a load; `-o json` prints it as it is. */
+/** The result of a load; `-o json` prints it as it is. */
 export interface LoadReport {
   readonly mobiles: number;
   readonly sent: number;
@@ -40,7 +40,7 @@ interface LogLine {
   readonly nai: string | null;
   /** `null` where nobody answered. */
   readonly identification: string | null;
-  /** Seconds granted; `null` where nobody answered. */
+  /** Seconds granted; `null` if there was no answer. */
   readonly lifetime: number | null;
   /** From the first request for it to the reply. */
   readonly latencyMs: number;
@@ -49,12 +49,12 @@ interface LogLine {
 
 export interface LoadOptions {
   readonly logFile: string | undefined;
-  /** Ends the load early; what is outstanding is still waited for. */
+  /** Ends the load early; outstanding requests are still waited for. */
   readonly signal: AbortSignal;
   onProgress(report: LoadReport): void;
 }
 
-/** Rejects with a system error where no socket can be bound or the log can't be opened. */
+/** Rejects with a system error if no socket can be bound or the log can't be opened. */
 export async function runLoad(settings: LoadSettings, sockets: LoadSockets, options: LoadOptions): Promise<LoadReport> {
   const { logFile, signal, onProgress } = options;
   const log = logFile === undefined ? undefined : new JsonLinesFile(logFile);

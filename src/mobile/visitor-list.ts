@@ -16,7 +16,7 @@ export interface Visitor {
 /** Mobiles of different home agents may have the same home address; then their NAIs tell them apart. */
 export type VisitorIdentity = Pick<Visitor, "homeAddress" | "nai" | "homeAgent">;
 
-/** The current part of a foreign agent's visitor list; its size is bounded by who fills it. */
+/** The current part of a foreign agent's visitor list; its size is bounded by the caller. */
 export class VisitorList {
   readonly #visitors = new Map<string, Visitor>();
 

@@ -65,7 +65,7 @@ export interface ControlPacket {
   readonly requiredMinEchoRxUs: number;
 }
 
-/** Why a packet is discarded whatever session it is for. Reasons are stable: they name counters. */
+/** Why a packet is discarded regardless of its session. Reasons are stable: they name counters. */
 export type PacketFault =
   | "wrong-version"
   | "wrong-length"
@@ -109,7 +109,7 @@ export function encodeControlPacket(packet: ControlPacket): Uint8Array {
 /** With the checks of RFC 5880 6.8.6 that need no session, in their order. No authentication is in use. */
 export function decodeControlPacket(payload: Uint8Array): DecodedPacket {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  // Too short to have the fields that say what is wrong.
+  // The packet is too short for the fields that say what is wrong.
   if (bytes.length < LENGTH) return { ok: false, fault: "wrong-length" };
   const first = bytes.readUInt8(0);
   const second = bytes.readUInt8(1);

@@ -1,4 +1,4 @@
-/** All BFD sessions of this host, one for each neighbor: which of them a datagram is for. As pure as a session. */
+/** All BFD sessions of this host, one for each neighbor; finds the one that a datagram is for. As pure as a session. */
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
 import { decodeControlPacket, type PacketFault } from "./control-packet.ts";
 import { BfdSession, type SessionOutput, type SessionSettings, type SessionStatus } from "./session.ts";

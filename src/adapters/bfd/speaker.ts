@@ -1,4 +1,6 @@
-/** The main thread's end of BFD: it shows the worker that the event loop turns, and knows how the sessions are. */
+/**
+ * The main thread's end of BFD: it shows the worker that the event loop is running, and knows the state of the sessions.
+ */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
@@ -16,9 +18,9 @@ export interface BfdNeighborStatus {
   readonly state: SessionState;
   /** Epoch ms of the last change of state. */
   readonly sinceMs: number;
-  /** Why it isn't Up; absent where it never was, and where it is. */
+  /** Why it isn't Up; absent if it never was, and while it is. */
   readonly reason?: string;
-  /** The neighbor's silence for so long ends the session; absent where it is silent. */
+  /** How long a silence of the neighbor ends the session; absent while it is silent. */
   readonly detectionTimeMs?: number;
   readonly transmitIntervalMs: number;
 }
@@ -47,7 +49,7 @@ export class BfdSpeaker {
     this.#neighbors = new Map(settings.neighbors.map((neighbor) => [neighbor, this.#unheard(neighbor)]));
   }
 
-  /** A worker that can't start is tried again: its address may come later. */
+  /** A worker that can't start is tried again, as its address may appear later. */
   start(): void {
     this.#beats = setInterval(() => beat(this.#heartbeat), this.#settings.heartbeatTimeoutMs / BEATS_PER_TIMEOUT);
     this.#startWorker();
@@ -58,8 +60,8 @@ export class BfdSpeaker {
   }
 
   /**
-   * Tells the neighbors that this end is meant (AdminDown). Only once: whoever misses it finds out by the detection time, which
-   * is why routes are to be withdrawn before.
+   * Tells the neighbors that this end is intended (AdminDown). It does so only once: a neighbor that misses it finds out
+   * after the detection time, which is why routes have to be withdrawn before.
    */
   async stop(): Promise<void> {
     clearInterval(this.#beats);

@@ -10,7 +10,7 @@ export interface BfdSettings {
   readonly transmitIntervalMs: number;
   readonly receiveIntervalMs: number;
   readonly detectMultiplier: number;
-  /** A main event loop that stands still for so long ends all sessions. */
+  /** A main event loop that stands still for this long ends all sessions. */
   readonly heartbeatTimeoutMs: number;
 }
 
@@ -18,12 +18,12 @@ export interface BfdWorkerData extends BfdSettings {
   readonly heartbeat: SharedHeartbeat;
 }
 
-/** The only order: tell the neighbors that it is meant, and end. */
+/** The only order: tell the neighbors that the end is intended, and end. */
 export type BfdOrder = "disable";
 
 export type BfdReport =
   | { readonly type: "session"; readonly neighbor: Ipv4Address; readonly status: SessionStatus }
-  /** Packets that were forwarded are heard too. */
+  /** Whether packets that were forwarded are accepted too. */
   | { readonly type: "ttl-unchecked"; readonly reason: string }
   /** Since the last such report. */
   | { readonly type: "counts"; readonly dropped: ReadonlyMap<DropReason, number>; readonly sendErrors: number };

@@ -1,7 +1,7 @@
 /**
- * Worker thread that speaks BFD for a daemon whose main event loop may be busy: a pause is not a failure. It speaks for a live
- * loop only. Where that stands still for longer than a timeout, all sessions go Down, and routers are told at once, since an
- * AdminDown would be no reason for newer ones to drop routes (RFC 5882 4.2).
+ * Worker thread that speaks BFD for a daemon whose main event loop may be busy: a pause is not a failure. It speaks only
+ * for a live loop: if that stands still for longer than a timeout, all sessions go Down, and routers are told at once. An
+ * AdminDown would be no reason for newer routers to drop routes (RFC 5882 4.2).
  */
 import { randomInt } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
@@ -79,7 +79,7 @@ async function bindSender(): Promise<UdpSocket> {
   for (let attempt = 1; ; attempt++) {
     const port = FIRST_SOURCE_PORT + randomInt(SOURCE_PORTS);
     try {
-      // What comes to this port is for nobody.
+      // Nothing is ever meant for this port.
       return await UdpSocket.bind(
         { address: localAddress, port },
         { ...listener, received: () => undefined },
@@ -92,8 +92,8 @@ async function bindSender(): Promise<UdpSocket> {
 }
 
 /**
- * Without authentication, what was forwarded must not be heard (RFC 5881 5): anybody could end a session with it. A session that
- * isn't protected from that is better than none.
+ * Without authentication, packets that were forwarded must not be accepted (RFC 5881 5), as anyone could end a session with
+ * them. A session that isn't protected from that is still better than none.
  */
 async function bindReceiver(): Promise<UdpSocket> {
   const local = { address: localAddress, port: BFD_CONTROL_PORT };
@@ -107,7 +107,7 @@ async function bindReceiver(): Promise<UdpSocket> {
   return UdpSocket.adopt(socket.bind(local), local, listener);
 }
 
-// What is thrown from here on ends the thread, and is told to the main one.
+// An error that is thrown from here on ends the thread, and the main thread learns of it.
 const receiver = await bindReceiver();
 for (const neighbor of neighbors) senders.set(neighbor, await bindSender());
 const looks = setInterval(look, heartbeatTimeoutMs / BEATS_PER_TIMEOUT);

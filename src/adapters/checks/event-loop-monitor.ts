@@ -1,10 +1,10 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-/** A finer one would wake an idle process up more often than everything else. */
+/** A finer resolution would wake up an idle process more often than everything else together. */
 const RESOLUTION_MS = 50;
 const NANOSECONDS_PER_MS = 1e6;
 
-/** How long the event loop kept others waiting since the last look. */
+/** Measures how long the event loop has kept others waiting since the last look. */
 export class EventLoopMonitor {
   readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 

@@ -1,4 +1,4 @@
-/** A check that the operator brings along: a command that is run again and again, and passes if it exits with 0. */
+/** A check that the operator configures: a command that is run at intervals and passes if it exits with 0. */
 
 import type { Finding, Hysteresis } from "../../core/health/settled-check.ts";
 import { runCommand, SYSTEM_PATH } from "../kernel/command.ts";
@@ -23,7 +23,7 @@ export class ExecCheck {
   #timer: NodeJS.Timeout | undefined;
   readonly #stop = new AbortController();
 
-  /** `environment` is all that the command gets, besides a search path. */
+  /** `environment` is all that the command is given, apart from a search path. */
   constructor(
     settings: ExecSettings,
     environment: Readonly<Record<string, string>>,

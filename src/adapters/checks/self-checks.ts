@@ -8,7 +8,7 @@ import type { AdvertiserStatus } from "../advertiser/advertiser.ts";
 import { isAccepted } from "../advertiser/routing-view.ts";
 import type { StoreStatistics } from "../store/store.ts";
 
-/** From where on a figure is degraded, or fails. */
+/** The limits from which a figure counts as degraded, or as failed. */
 export interface Limits {
   readonly degraded: number;
   readonly fail: number;
@@ -20,9 +20,9 @@ export interface SelfCheckSettings {
   readonly eventLoop: Limits;
   /** How long a commit takes, or has been taking; ms. */
   readonly storeLatency: Limits;
-  /** Bytes; the fewer, the worse. */
+  /** Bytes; fewer are worse. */
   readonly freeDisk: Limits;
-  /** Datagrams per second that the kernel drops as they come faster than they are read. */
+  /** Datagrams per second that the kernel drops because they arrive faster than they are read. */
   readonly receiveOverflows: Limits;
   /** How much the clocks of most members differ from ours; ms. */
   readonly clockSkew: Limits;
@@ -30,15 +30,15 @@ export interface SelfCheckSettings {
   readonly unheardMs: number;
 }
 
-/** How many of something there were since the start, and of how many it came to nothing. */
+/** How many attempts there have been since the start, and how many of them failed. */
 export interface Outcomes {
   readonly tried: number;
   readonly failed: number;
-  /** Of the last that failed. */
+  /** What was wrong with the last one that failed. */
   readonly problem: string;
 }
 
-/** To the foreign agents that were answered lately. */
+/** Routes to the foreign agents that were answered lately. */
 export interface Routes {
   readonly known: number;
   readonly missing: number;
@@ -53,11 +53,14 @@ export interface Vitals {
   readonly receiveOverflows: number;
   readonly replyRoutes: Routes;
   readonly replies: Outcomes;
-  /** Requests; those that fail were dropped for want of room, or of time. */
+  /** Requests; those that failed were dropped for lack of room or of time. */
   readonly requests: Outcomes;
-  /** Errors of the sockets on receiving, since the start. */
+  /** Errors that the sockets have reported while receiving since the start. */
   readonly receiveErrors: number;
-  /** Inputs that the core could not handle since the start; the first is the passing of time, without which it says nothing to anybody. */
+  /**
+   * Inputs that the core could not handle since the start. `tick` is the passing of time, without which the core sends
+   * nothing.
+   */
   readonly inputsFailed: { readonly tick: number; readonly others: number };
   readonly peers: readonly Pick<PeerStatus, "state" | "clockSkewMs">[];
   readonly advertiser: Pick<AdvertiserStatus, "applied" | "neighbors" | "view">;
@@ -80,12 +83,12 @@ export const SELF_CHECKS = [
 ] as const;
 export type SelfCheck = (typeof SELF_CHECKS)[number];
 
-/** Shares of what was tried in the last `SHARE_WINDOW_MS`. */
+/** Shares of the attempts in the last `SHARE_WINDOW_MS`. */
 const REPLIES_FAILED: Limits = { degraded: 0.1, fail: 0.5 };
-/** Others should be preferred; but a flood must not take members out of routing, one after the other. */
+/** Others should be preferred, but a flood must not take one member after another out of routing. */
 const REQUESTS_DROPPED: Limits = { degraded: 0.1, fail: Number.POSITIVE_INFINITY };
 const SHARE_WINDOW_MS = 10_000;
-/** Less says nothing. */
+/** Fewer attempts say nothing. */
 const FEWEST_TRIED = 3;
 
 /** What was counted between the looks of the last `SHARE_WINDOW_MS`. */
@@ -112,7 +115,7 @@ export class SelfChecks {
     this.#settings = settings;
   }
 
-  /** To be called at regular intervals; `nowMs` is monotonic. `undefined`: can't be told. */
+  /** To be called at regular intervals; `nowMs` is monotonic. A finding is `undefined` where the check can't tell. */
   look(vitals: Vitals, nowMs: number): Readonly<Record<SelfCheck, Finding | undefined>> {
     const findings = {
       "event-loop": this.#eventLoop(vitals),
@@ -139,7 +142,7 @@ export class SelfChecks {
   }
 
   #storeLatency({ store }: Vitals): Finding {
-    // The last commit says nothing if it was there at the last look.
+    // The last commit says nothing if it had already been there at the last look.
     const commitMs = store.commits === this.#before?.vitals.store.commits ? 0 : store.lastCommitMs;
     const latencyMs = Math.max(commitMs, store.oldestQueuedMs);
     return { state: judge(latencyMs, this.#settings.storeLatency), reason: `a commit takes ${ms(latencyMs)}` };
@@ -167,7 +170,7 @@ export class SelfChecks {
       : { state: "pass", reason: "the sockets report no errors" };
   }
 
-  /** It can be a single sender who makes inputs fail; time fails for all. */
+  /** A single sender may make inputs fail, but a failing tick concerns everyone. */
   #inputs({ inputsFailed: { tick, others } }: Vitals): Finding {
     const before = this.#before?.vitals.inputsFailed ?? { tick: 0, others: 0 };
     if (tick > before.tick) return { state: "fail", reason: "the core fails, again and again: see the log" };
@@ -175,7 +178,7 @@ export class SelfChecks {
     return { state: "pass", reason: "the core handles what comes in" };
   }
 
-  /** With two members nobody knows which of the clocks is wrong; alarms.ts says that they differ. */
+  /** With two members it can't be known which of the clocks is wrong; alarms.ts reports that they differ. */
   #clock({ peers }: Vitals): Finding | undefined {
     const heard = peers.filter(({ state }) => state === "alive" || state === "skewed");
     const skewsMs = heard.map(({ clockSkewMs }) => Math.abs(clockSkewMs));
@@ -186,7 +189,10 @@ export class SelfChecks {
     return { state: judge(skewMs, this.#settings.clockSkew), reason };
   }
 
-  /** A member that no router hears is as good as any for mobiles that come by others: degraded at worst. */
+  /**
+   * A member that no router hears is as good as any other for mobiles that arrive by way of other members, so this is
+   * degraded at worst.
+   */
   #session({ advertiser: { neighbors } }: Vitals, nowMs: number): Finding | undefined {
     if (neighbors.length === 0) return undefined;
     const up = neighbors.filter(({ state }) => state === "up").length;

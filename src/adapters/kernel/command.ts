@@ -1,6 +1,6 @@
 /**
- * Commands that are run to their end: of the process, not of its output. A child that a command leaves behind holds the
- * output open for as long as it lives, and whoever waits for that waits for a stranger.
+ * Runs commands until their process ends, not until their output does: a child that a command leaves behind holds the
+ * output open for as long as it lives, and waiting for that would be waiting for a stranger.
  */
 import type { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -9,30 +9,30 @@ import { execa } from "execa";
 export type Command = readonly [string, ...string[]];
 
 export interface CommandOptions {
-  /** All that the command gets. Default: a search path and a locale. */
+  /** The whole environment of the command; by default a search path and a locale. */
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   /** What the command reads on stdin. */
   readonly input?: string;
-  /** It is ended after this long. */
+  /** The command is killed after this time. */
   readonly timeoutMs?: number;
-  /** Has it ended. */
+  /** Aborting it kills the command. */
   readonly signal?: AbortSignal | undefined;
-  /** Of each output; the rest is read, so that the command isn't held up, and forgotten. */
+  /** How much of each output is kept; the rest is read and discarded, so that the command isn't held up. */
   readonly outputLimitBytes?: number;
-  /** It gets a process group of its own, of which nothing is left when it has ended. */
+  /** Whether it gets a process group of its own, nothing of which is left when the command has ended. */
   readonly hasOwnGroup?: boolean;
 }
 
 interface Ended {
-  /** `undefined` where a signal ended it, or it could not be started. */
+  /** `undefined` if a signal ended it or it could not be started. */
   readonly exitCode: number | undefined;
-  /** In words, why it is no success; `undefined` where the exit code is 0. */
+  /** Why it did not succeed, in words; `undefined` if the exit code is 0. */
   readonly problem: string | undefined;
 }
 
 export interface CommandResult extends Ended {
-  /** Both without a final line end. */
+  /** Both outputs come without a final line end. */
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -41,18 +41,23 @@ const OUTPUT_LIMIT_BYTES = 64 << 20;
 /** What a killed group is given to be gone, and what a command is that may end in order first: for 5 s of it. */
 const KILLED_MS = 1000;
 const TERMINATED_MS = 6000;
-/** Of output that doesn't end with its command, as something that was left behind goes on printing. */
+/** The bound for output that doesn't end with its command because something that was left behind goes on printing. */
 const LEFTOVER_OUTPUT_MS = 100;
 
-/** Debian keeps much in /usr/sbin, which not every path has; there may also be none, or an empty one. */
+/**
+ * Debian keeps many programs in /usr/sbin, which not every search path includes; the search path may also be missing or
+ * empty.
+ */
 export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** The environment of commands that the daemon needs: nothing of its own may change what they do, or what they print. */
+/**
+ * The environment of commands that the daemon needs, so that nothing in its own environment changes what they do or print.
+ */
 export function commandEnvironment(): Record<string, string> {
   return { PATH: [process.env.PATH, SYSTEM_PATH].filter(Boolean).join(":"), LC_ALL: "C.UTF-8" };
 }
 
-/** Never rejects: how it went is in the result. */
+/** Never rejects: the result says how it went. */
 export async function runCommand([file, ...args]: Command, options: CommandOptions = {}): Promise<CommandResult> {
   const { env = commandEnvironment(), cwd, input, timeoutMs, signal, hasOwnGroup = false } = options;
   const child = execa(file, args, {
@@ -77,7 +82,7 @@ export async function runCommand([file, ...args]: Command, options: CommandOptio
     const kill = (problem: string) => {
       if (hasOwnGroup) killGroup(pid);
       else child.kill();
-      // One that hangs in the kernel, as on a dead file system, isn't waited for.
+      // A command that hangs in the kernel, for example on a dead file system, isn't waited for.
       killed = setTimeout(resolve, hasOwnGroup ? KILLED_MS : TERMINATED_MS, { exitCode: undefined, problem });
       because = problem;
     };
@@ -102,7 +107,7 @@ export async function runCommand([file, ...args]: Command, options: CommandOptio
   return { stdout, stderr, ...ended };
 }
 
-/** Resolves with what a command printed that must succeed. @throws an error with what it said */
+/** Resolves with the output of a command that must succeed. @throws an error with what it printed */
 export async function mustRun(command: Command, options: CommandOptions = {}): Promise<string> {
   const { stdout, stderr, problem } = await runCommand(command, options);
   if (problem === undefined) return stdout;
@@ -132,7 +137,7 @@ class Output {
     stream.on("error", () => {});
   }
 
-  /** What it printed; whoever still prints learns that nobody reads. */
+  /** What the command printed. A process that goes on printing gets an error, as the pipe has no reader any more. */
   close(): string {
     this.#stream.destroy();
     return Buffer.concat(this.#chunks)
@@ -142,7 +147,10 @@ class Output {
   }
 }
 
-/** What a process has printed is in the pipe when it ends: it is read once a turn of the event loop finds no more. */
+/**
+ * Everything a process has printed is in the pipe when it ends, so all of it has been read once a turn of the event loop
+ * finds no more.
+ */
 async function untilRead(outputs: readonly Output[]): Promise<void> {
   const deadlineMs = performance.now() + LEFTOVER_OUTPUT_MS;
   const total = () => outputs.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -6,10 +6,11 @@ import { NetlinkSocket } from "./netlink-socket.ts";
 import { openTun } from "./tun.ts";
 
 /**
- * An interface that is there as long as this process is, with networks on it that are there as long as this process says so.
+ * An interface that exists as long as this process does, with networks on it that exist as long as this process renews
+ * them.
  *
- * It is a TUN interface without a persistent name: the kernel removes it when its descriptor is closed, by whatever end of the
- * process. Its addresses have a lifetime that runs off when the process is there, but hangs. What is routed to it is dropped.
+ * It is a TUN interface without a persistent name: the kernel removes it when its descriptor is closed, however the process
+ * ends. Its addresses have a lifetime that runs out if the process is there but hangs. What is routed to it is dropped.
  */
 export class LeasedInterface {
   readonly name: string;
@@ -25,7 +26,7 @@ export class LeasedInterface {
     netlink.request(linkUp(this.#index));
   }
 
-  /** Rejects without CAP_NET_ADMIN (`EPERM`), or where somebody has an interface of this name (`EBUSY`). */
+  /** Rejects without CAP_NET_ADMIN (`EPERM`), or if another process has an interface of this name (`EBUSY`). */
   static async open(name: string): Promise<LeasedInterface> {
     const libc = await loadLibc();
     const opened = new DisposableStack();
@@ -41,14 +42,14 @@ export class LeasedInterface {
     }
   }
 
-  /** Makes a network a connected one, or keeps it so, for that many seconds. @throws SystemCallError */
+  /** Makes a network a connected one for this many seconds, or prolongs that. @throws SystemCallError */
   lease(network: Ipv4Prefix, seconds: number): void {
-    // Somebody may have set the interface down.
+    // The interface may have been set down by others.
     this.#netlink.request(linkUp(this.#index));
     this.#netlink.request(leaseAddress(this.#index, network, seconds));
   }
 
-  /** @throws SystemCallError, not for a network that isn't there any more */
+  /** @throws SystemCallError, but not if the network has already gone */
   drop(network: Ipv4Prefix): void {
     this.#netlink.release(dropAddress(this.#index, network));
   }

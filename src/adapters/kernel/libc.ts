@@ -1,13 +1,13 @@
 /**
- * Functions of the C library that Node has none for, through an FFI. It is loaded when something needs it: whoever neither
- * relays by MAC address nor announces by OSPF runs without it, also on a platform for which there is no binary of it. So does
- * BFD, less protected.
+ * Functions of the C library that Node doesn't offer, through an FFI. It is loaded only when something needs it: a daemon
+ * that neither relays by MAC address nor announces by OSPF runs without it, even on a platform for which it has no binary.
+ * So does BFD, with less protection.
  */
 import { closeSync } from "node:fs";
 import { getSystemErrorName } from "node:util";
 
 export interface Libc {
-  /** @throws SystemCallError, as the others */
+  /** @throws SystemCallError, like the others */
   socket(domain: number, type: number, protocol: number): number;
   /** `address` is a `struct sockaddr`, here and below. */
   bind(socket: number, address: Uint8Array): void;
@@ -17,13 +17,16 @@ export interface Libc {
   /** A classic BPF program: an array of `struct sock_filter`. */
   attachFilter(socket: number, program: Uint8Array): void;
   sendto(socket: number, payload: Uint8Array, flags: number, address: Uint8Array): void;
-  /** Answers the length of what was received. */
+  /** Returns the length of what was received. */
   recv(socket: number, buffer: Uint8Array, flags: number): number;
-  /** `argument` is what the request makes a pointer to. */
+  /** `argument` is what the request passes a pointer to. */
   ioctl(descriptor: number, request: number, argument: Uint8Array): void;
   interfaceIndex(name: string): number;
   interfaceMtu(name: string): number;
-  /** CLOCK_BOOTTIME: nobody sets it, it runs in suspends too, and BPF programs can read it. Containers may have another /proc/uptime. */
+  /**
+   * CLOCK_BOOTTIME: it can't be set, it runs during suspends too, and BPF programs can read it. Containers may have another
+   * /proc/uptime.
+   */
   bootTimeMs(): number;
   /** These differ from platform to platform. */
   readonly SOCK_DGRAM: number;
@@ -46,7 +49,7 @@ export class SystemCallError extends Error {
 }
 
 const AF_INET = 2;
-/** Sockets of ours are nothing to the programs that we start. Of <sys/socket.h>, equal on all platforms, as O_CLOEXEC is. */
+/** Programs that we start do not inherit our sockets. From <sys/socket.h>; equal on all platforms, like O_CLOEXEC. */
 const SOCK_CLOEXEC = 0o2000000;
 const SO_ATTACH_FILTER = 26;
 const SIOCGIFMTU = 0x8921;
@@ -85,7 +88,7 @@ export async function loadLibc(): Promise<Libc> {
   const getTime = library.func("clock_gettime", "int", ["int", koffi.out(koffi.pointer(timespec))]);
   const isMips = ["mips", "mipsel"].includes(process.arch);
   const SOL_SOCKET = isMips ? 0xffff : 1;
-  /** Direction and size of the argument; the direction has other bits on some. */
+  /** Direction and size of the argument; on some platforms the direction has other bits. */
   const write = isMips || process.arch === "ppc64" ? 0x8004_0000 : 0x4004_0000;
   const SO_PEERCRED = isMips ? 18 : process.arch === "ppc64" ? 21 : 17;
   const failed = (call: string) => new SystemCallError(call, koffi.errno());

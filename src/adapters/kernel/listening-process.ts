@@ -7,8 +7,8 @@ const AF_UNIX = 1;
 const PATH_OFFSET = 2;
 
 /**
- * The id of the process that listens on a unix socket; `undefined` where that is in another PID namespace. Rejects with a
- * SystemCallError where nobody listens, or who does has left too many waiting (`EAGAIN`).
+ * The id of the process that listens on a unix socket; `undefined` if that is in another PID namespace. Rejects with a
+ * SystemCallError if no process listens, or if the one that does has left too many connections waiting (`EAGAIN`).
  */
 export async function listeningProcess(path: string): Promise<number | undefined> {
   const libc = await loadLibc();

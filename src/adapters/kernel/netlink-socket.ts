@@ -10,7 +10,7 @@ const MSG_DONTWAIT = 0x40;
 const SOCKADDR_NL_LENGTH = 12;
 const ANSWER_LENGTH = 4096;
 
-/** Asks rtnetlink(7) for one change after the other. */
+/** Asks rtnetlink(7) for one change at a time. */
 export class NetlinkSocket {
   readonly #libc: Libc;
   readonly #descriptor: number;
@@ -33,12 +33,12 @@ export class NetlinkSocket {
     if (errno !== 0) throw new SystemCallError("netlink", errno ?? 0);
   }
 
-  /** As `request`; what is there already is fine. */
+  /** Like `request`, but something that already exists is no error. */
   ensure(message: Uint8Array): void {
     this.#tolerating(["EEXIST"], message);
   }
 
-  /** As `request`; what isn't there any more is fine. */
+  /** Like `request`, but something that has already gone is no error. */
   release(message: Uint8Array): void {
     this.#tolerating(["EADDRNOTAVAIL", "ENODEV", "ESRCH"], message);
   }

@@ -38,7 +38,7 @@ const RTN_BLACKHOLE = 6;
 const HEADER_LENGTH = 16;
 const LITTLE_ENDIAN = endianness() === "LE";
 
-/** Sets an interface up; nothing happens if it is. */
+/** Sets an interface up; nothing happens if it already is. */
 export function linkUp(interfaceIndex: number): Uint8Array {
   const message = new Message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK);
   return message.u8(0).u8(0).u16(0).u32(interfaceIndex).u32(IFF_UP).u32(IFF_UP).finish();
@@ -58,7 +58,7 @@ export function deleteLink(interfaceIndex: number): Uint8Array {
 /** Settings of an interface by their numbers in <linux/ip.h>; their names are those below /proc/sys/net/ipv4/conf. */
 export const InterfaceSetting = { forwarding: 1, arp_announce: 18, ignore_routes_with_linkdown: 29 };
 
-/** As sysctl does, and also where /proc/sys can't be written, as in containers. */
+/** Does what sysctl does, even where /proc/sys can't be written, as in containers. */
 export function configureInterface(
   interfaceIndex: number,
   settings: Partial<Record<keyof typeof InterfaceSetting, number>>,
@@ -78,8 +78,8 @@ export function configureInterface(
 }
 
 /**
- * Routes a network to an interface; packets beyond the MTU are fragmented, or answered with "too big". Refused with `EEXIST` where
- * there is a route of the network, unless it replaces that.
+ * Routes a network to an interface; packets beyond the MTU are fragmented, or answered with "too big". Refused with
+ * `EEXIST` where there is a route of the network, unless it replaces that.
  */
 export function routeToInterface(
   interfaceIndex: number,
@@ -94,7 +94,7 @@ export function routeToInterface(
   return message.nest(RTA_METRICS, () => message.u32Attribute(RTAX_MTU, mtu)).finish();
 }
 
-/** Drops what is for a network, unless there is a route of a lower metric. Refused with `EEXIST` where it is there. */
+/** Drops what is for a network, unless there is a route with a lower metric. Refused with `EEXIST` if it already exists. */
 export function blackhole(network: Ipv4Prefix, metric: number): Uint8Array {
   const message = new Message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
   writeRoute(message, network, RT_SCOPE_UNIVERSE, RTN_BLACKHOLE);
@@ -114,8 +114,8 @@ function writeRoute(message: Message, { address, length }: Ipv4Prefix, scope: nu
 }
 
 /**
- * Adds the first address of a network with its prefix length, which makes the network a connected one; or, if it is there,
- * sets its lifetime anew. When that is over, the kernel removes it.
+ * Adds the first address of a network with its prefix length, which makes the network a connected one; if it is already
+ * there, renews its lifetime. When that is over, the kernel removes it.
  */
 export function leaseAddress(interfaceIndex: number, network: Ipv4Prefix, seconds: number): Uint8Array {
   const message = new Message(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
@@ -136,7 +136,7 @@ function writeAddress(message: Message, interfaceIndex: number, { address, lengt
   for (const type of [IFA_LOCAL, IFA_ADDRESS]) message.u16(8).u16(type).networkOrderU32(address);
 }
 
-/** The error number of an answer, 0 for success; `undefined` if it is none. */
+/** The error number of an answer, 0 for success; `undefined` if the message is no answer. */
 export function errnoOf(answer: Uint8Array): number | undefined {
   if (answer.length < HEADER_LENGTH + 4) return undefined;
   const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);

@@ -28,10 +28,10 @@ const ONLY_MAXIMUM_TTL: readonly Instruction[] = [
 ];
 
 /**
- * A UDP socket that receives what was sent with a TTL of 255 and forwarded by nobody, as it then has it still (RFC 5082).
+ * A UDP socket that receives only what was sent with a TTL of 255 and not forwarded, and therefore still has it (RFC 5082).
  *
- * The kernel has an option for that, IP_MINTTL, but heeds it for TCP only; so a filter on the socket looks. It is there before
- * the socket is bound: nothing comes in unseen.
+ * The kernel has an option for that, IP_MINTTL, but honors it for TCP only, so a filter on the socket checks the TTL. It is
+ * attached before the socket is bound, so that nothing gets in unchecked.
  */
 export class OneHopSocket {
   readonly #libc: Libc;
@@ -57,7 +57,7 @@ export class OneHopSocket {
   }
 
   /**
-   * Answers the descriptor, which is the caller's to close from then on.
+   * Returns the descriptor, which the caller has to close from then on.
    *
    * @throws SystemCallError such as `EADDRINUSE`
    */

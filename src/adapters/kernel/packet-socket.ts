@@ -7,11 +7,11 @@ const SOCK_RAW = 3;
 const MSG_DONTWAIT = 0x40;
 const SOCKADDR_LL_LENGTH = 20;
 
-/** Sends Ethernet frames as they are (packet(7)); receives none. */
+/** Sends Ethernet frames as they are (packet(7)), and receives none. */
 export class PacketSocket {
   readonly #libc: Libc;
   readonly #descriptor: number;
-  /** `struct sockaddr_ll`, of which only family and interface matter: the frame has all the rest in it. */
+  /** `struct sockaddr_ll`, of which only family and interface matter: the frame itself contains the rest. */
   readonly #address = new Uint8Array(SOCKADDR_LL_LENGTH);
 
   private constructor(libc: Libc, descriptor: number) {

@@ -1,6 +1,6 @@
 /** How long paths may be on Linux. */
 
-/** `sun_path` of `sockaddr_un`, without the final NUL that Node can do without, and other programs can not. */
+/** `sun_path` of `sockaddr_un`, without the final NUL, which Node can do without and other programs can't. */
 const SOCKET_PATH_BYTES = 107;
 /** `NAME_MAX`. */
 const NAME_BYTES = 255;
@@ -11,7 +11,7 @@ export function faultOfPath(path: string): string | undefined {
   return name && `${path} has a name of ${Buffer.byteLength(name)} bytes; at most ${NAME_BYTES} are possible`;
 }
 
-/** Of a Unix socket. */
+/** The same for a Unix socket. */
 export function faultOfSocketPath(path: string): string | undefined {
   const length = Buffer.byteLength(path);
   if (length <= SOCKET_PATH_BYTES) return undefined;

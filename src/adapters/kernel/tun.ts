@@ -7,10 +7,10 @@ const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 
 /**
- * Makes a TUN interface, or takes one that is there and that nobody has open. Returns its descriptor. With the last one closed
- * the interface is gone, unless it is persistent.
+ * Makes a TUN interface, or takes an existing one that no process has open. Returns its descriptor. When the last
+ * descriptor is closed, the interface goes, unless it is persistent.
  *
- * @throws SystemCallError without CAP_NET_ADMIN (`EPERM`), or where somebody has an interface of this name (`EBUSY`)
+ * @throws SystemCallError without CAP_NET_ADMIN (`EPERM`), or if another process has an interface of this name (`EBUSY`)
  */
 export function openTun(libc: Libc, name: string, { isPersistent }: { readonly isPersistent: boolean }): number {
   const descriptor = openSync("/dev/net/tun", constants.O_RDWR);
@@ -18,7 +18,7 @@ export function openTun(libc: Libc, name: string, { isPersistent }: { readonly i
     const request = interfaceRequest(name);
     new DataView(request.buffer).setUint16(INTERFACE_NAME_LENGTH, IFF_TUN | IFF_NO_PI, endianness() === "LE");
     libc.ioctl(descriptor, libc.TUNSETIFF, request);
-    // The kernel looks at no more of the argument than whether it is 0, which a pointer is not.
+    // The kernel only checks whether the argument is 0, which a pointer is not.
     if (isPersistent) libc.ioctl(descriptor, libc.TUNSETPERSIST, new Uint8Array(4));
     return descriptor;
   } catch (error) {

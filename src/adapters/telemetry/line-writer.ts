@@ -1,25 +1,31 @@
-/** Writes lines to a descriptor whose other side may be slow, full, broken or gone: no caller ever waits, or fails, for it. */
+/**
+ * Writes lines to a descriptor whose other side may be slow, full, broken or gone: no caller ever waits for it or fails
+ * because of it.
+ */
 import { write, writeSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 
 export interface LineWriterOptions {
   readonly descriptor: number;
-  /** Lines that find no room are lost. */
+  /** The room for waiting lines; lines that find none are lost. */
   readonly lost: () => void;
-  /** What was lost lies between the last line and the next one; `lines` says how much. */
+  /** Called with the number of lines that were lost between the last line and the next one. */
   readonly resumed: (lines: number) => void;
 }
 
-/** What waits, in UTF-16 units, which are bytes for most of a log. */
+/** The size of what waits, in UTF-16 units, which are bytes for most of a log. */
 const QUEUE_LIMIT = 1 << 20;
-/** Written in one go; a descriptor that is slow takes less. */
+/** How much is written in one go; a slow descriptor accepts less. */
 const CHUNK_LIMIT = 1 << 16;
-/** A pipe without room is tried again after this long, a full disk after that long. */
+/** How long until a pipe without room is tried again, and a full disk. */
 const FULL_PIPE_RETRY_MS = 50;
 const FAILURE_RETRY_MS = 1000;
-/** A reader that takes nothing for so long is no longer merely slow. */
+/** A reader that accepts nothing for this long is no longer merely slow. */
 const STUCK_AFTER_MS = 1000;
-/** A single write takes longer only where it hangs in the kernel. Well below what an end may take, which must know it by then. */
+/**
+ * A single write takes longer than this only if it hangs in the kernel. This is well below the time that ending the writer
+ * may take, as ending it depends on knowing that.
+ */
 const HANGING_AFTER_MS = 500;
 
 interface Chunk {
@@ -28,8 +34,8 @@ interface Chunk {
 }
 
 /**
- * One write at a time, on a thread of the pool: even a write to a dead file system holds up nothing but that thread. The
- * descriptor should be non-blocking where it can be (`standard-streams.ts`).
+ * There is one write at a time, on a thread of the pool: even a write to a dead file system blocks nothing but that thread.
+ * The descriptor should be non-blocking where it can be (`standard-streams.ts`).
  */
 export class LineWriter {
   readonly #options: LineWriterOptions;
@@ -40,7 +46,7 @@ export class LineWriter {
   #writingSinceMs = 0;
   #retry: NodeJS.Timeout | undefined;
   #error: string | undefined;
-  /** When something was written last, or there was nothing to write. */
+  /** When something was last written, or when there was last nothing to write. */
   #progressAtMs = 0;
   /** Since the last line that found room. */
   #lost = 0;
@@ -59,7 +65,8 @@ export class LineWriter {
   }
 
   write(line: string): void {
-    // After a line that was lost all are, until what waits is written: one gap, and the log can say where it is.
+    // After one lost line all lines are lost until what waits has been written: that makes a single gap whose place the log
+    // can report.
     if (this.#lost > 0 || this.#waitingLength + line.length > QUEUE_LIMIT) {
       this.#lost += 1;
       this.#options.lost();
@@ -70,7 +77,7 @@ export class LineWriter {
     this.#pump();
   }
 
-  /** Resolves when everything is written, or can't be, or the time is over. Last call. */
+  /** Resolves when everything has been written, can't be, or the time is over. No other call may follow. */
   async end(deadlineMs: number): Promise<void> {
     const ended = new Promise<void>((resolve) => {
       this.#ended = resolve;
@@ -130,7 +137,10 @@ export class LineWriter {
     this.#pump();
   }
 
-  /** What could not be written is tried again: disks get room again, and what can't be mended costs a try a second. */
+  /**
+   * What could not be written is tried again: disks get room again, and where they don't, the cost is one attempt per
+   * second.
+   */
   #failed({ code, message }: NodeJS.ErrnoException): void {
     const isFull = code === "EAGAIN";
     if (!isFull) {
@@ -146,9 +156,9 @@ export class LineWriter {
     ).unref();
   }
 
-  /** The process ends, perhaps by an error: what waits has its last chance. */
+  /** The process is ending, perhaps because of an error: this is the last chance for what waits. */
   readonly #leave = (): void => {
-    // An exit waits for the threads of the pool: for one whose write hangs it would wait for good.
+    // An exit waits for the threads of the pool, and would wait for ever for one whose write hangs.
     const isHanging = this.#isWriting && performance.now() - this.#writingSinceMs >= HANGING_AFTER_MS;
     if (isHanging) process.kill(process.pid, "SIGKILL");
     if (this.failure !== undefined) return;
@@ -159,7 +169,7 @@ export class LineWriter {
         Buffer.concat([rest ?? Buffer.alloc(0), Buffer.from(this.#waiting.join(""))]),
       );
     } catch {
-      // It can't be told any more.
+      // There is no way left to report it.
     }
   };
 }

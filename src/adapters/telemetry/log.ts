@@ -1,23 +1,27 @@
-/** The daemon's log: JSON lines with an event id each, never one line per packet. */
+/** The daemon's log: JSON lines, each with an event id, and never one line per packet. */
 import { type DestinationStream, pino, stdTimeFunctions } from "pino";
 import { visibleJson } from "../../text/visible.ts";
 import { type EventId, type EventLevel, events } from "./events.ts";
 import { LineWriter } from "./line-writer.ts";
 import { EventRateLimiter } from "./rate-limiter.ts";
 
-/** Details of an event. An `Error` belongs in `err`. No keys, no authenticators. */
+/** Details of an event. An `Error` belongs in `err`. Keys and authenticators never appear in it. */
 export type EventFields = Readonly<Record<string, unknown>>;
 
 export interface EventLog {
-  /** Logs an event of the catalogue at its level, unless the level is switched off or the event is repeating too quickly. */
+  /**
+   * Logs an event of the catalogue at its level, unless the level is switched off or the event is repeating too quickly.
+   */
   event(id: EventId, fields?: EventFields): void;
 }
 
 export interface ClosableEventLog extends EventLog {
   setLevel(level: EventLevel): void;
-  /** Why no lines are written now; `undefined` while they are. */
+  /** Why no lines are being written; `undefined` while they are. */
   readonly failure: string | undefined;
-  /** Writes what waits, and the counts of suppressed lines, as far as that can be done in a second. Last call. */
+  /**
+   * Writes what waits and the counts of suppressed lines, as far as that can be done in a second. No other call may follow.
+   */
   close(): Promise<void>;
 }
 
@@ -25,9 +29,9 @@ export interface LogOptions {
   readonly level: EventLevel;
   /** Appears in every line. */
   readonly node: string;
-  /** Default: stdout, which may take its time, fail, or never be read. */
+  /** The default is stdout, which may be slow, fail, or never be read. */
   readonly stream?: DestinationStream;
-  /** Called for each line that was lost, as too many waited already. */
+  /** Called for each line that was lost because too many were waiting already. */
   readonly lost?: () => void;
 }
 

@@ -3,9 +3,9 @@ interface Blockable {
 }
 
 /**
- * Makes stdout and stderr non-blocking, whoever in this process writes to them, native code and Node's own warnings included:
- * a pipe or a terminal that nobody reads would stop the writer, and be it the main thread. Node makes pipes and sockets
- * non-blocking when it first touches them, and opens terminals anew, for itself alone, but has writes to these wait.
+ * Makes stdout and stderr non-blocking for everything in this process that writes to them, including native code and Node's
+ * own warnings: a pipe or terminal that is never read would stop the writer, even if that is the main thread. Node makes
+ * pipes and sockets non-blocking when it first uses them, and opens terminals again for itself, but writes to these block.
  * Files can't be non-blocking.
  */
 export function unblockStandardStreams(): void {

@@ -24,8 +24,8 @@ export class DuplicateAssociationError extends Error {
 /**
  * The security associations of a home agent.
  *
- * A mobile has every association whose selector matches it. Where several have the same SPI the most specific one is
- * meant: by NAI, then by home address, by range (narrowest first), by realm.
+ * A mobile has every association whose selector matches it. If several of them have the same SPI, the most specific one
+ * applies: by NAI, then by home address, by range (narrowest first), and by realm.
  */
 export class AssociationTable {
   readonly #byNai: ReadonlyMap<string, readonly MobileAssociation[]>;
@@ -62,7 +62,7 @@ export class AssociationTable {
     rejectDuplicateRanges("foreign-agents", foreignAgents, this.#byForeignAgent);
   }
 
-  /** Some mobiles are known by an NAI alone: a home address doesn't tell which keys its mobile may have. */
+  /** Whether some mobiles are known by NAI alone, so that a home address doesn't tell which keys its mobile may have. */
   get hasNamedMobiles(): boolean {
     return this.#byNai.size > 0 || this.#byRealm.size > 0;
   }
@@ -72,14 +72,15 @@ export class AssociationTable {
     return this.#ofMobile(identity).find((association) => association.spi === spi);
   }
 
-  /** RFC 5944 3.8.2.1 a: requests of other mobiles are to be discarded silently. */
+  /** Whether the mobile has any association. Requests of other mobiles are discarded silently (RFC 5944 3.8.2.1 a). */
   knowsMobile(identity: MobileIdentity): boolean {
     return this.anyForMobile(identity) !== undefined;
   }
 
   /**
-   * The one to sign with when the mobile's own choice failed: "likely to exist in the mobile node" (RFC 5944 3.8.2.1 a)
-   * is the most specific, and of several such the one listed first, as new keys are added after old ones.
+   * The association to sign with when the mobile's own choice failed. The one "likely to exist in the mobile node"
+   * (RFC 5944 3.8.2.1 a) is the most specific; among several of these it is the first, as new keys are added after old
+   * ones.
    */
   anyForMobile(identity: MobileIdentity): MobileAssociation | undefined {
     return this.#ofMobile(identity)[0];
@@ -90,7 +91,7 @@ export class AssociationTable {
     return this.#byForeignAgent.containing(address).find((association) => association.spi === spi);
   }
 
-  /** For where no SPI was given: the most specific, of several such the one listed first. */
+  /** The association to use where no SPI is given: the most specific one, and the first among several of these. */
   foreignAgentDefault(address: Ipv4Address): ForeignAgentAssociation | undefined {
     return this.#byForeignAgent.containing(address)[0];
   }
@@ -122,7 +123,7 @@ function rejectDuplicateRanges<Association extends SecurityAssociation>(
   }
 }
 
-/** Adds to those of the same selector. Throws if one of them has the same SPI. */
+/** Adds an association to those of the same selector. Throws if one of them has the same SPI. */
 function addDistinct<Association extends SecurityAssociation>(
   added: Association,
   sameSelector: Association[],

@@ -1,6 +1,6 @@
 /**
- * Keys of the cluster channel, derived from the one secret that all members share. They are key objects: with the bytes
- * themselves an HMAC takes Node 24 five times as long.
+ * Keys of the cluster channel, derived from the one secret that all members share. They are key objects, because
+ * an HMAC with the plain bytes takes Node 24 five times as long.
  */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from "node:crypto";
 
@@ -22,12 +22,15 @@ export function deriveStreamKey(secret: Uint8Array, cluster: string, dialer: str
   return derive(secret, "stream", [cluster, dialer, listener]).export();
 }
 
-/** The key that nonces for replay protection come from (RFC 5944 5.7.2): one per cluster, so that any member can check any nonce. */
+/**
+ * The key that nonces for replay protection come from (RFC 5944 5.7.2): one per cluster, so that any member can check any
+ * nonce.
+ */
 export function deriveNonceKey(secret: Uint8Array, cluster: string): KeyObject {
   return derive(secret, "nonce", [cluster]);
 }
 
-/** The key of placement: without it nobody can choose an identifier that lands on a given member. */
+/** The key of placement. Without it, no one can choose an identifier that is placed on a given member. */
 export function derivePlacementKey(secret: Uint8Array, cluster: string): KeyObject {
   return derive(secret, "placement", [cluster]);
 }

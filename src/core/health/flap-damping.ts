@@ -1,7 +1,8 @@
 /**
  * Flap damping in the terms of RFC 2439: every fall adds to a penalty that halves with time. Past the cutoff the member is
- * held back until the penalty has decayed to the reuse threshold. The RFC withdraws what flaps; here it stays announced, and
- * is only not preferred: routers see one more change instead of one per fall, and the last member is never damped away.
+ * held back until the penalty has decayed to the reuse threshold. The RFC withdraws a route that flaps. Here it stays
+ * announced but is not preferred: routers see one more change instead of one per fall, and the last member is never damped
+ * away.
  */
 export interface DampingSettings {
   readonly halfLifeMs: number;
@@ -9,13 +10,13 @@ export interface DampingSettings {
   readonly suppress: number;
   /** RFC 2439's reuse threshold. */
   readonly reuse: number;
-  /** However often it fell: nobody is held back for longer. */
+  /** The longest time that a member is held back, however often it fell; ms. */
   readonly maximumMs: number;
 }
 
 export class FlapDamping {
   readonly #settings: DampingSettings;
-  /** So that it has decayed to the reuse threshold within the longest time (RFC 2439 4.2). */
+  /** Limits the penalty so that it decays to the reuse threshold within the longest time (RFC 2439 4.2). */
   readonly #ceiling: number;
   #penalty = 0;
   #atMs = Number.NEGATIVE_INFINITY;

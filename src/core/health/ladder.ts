@@ -9,14 +9,15 @@
  *        │                   ▲──────────┘
  *        └── failed: from everywhere to down at once
  *
- * Down goes at once (checks have counted before, settled-check.ts), up only after the better has lasted for a while. An
- * unfit member leaves routing in two steps: it guards first, and is down only once another member is known to be announced.
+ * It goes down at once, as its checks have been counted before (settled-check.ts), and up only after the improvement has
+ * lasted for a while. An unfit member leaves routing in two steps: it guards first, and goes down only once another member
+ * is known to be announced.
  */
 import { type HealthState, isFit } from "../protocol/datagrams.ts";
 import { type DampingSettings, FlapDamping } from "./flap-damping.ts";
 import { LEVELS, type Level, type Standing } from "./readiness.ts";
 
-/** How much routers shall like a route: others with a higher preference are taken instead. */
+/** How much routers should prefer a route: they choose one with a higher preference instead. */
 export type Preference = "normal" | "low" | "lowest";
 
 export interface LadderSettings {
@@ -29,7 +30,7 @@ export interface LadderSettings {
 
 export interface Surroundings {
   readonly draining: boolean;
-  /** Somebody else is announced, and knows how this member is. */
+  /** Whether another member is announced and knows how this member is. */
   readonly othersServe: boolean;
 }
 
@@ -37,7 +38,7 @@ export interface Rung {
   readonly health: HealthState;
   /** `undefined`: not announced. */
   readonly preference: Preference | undefined;
-  /** It is announced, and not only for want of others. */
+  /** It is announced, and not merely because no other member is. */
   readonly ready: boolean;
   /** Why it isn't `ready`, for people. */
   readonly reasons: readonly string[];
@@ -51,7 +52,7 @@ export class Ladder {
   #rung: Rung = FIRST_RUNG;
   #level: Level = "starting";
   #hasServed = false;
-  /** The least that was found since it has been better than what counts. */
+  /** The worst fitness found since it has been better than the one that counts. */
   #better: { level: Level; readonly sinceMs: number } | undefined;
   /** Since when another one is known to be announced. */
   #relievedSinceMs: number | undefined;
@@ -74,9 +75,9 @@ export class Ladder {
     return this.#rung;
   }
 
-  /** Answers how long it still has to be better before that counts; 0 if it isn't better. */
+  /** Returns how long it still has to be better before that counts; 0 if it isn't better. */
   #move(target: Level, { othersServe }: Surroundings, nowMs: number): number {
-    // What isn't a promotion to serve counts at once, and so does fitness where waiting would leave nobody to serve.
+    // A change that isn't a promotion counts at once, and so does fitness where waiting would leave no member to serve.
     if (rank(target) <= rank(this.#level) || rank(target) <= rank("unfit")) {
       if (this.#level === "fit" && rank(target) < rank("fit")) this.#damping.fell(nowMs);
       this.#settle(target);
@@ -118,7 +119,7 @@ export class Ladder {
   }
 
   #guards(othersServe: boolean, nowMs: number): boolean {
-    // Nobody has heard yet that this member is unfit: what is known of the others may be as old as what they know of it.
+    // No member has heard yet that this one is unfit: what is known of the others may be as old as what they know of it.
     const hasJustFallen = isFit(this.#rung.health);
     if (hasJustFallen || !othersServe) {
       this.#relievedSinceMs = undefined;

@@ -1,10 +1,10 @@
-/** How fit this home agent is by itself: a pure function of what its parts report. What follows from it, ladder.ts says. */
+/** How fit this home agent is by itself: a pure function of what its parts report. ladder.ts says what follows from it. */
 import type { CheckStatus } from "./settled-check.ts";
 
 export interface Condition {
   /** Peers this member has not heard of since its start. */
   readonly unheardPeers: readonly string[];
-  /** How long peers could have been heard: since the cluster port is open, not since the process started; ms. */
+  /** For how long peers could have been heard: since the cluster port was opened, not since the process started; ms. */
   readonly listenedMs: number;
   readonly peerTimeoutMs: number;
   /** Peers that may know of newer bindings than this member holds. */
@@ -14,7 +14,7 @@ export interface Condition {
   readonly oldestQueuedMs: number;
   /** Why registrations can't be received; `undefined` once the socket is bound. */
   readonly registrationSocketFailure: string | undefined;
-  /** Why packets of mobiles can't be forwarded; `undefined` while they can, or where that is somebody else's task. */
+  /** Why packets of mobiles can't be forwarded; `undefined` while they can, or where something else forwards them. */
   readonly dataPlaneFailure: string | undefined;
   /** Peers that hear another daemon of our name, which was started later. */
   readonly peersHearingAnother: readonly string[];
@@ -35,14 +35,18 @@ export interface Standing {
   readonly reasons: readonly string[];
 }
 
-/** A home agent that can't catch up by then is announced all the same: it serves, and its copies are mended later. */
+/**
+ * A home agent that can't catch up within this time is announced anyway: it serves, and its copies are brought up to date
+ * later.
+ */
 const CATCH_UP_PATIENCE_MS = 30_000;
-/** A disk that takes longer than this for a commit hangs: who registers waits in vain meanwhile. */
+/** A disk that takes longer than this for a commit hangs, and mobiles that register meanwhile wait in vain. */
 const STORE_HANGS_MS = 3000;
 
 /**
- * A member that has not listened for its peers yet would take them for dead, and mobiles that they own for its own: it stays
- * `starting` until it has heard them all, or they have had the time to be heard: those who stay silent are dead, not late.
+ * A member that has not listened for its peers yet would take them for dead and take over their mobiles. It stays
+ * `starting` until it has heard all of them, or until they have had the time to be heard: peers that stay silent are dead,
+ * not late.
  */
 export function assess(condition: Condition): Standing {
   const failures = failuresOf(condition);

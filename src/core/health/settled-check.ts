@@ -1,4 +1,4 @@
-/** Hysteresis of one check: what it found must be found again and again before it counts. */
+/** The hysteresis of one check: a finding counts only once it has been found several times in a row. */
 
 /** In order: the higher, the better. */
 export const CHECK_STATES = ["fail", "degraded", "pass"] as const;
@@ -7,7 +7,7 @@ export type CheckState = (typeof CHECK_STATES)[number];
 /** What a check finds once; `undefined` stands for "can't be told", which changes nothing. */
 export interface Finding {
   readonly state: CheckState;
-  /** For people: the figure, and the limit that it crosses. */
+  /** For people: the figure, and the limit that it exceeds. */
   readonly reason: string;
 }
 
@@ -21,7 +21,7 @@ export interface Hysteresis {
 /** A check as it counts now. */
 export interface CheckStatus {
   readonly name: string;
-  /** `unknown`: nothing was found yet. */
+  /** `unknown`: nothing has been found yet. */
   readonly state: CheckState | "unknown";
   /** Epoch ms. */
   readonly sinceMs: number;
@@ -42,7 +42,7 @@ export class SettledCheck {
     this.status = { name, state: "unknown", sinceMs: nowMs, reason: "not looked at yet", isAwaited };
   }
 
-  /** Answers whether what counts has changed. The first finding counts at once: until then nothing is known. */
+  /** Returns whether what counts has changed. The first finding counts at once, as nothing is known before it. */
   found(finding: Finding | undefined, nowMs: number): boolean {
     if (finding === undefined) return false;
     const { state: before } = this.status;
@@ -52,7 +52,7 @@ export class SettledCheck {
     return hasChanged;
   }
 
-  /** Of a streak the finding counts that is nearest to what counted before: so much was found every time. */
+  /** Of several findings in a row, the one nearest to what counted before counts: at least that was found every time. */
   #settle(before: CheckState, found: CheckState): CheckState {
     const direction = Math.sign(grade(found) - grade(before));
     const [first] = this.#streak;

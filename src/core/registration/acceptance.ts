@@ -1,4 +1,6 @@
-/** What an accepted request leaves in the mobile's row, and by which it is known again. RFC 5944 3.8.1 and 3.8.2.2. */
+/**
+ * What an accepted request leaves in the mobile's row, by which a retransmission is recognized. RFC 5944 3.8.1 and 3.8.2.2.
+ */
 
 import type { AssociationTable } from "../auth/association-table.ts";
 import type { Binding, CareOfBinding, Registration } from "../bindings/binding.ts";
@@ -17,7 +19,7 @@ export interface Grant {
   readonly code: number;
   /** 0 for a deregistration. */
   readonly lifetimeSeconds: number;
-  /** All that it has from now on. */
+  /** All the care-of addresses that it has from now on. */
   readonly careOfAddresses: readonly CareOfBinding[];
 }
 
@@ -51,8 +53,8 @@ export function acceptedBinding(
 }
 
 /**
- * What stays under the key of a home address that the mobile goes by no longer, as it shows an NAI now or names another
- * address: the tombstone on which requests fail that it made by the address alone.
+ * What remains under the key of a home address that the mobile no longer goes by, because it now shows an NAI or names
+ * another address: a tombstone on which requests fail that it made by the address alone.
  */
 export function leftBehind(
   exchange: Exchange,
@@ -67,7 +69,7 @@ export function leftBehind(
   const isLeft = row.mobile !== mobile || (row.homeAddress !== homeAddress && associations.knowsMobile(name));
   if (former === undefined || !isLeft) return undefined;
   const { owner } = context.ownership;
-  // Of a row by another key, which is this one now, there are copies; none by the address of one that goes on.
+  // There are copies of a row whose key changes, but none by the address of one that keeps its key.
   const retainUntilMs = row.mobile === mobile ? replayableUntilMs(exchange, policy) : harmfulUntilMs(exchange, policy);
   const registration = { careOfAddresses: [], retainUntilMs, reservedUntilMs: 0 };
   const left = revised(row, { homeAddress: UNSPECIFIED, dynamic: false, registration }, owner, context.nowMs);
@@ -79,7 +81,7 @@ export function leftBehind(
  * they asked for still stands. RFC 5944 3.8.2.2 ("duplicates an accepted current Registration Request").
  */
 export function retransmittedBinding({ request, row }: Exchange): Binding | undefined {
-  // Without its home address the row can't give the reply again that named it.
+  // Without its home address the row can't reproduce the reply that named it.
   if (row === undefined || row.homeAddress === UNSPECIFIED) return undefined;
   const { identification, authenticator, lifetimeSeconds, careOfAddresses } = row.registration;
   if (identification !== request.identification) return undefined;
@@ -90,8 +92,8 @@ export function retransmittedBinding({ request, row }: Exchange): Binding | unde
 }
 
 /**
- * Until when it could do harm to forget the row: the request might be replayed, or an old copy of it somewhere in the
- * cluster, with a binding that has been superseded, might seem alive.
+ * Until when forgetting the row could do harm: the request might be replayed, or an old copy of the row somewhere in the
+ * cluster, with a superseded binding, might seem alive.
  */
 function harmfulUntilMs(exchange: Exchange, policy: RegistrationPolicy): number {
   const { careOfAddresses = [], retainUntilMs = 0 } = exchange.row?.registration ?? {};

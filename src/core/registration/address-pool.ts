@@ -1,4 +1,7 @@
-/** This member's slice of the dynamic home addresses (RFC 2794 1): which are taken, and which wait for their mobile to come back. */
+/**
+ * This member's slice of the dynamic home addresses (RFC 2794 1): which are taken, and which are reserved for a mobile that
+ * may return.
+ */
 
 import type { Binding } from "../bindings/binding.ts";
 import { expiryMs, isTombstone } from "../bindings/mobility-bindings.ts";
@@ -18,9 +21,9 @@ export class AddressPool {
   readonly #segments: readonly Segment[];
   readonly #size: number;
   readonly #isUsable: (address: Ipv4Address) => boolean;
-  /** One bit per address, set where it can't be given to a new mobile. */
+  /** One bit per address, set if it can't be given to a new mobile. */
   readonly #occupied: Uint32Array;
-  /** Where to look first: behind the address taken last, so that a released one rests as long as possible. */
+  /** Where to look first: after the address taken last, so that a released one rests as long as possible. */
   #cursor = 0;
   /** Rows whose mobile has gone while its home address is reserved, by the minute of their release. */
   readonly #released = new Map<number, Map<Ipv4Address, Binding>>();
@@ -48,7 +51,7 @@ export class AddressPool {
     return this.#indexOf(address) !== undefined;
   }
 
-  /** An address that no row has. `isHeld`: a second opinion, for holders that `rowChanged` was not told of. */
+  /** Returns an address that no row has. `isHeld` also excludes holders that `rowChanged` was not told of. */
   nextFree(isHeld: (address: Ipv4Address) => boolean): Ipv4Address | undefined {
     for (const index of this.#freeIndices()) {
       const address = this.#addressAt(index);
@@ -124,7 +127,7 @@ export class AddressPool {
   }
 }
 
-/** When the mobile deregistered, or its last registration ran out. */
+/** When the mobile deregistered, or when its last registration ran out. */
 function releasedAtMs(tombstone: Binding): number {
   const { acceptedAtMs, lifetimeSeconds } = tombstone.registration;
   return expiryMs(acceptedAtMs, lifetimeSeconds);

@@ -11,14 +11,14 @@ import { foreignHomeAuthentications, mobileHomeAuthentications } from "./request
 export type MobileAuthentication =
   | {
       readonly verdict: "authentic" | "failed";
-      /** The one the mobile used; where it failed, one that it is likely to have, for the reply. */
+      /** The association that the mobile used; if authentication failed, one that it is likely to have, for the reply. */
       readonly association: MobileAssociation;
     }
   | { readonly verdict: "no-authentication-extension" | "unknown-mobile" };
 
 /**
  * "At least one authorization-enabling extension MUST be present", and "all indicated authentications are carried out":
- * so where there are several, each must be right, and the last one, which covers the others, gives the context.
+ * where there are several, each must be right, and the last one, which covers the others, gives the context.
  */
 export function authenticateMobile(
   associations: AssociationTable,
@@ -41,9 +41,11 @@ export function authenticateMobile(
 export type ForeignAgentAuthentication =
   /** One valid extension. */
   | "vouched"
-  /** Required and absent, or several, or invalid. */
+  /** The extension is required and absent, or there are several, or it is invalid. */
   | "failed"
-  /** An association exists, but deregistrations carry no extension: "it MUST NOT for this reason discard" (RFC 5944 3.5.4). */
+  /**
+   * An association exists, but deregistrations carry no extension: "it MUST NOT for this reason discard" (RFC 5944 3.5.4).
+   */
   | "exempt"
   /** No association with the source of the request, and no extension. */
   | "stranger"
@@ -74,7 +76,7 @@ export function foreignAgentAssociation(
   return itsOwn ?? associations.foreignAgentDefault(source);
 }
 
-/** By which association each extension was found valid: an ingress that is the owner as well looks at it twice. */
+/** The association with which each extension was found valid, as an ingress that is also the owner checks it twice. */
 const found = new WeakMap<AuthenticationExtension, SecurityAssociation>();
 
 function isValid(

@@ -1,4 +1,4 @@
-/** What the registration engine is asked, and what it answers. Reasons are stable names, for counters and logs. */
+/** What the registration engine is asked, and what it decides. Reasons are stable names, for counters and logs. */
 
 import type { Binding, Ownership } from "../bindings/binding.ts";
 import type { MemberId, MobileKey } from "../names.ts";
@@ -13,46 +13,53 @@ export interface RegistrationContext {
   readonly destination: Endpoint;
   /** The member that routing delivered the request to. */
   readonly ingress: MemberId;
-  /** The row found by the mobile's NAI, else by its home address; tombstones included. */
+  /** The row found by the mobile's NAI, or else by its home address, including tombstones. */
   readonly current: Binding | undefined;
   /** Which row here has this home address now, live or reserved. */
   readonly homeAddressHolder: (address: Ipv4Address) => MobileKey | undefined;
-  /** Somebody else must be asked before this member gives the address to a mobile that doesn't have it. */
+  /** Whether another member must be asked before this one gives the address to a mobile that doesn't have it. */
   readonly mustAsk: (address: Ipv4Address) => boolean;
-  /** For the row if the request is accepted. */
+  /** The ownership that goes into the row if the request is accepted. */
   readonly ownership: Ownership;
-  /** False: nothing can be stored, so whatever would be accepted is answered 130. */
+  /** If false, nothing can be stored, and a request that would be accepted is denied with 130. */
   readonly canAccept: boolean;
-  /** Set where too few backups are reachable: so that little is at stake, lifetimes are no longer than this. */
+  /** Set if too few backups are reachable: lifetimes are no longer than this, so that little is at stake. */
   readonly lifetimeCapSeconds?: number | undefined;
   /** Epoch ms. */
   readonly nowMs: number;
-  /** How long this member has been running: what was accepted before it may not know. */
+  /** How long this member has been running; it may not know what was accepted before. */
   readonly runningMs: number;
 }
 
-/** A request's way here, and when it came. */
+/** Where a request came from, and when. */
 export type Arrival = Pick<RegistrationContext, "source" | "destination" | "nowMs">;
 
-/** By what a mobile is known, from its row or its location. */
+/** The names by which a mobile is known, from its row or its location. */
 export type KnownMobile = Pick<Binding, "homeAddress" | "nai">;
 
 /** Why a request gets no answer. */
 export type DiscardReason =
   /** RFC 5944 3.8.2.1 a ("without any authorization-enabling extension"). */
   | "no-authentication-extension"
-  /** RFC 5944 3.8.2.1 a: no security association with this mobile, or a request of nobody (no home address, no NAI). */
+  /**
+   * RFC 5944 3.8.2.1 a: no security association with this mobile, or the request names no mobile (no home address, no NAI).
+   */
   | "unknown-mobile"
-  /** The mobile failed authentication, and the foreign agent that should vouch for the request did not (RFC 5944 3.8.2.1 a). */
+  /**
+   * The mobile failed authentication, and the foreign agent that should vouch for the request did not (RFC 5944 3.8.2.1 a).
+   */
   | "authentication-failure-unvouched"
-  /** The mobile failed authentication, and more often than `RegistrationPolicy` has it answered. */
+  /** The mobile failed authentication, more often than `RegistrationPolicy` allows to be answered. */
   | "authentication-failure-rate"
-  /** What is of no use in numbers (repetitions, and what only the owner can tell the sender of), more often than is relayed. */
+  /**
+   * Requests of little use in large numbers (repetitions, and faults that only the owner can report), beyond the rate that
+   * is relayed.
+   */
   | "doubtful-rate"
   /** RFC 5944 3.8.2.1 d: a Foreign-Home Authentication Extension without an association. */
   | "unexpected-foreign-home-authentication";
 
-/** The reasons for a denial, each with the code of RFC 5944 3.4 that it is answered with. */
+/** The reasons for a denial, each with the code of RFC 5944 3.4 that goes into the reply. */
 export const denialCodes = {
   "nothing-to-deregister": ReplyCode.Unspecified,
   "home-address-not-served": ReplyCode.Prohibited,
@@ -82,7 +89,7 @@ export const denialCodes = {
 export type DenialReason = keyof typeof denialCodes;
 
 /**
- * What can be said of a request without its mobile's row. `untimely`: authentic, but too old or too new to be accepted.
+ * What can be said about a request without its mobile's row. `untimely`: authentic, but too old or too new to be accepted.
  * `undecided`: only the owner can tell. Otherwise what the owner would decide.
  */
 export type Screening = "authentic" | "untimely" | "undecided" | Refusal;
@@ -94,7 +101,7 @@ export type Refusal =
 
 export type Decision =
   | Refusal
-  /** Whether the mobile may have this home address, another member knows. */
+  /** Another member has to decide whether the mobile may have this home address. */
   | { readonly outcome: "unclear"; readonly homeAddress: Ipv4Address; readonly mobile: MobileKey }
   /** A retransmission of the last accepted request: answered as then, and nothing changes. */
   | { readonly outcome: "duplicate"; readonly reply: Uint8Array }

@@ -1,5 +1,6 @@
 /**
- * The home agent's side of registration, RFC 5944 3.8: a request and what is known of its mobile go in, a decision comes out.
+ * The home agent's side of registration, RFC 5944 3.8: a request and what is known of its mobile go in, a decision comes
+ * out.
  *
  *   mobile authentic? ─▶ understood? ─▶ retransmission, or fresh? ─▶ foreign agent authentic? ─▶ extensions known?
  *     no: discard, 131     no: 134        neither: 133                 no: discard, 132            no: 134, 140, 141
@@ -7,7 +8,7 @@
  *   ─▶ for this home agent? ─▶ home address granted? ─▶ care-of address, tunnel, number granted? ─▶ storable? ─▶ accepted
  *        no: 136                 no: 128, 129, 130        no: 129, 134, 135, 137, 138, 139           no: 130
  *
- * The engine remembers nothing but what of its address pool is taken, and a rate; rows belong to the caller.
+ * The engine remembers only which addresses of its pool are taken, and a rate; rows belong to the caller.
  */
 import type { KeyObject } from "node:crypto";
 import type { AssociationTable } from "../auth/association-table.ts";
@@ -48,7 +49,7 @@ import { TokenBucket } from "./token-bucket.ts";
 
 export type { Decision, DenialReason, Refusal, RegistrationContext } from "./decision.ts";
 
-/** Without the reserved bits, which are "ignored on reception" (RFC 5944 3.3). */
+/** The flags without the reserved bits, which are "ignored on reception" (RFC 5944 3.3). */
 const KNOWN_FLAGS = Object.values(RequestFlag).reduce((all, flag) => all | flag, 0);
 
 /** Nothing is accepted by it. */
@@ -70,7 +71,7 @@ export class RegistrationEngine {
   readonly #quota: MobileQuota;
   readonly #authenticationFailureReplies: TokenBucket;
 
-  /** `nonceKey`: the same on all members of a cluster, so that any of them can take a mobile over. */
+  /** `nonceKey` is the same on all members of a cluster, so that any of them can take a mobile over. */
   constructor(options: {
     readonly self: MemberId;
     readonly policy: RegistrationPolicy;
@@ -93,9 +94,9 @@ export class RegistrationEngine {
   }
 
   /**
-   * Of a request that has just come in, whoever owns its mobile: any member has the keys, so that what is not authentic costs
-   * no other one anything. `known`: what this member knows of the mobile, which may be nothing. `isHeld`: from its row, which is
-   * kept up to date; what was only heard of it may be long over.
+   * Judges a request that has just arrived, whichever member owns its mobile: every member has the keys, so a request that
+   * isn't authentic costs no other member anything. `known` is what this member knows of the mobile, which may be nothing.
+   * `isHeld` says that it comes from a row, which is kept up to date; what was only heard of may have ended long ago.
    */
   screen(request: RegistrationRequest, arrival: Arrival, known: KnownMobile | undefined, isHeld: boolean): Screening {
     const identity = claimedIdentity(request, known);
@@ -107,7 +108,7 @@ export class RegistrationEngine {
     if (verdict === "no-authentication-extension") return discard(verdict);
     if ("association" in authentication && verdict === "authentic") {
       const { replay } = authentication.association;
-      // The clock that it must be right by is that of its owner.
+      // The clock that the timestamp has to match is that of the owner.
       const { maximumClockSkewMs } = this.#policy;
       const isTimely = this.#identifications.isTimely(
         replay,
@@ -117,7 +118,7 @@ export class RegistrationEngine {
       );
       return isTimely ? verdict : "untimely";
     }
-    // Its home address may belong to a mobile with an NAI, and a key, that only its owner knows of.
+    // The home address may belong to a mobile with an NAI and a key that only its owner knows of.
     const isNamed = signedNais(request).length > 0;
     const isHolderCertain = isHeld && known?.homeAddress === request.homeAddress;
     if (!isNamed && !isHolderCertain && this.#associations.hasNamedMobiles) return "undecided";
@@ -133,7 +134,7 @@ export class RegistrationEngine {
     this.#quota.rowChanged(before, after);
   }
 
-  /** Who sent it, and is that true: RFC 5944 3.8.2.1 a. */
+  /** Which mobile sent it, and whether that is authentic: RFC 5944 3.8.2.1 a. */
   #open(
     request: RegistrationRequest,
     context: RegistrationContext,
@@ -244,7 +245,7 @@ export class RegistrationEngine {
     return this.#identifications.isFresh(subject, request.identification, context.nowMs, context.runningMs);
   }
 
-  /** Made from the row alone, as far as it goes, so that a retransmission is answered with the same bytes. */
+  /** Made from the row alone as far as possible, so that a retransmission gets a reply with the same bytes. */
   #acceptanceReply(exchange: Exchange, { mobile, homeAddress, registration }: Binding): Uint8Array {
     const { request, context, association } = exchange;
     const subject = { replay: association.replay, mobile, last: registration };
@@ -268,7 +269,7 @@ export class RegistrationEngine {
       code === ReplyCode.IdentificationMismatch
         ? this.#identifications.inMismatchReply(subject, request.identification, context.nowMs)
         : this.#identifications.inReply(subject, request.identification, context.nowMs);
-    // Whoever fails to authenticate does not learn the home address that goes with an NAI.
+    // A sender that fails to authenticate does not learn the home address that belongs to an NAI.
     const isAuthentic = code !== ReplyCode.MobileAuthentication;
     const known = isAuthentic && row !== undefined ? row.homeAddress : UNSPECIFIED;
     return this.#reply(exchange, {

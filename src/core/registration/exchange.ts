@@ -1,4 +1,4 @@
-/** A request on its way through the engine, with whom it comes from. */
+/** A request on its way through the engine, with the mobile it comes from. */
 import type { MobileAssociation } from "../auth/association.ts";
 import type { AssociationTable } from "../auth/association-table.ts";
 import type { Binding } from "../bindings/binding.ts";
@@ -13,15 +13,18 @@ export interface Exchange {
   readonly request: RegistrationRequest;
   readonly context: RegistrationContext;
   readonly identity: MobileIdentity;
-  /** The key of the row that it has or will have. */
+  /** The key of the row that the mobile has or will have. */
   readonly mobile: MobileKey;
-  /** The mobile's row without what has expired; until it first shows its NAI, that of its home address. */
+  /** The mobile's row without what has expired; the row of its home address until it first shows its NAI. */
   readonly row: Binding | undefined;
   /** The security context of its authorization-enabling extension, by which the reply is signed as well. */
   readonly association: MobileAssociation;
 }
 
-/** Whom a request without an NAI is from, where the row of its home address has one: that mobile. `undefined`: from nobody. */
+/**
+ * The mobile that a request without an NAI comes from, if the row of its home address has an NAI; `undefined` if there is
+ * none.
+ */
 export function claimedIdentity(
   request: RegistrationRequest,
   current: KnownMobile | undefined,
@@ -33,15 +36,15 @@ export function claimedIdentity(
 }
 
 /**
- * By which of its names the mobile must authenticate. The key of an address range or a realm is shared by all mobiles in
- * it, who trust each other; it is no proof of an NAI that has a key of its own, whatever address that NAI has.
+ * The name under which the mobile must authenticate. The key of an address range or a realm is shared by all mobiles in
+ * it, which trust each other; it doesn't prove an NAI that has a key of its own, whatever address that NAI has.
  */
 export function authenticatingIdentity(identity: MobileIdentity, associations: AssociationTable): MobileIdentity {
   const naiAlone = { homeAddress: UNSPECIFIED, nai: identity.nai };
   return associations.anyForMobile(naiAlone)?.mobiles.by === "nai" ? naiAlone : identity;
 }
 
-/** The mobile's own row: `current` may be of another mobile that has the home address this one named. */
+/** The mobile's own row; `current` may belong to another mobile that has the home address this one named. */
 export function ownRow(
   { current, nowMs }: RegistrationContext,
   mobile: MobileKey,
@@ -50,7 +53,7 @@ export function ownRow(
   associations: AssociationTable,
 ): Binding | undefined {
   if (current === undefined) return undefined;
-  // One that did without an NAI until now is the same if its key is good for the home address alone.
+  // A mobile that has used no NAI until now is the same one if its key is valid for the home address alone.
   const isNewlyNamed =
     current.nai === undefined &&
     identity.homeAddress !== UNSPECIFIED &&

@@ -1,4 +1,4 @@
-/** Which home address a mobile node gets: the one it names, or for 0.0.0.0 one of ours (RFC 5944 3.8.3.2, RFC 2794 1). */
+/** Which home address a mobile node gets: the one it names or, for 0.0.0.0, one of ours (RFC 5944 3.8.3.2, RFC 2794 1). */
 
 import type { Binding } from "../bindings/binding.ts";
 import { isTombstone } from "../bindings/mobility-bindings.ts";
@@ -19,16 +19,16 @@ import type { RegistrationPolicy } from "./policy.ts";
 
 export interface GrantedHomeAddress {
   readonly homeAddress: Ipv4Address;
-  /** It comes from a pool. */
+  /** Whether it comes from a pool. */
   readonly dynamic: boolean;
-  /** The row of the mobile that it was reserved for, without it. */
+  /** The row of the mobile that it was reserved for, without the address. */
   readonly reclaimed?: Binding;
 }
 
 type HomeAddressChoice =
   | GrantedHomeAddress
   | { readonly denied: DenialReason }
-  /** Somebody must be asked about it first. */
+  /** Another member must be asked about it first. */
   | { readonly doubtful: Ipv4Address };
 
 export class HomeAddresses {
@@ -69,7 +69,10 @@ export class HomeAddresses {
     return { homeAddress: named, dynamic: isItsOwn && row.dynamic };
   }
 
-  /** The address that the mobile has or had, else a free one, else the one that has been kept longest for somebody else. */
+  /**
+   * The address that the mobile has or had, else a free one, else the one that has been reserved longest for another
+   * mobile.
+   */
   #allocate(
     row: Binding | undefined,
     context: RegistrationContext,
@@ -83,7 +86,7 @@ export class HomeAddresses {
     if (free !== undefined) return { homeAddress: free, dynamic: true };
     const released = this.#pool.oldestReleased();
     if (released === undefined) return { denied: "pool-exhausted" };
-    // The other mobile's row stays as long as replays must fail on its Identification.
+    // The other mobile's row is kept as long as replays have to fail on its Identification.
     const reclaimed = revised(
       released,
       { homeAddress: UNSPECIFIED, dynamic: false, registration: { reservedUntilMs: 0 } },
@@ -101,7 +104,7 @@ export class HomeAddresses {
   }
 }
 
-/** A mobile that is gone may have lost its address meanwhile; whoever renews has it. */
+/** A mobile that was gone may have lost its address meanwhile; one that renews its registration still has it. */
 function hasLive(row: Binding | undefined, address: Ipv4Address): boolean {
   return row?.homeAddress === address && !isTombstone(row);
 }

@@ -1,6 +1,6 @@
 /**
- * How many rows the mobiles of one security association have here. Whoever holds the key of a realm can make up names: each
- * leaves a row, and a tombstone outlasts its deregistration.
+ * How many rows the mobiles of one security association have here. The holder of a realm's key can make up names, each of
+ * which leaves a row, and tombstones outlast deregistrations.
  */
 import type { MobileSelector } from "../auth/association.ts";
 import type { AssociationTable } from "../auth/association-table.ts";
@@ -28,7 +28,10 @@ export class MobileQuota {
     if (after !== undefined && isOurs(after)) this.#add(after, 1);
   }
 
-  /** The mobile may have a row. `row`: what it has already, which may count for another association, or for none. */
+  /**
+   * Whether the mobile may have a row. `row` is the one that it has already, which may count for another association, or
+   * for none.
+   */
   hasRoom(mobile: MobileIdentity, row: Binding | undefined): boolean {
     const isCounted = row !== undefined && this.#groupOf(row) === this.#groupOf(mobile);
     return isCounted || (this.#counts.get(this.#groupOf(mobile) ?? "") ?? 0) < this.#maximum;
@@ -42,7 +45,7 @@ export class MobileQuota {
     else this.#counts.delete(name);
   }
 
-  /** By its NAI, where that has a key: names are made up more easily than addresses, and an address comes and goes. */
+  /** Counted by the NAI if that has a key: names are made up more easily than addresses, and addresses change. */
   #groupOf({ homeAddress, nai }: MobileIdentity): string | undefined {
     const association =
       this.#associations.anyForMobile({ homeAddress: UNSPECIFIED, nai }) ??

@@ -1,6 +1,6 @@
 /**
- * Who added which extension to a Registration Request. Whatever precedes an authorization-enabling extension was put
- * there, and signed, by the mobile node; whatever follows the last of them by the foreign agent (RFC 5944 3.6.1.3, 3.7.2.2).
+ * Who added which extension to a Registration Request. Everything before an authorization-enabling extension was put
+ * there and signed by the mobile node; everything after the last of them by the foreign agent (RFC 5944 3.6.1.3, 3.7.2.2).
  */
 import { Buffer } from "node:buffer";
 import { type AuthenticationExtension, ExtensionType } from "../wire/extension.ts";
@@ -23,7 +23,7 @@ export function foreignHomeAuthentications(request: RegistrationRequest): Authen
 }
 
 /**
- * The NAI as the mobile node signed it: one that follows the authorization-enabling extension anybody may have added
+ * The NAI as the mobile node signed it: one that follows the authorization-enabling extension may have been added by anyone
  * (RFC 2794 2). Several would be an error.
  */
 export function signedNais(request: RegistrationRequest): string[] {
@@ -34,14 +34,20 @@ export function signedNais(request: RegistrationRequest): string[] {
     .map((extension) => extension.nai);
 }
 
-/** RFC 3115 2.3: critical extensions of any vendor, none of which we know; by whom the first of them was added. */
+/**
+ * RFC 3115 2.3: critical extensions of any vendor, none of which is known here; returns which of the two added the first of
+ * them.
+ */
 export function unknownCriticalVendor(request: RegistrationRequest): "mobile-node" | "foreign-agent" | undefined {
   const critical = request.extensions.find((extension) => extension.type === ExtensionType.CriticalVendor);
   if (critical === undefined) return undefined;
   return critical.offset < endOfSignedPart(request) ? "mobile-node" : "foreign-agent";
 }
 
-/** RFC 4433 3.4.1: the home agents that the request was meant for, by whoever added the extension. */
+/**
+ * RFC 4433 3.4.1: the home agents that the request was meant for, whether the mobile or the foreign agent added the
+ * extension.
+ */
 export function requestedHomeAgents(request: RegistrationRequest): Ipv4Address[] {
   return request.extensions
     .filter((extension) => extension.kind === "dynamic-home-agent")

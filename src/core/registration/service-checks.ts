@@ -1,4 +1,7 @@
-/** What an authentic request may ask for; each check answers why not. RFC 5944 3.8.2.1 (end) and 3.8.2.3, RFC 3024 4.3.1. */
+/**
+ * What an authentic request may ask for; each check returns the reason to deny it. RFC 5944 3.8.2.1 (end) and 3.8.2.3, RFC
+ * 3024 4.3.1.
+ */
 import {
   directedBroadcast,
   type Ipv4Address,
@@ -62,7 +65,7 @@ export function refuseCareOfAddress(
   if (!canEndTunnel) return "care-of-address-invalid";
   const isIn = (networks: readonly Ipv4Prefix[], address: Ipv4Address) =>
     networks.some((network) => prefixContains(network, address));
-  // What is tunnelled into a home network comes back to a home agent: a loop.
+  // A tunnel into a home network would lead back to a home agent, which is a loop.
   if (isIn(policy.homeNetworks, careOfAddress)) return "care-of-address-at-home";
   const isProhibited = [careOfAddress, context.source.address].some((address) =>
     isIn(policy.prohibitedCareOfNetworks, address),

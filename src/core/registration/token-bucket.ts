@@ -1,4 +1,4 @@
-/** Lets through a steady rate, and at most one second's worth at once. */
+/** Lets a steady rate through, and at most one second's worth at once. */
 export class TokenBucket {
   readonly #perSecond: number;
   #tokens = 0;
@@ -10,7 +10,7 @@ export class TokenBucket {
     this.#perSecond = perSecond;
   }
 
-  /** `nowMs`: epoch ms. It may go back, as wall clocks do: nothing fills the bucket then. */
+  /** `nowMs`: epoch ms. It may go back, as wall clocks do; then nothing is added to the bucket. */
   take(nowMs: number): boolean {
     const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
     this.#filledAtMs = nowMs;

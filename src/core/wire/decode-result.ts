@@ -5,7 +5,8 @@
  * - `unknown-message-type`: the first byte names no message expected here.
  * - `truncated-extension`: an extension's length points past the end of the datagram.
  * - `malformed-extension`: a known extension whose content cannot be right (e.g. too short for its SPI).
- * - `unsupported-extension`: of a type 0-127 that we do not know, so the whole message is to be discarded silently, RFC 5944 1.8.
+ * - `unsupported-extension`: its type is in 0-127 and unknown, so the whole message has to be discarded silently, RFC 5944
+ * 1.8.
  */
 export type DecodeFault = {
   /** Byte offset in the datagram. */

@@ -1,8 +1,9 @@
 /**
- * UDP in IPv4 in Ethernet, for datagrams whose link-layer destination is not what the kernel would choose (mission M7).
+ * UDP in IPv4 in Ethernet, for datagrams that are relayed to the MAC address of another home agent while their IP
+ * destination stays the virtual address, so that the kernel would choose another link-layer destination.
  *
  *   Ethernet II    destination MAC, source MAC, type 0x0800
- *   IPv4           RFC 791; not to be fragmented, so that its identification may be 0 (RFC 6864 4.1)
+ *   IPv4           RFC 791; not to be fragmented, so its identification may be 0 (RFC 6864 4.1)
  *   UDP            RFC 768
  */
 import { internetChecksum } from "./internet-checksum.ts";
@@ -26,7 +27,7 @@ const MAXIMUM_IPV4_LENGTH = 65_535;
 const ETHERTYPE_IPV4 = 0x0800;
 const VERSION_AND_HEADER_WORDS = 0x45;
 const DONT_FRAGMENT = 0x4000;
-/** The receiver is on the link, and nobody else is to pass the packet on: a router that got it by mistake drops it. */
+/** The receiver is on the link, and the packet must not be forwarded: a router that gets it by mistake drops it. */
 const TIME_TO_LIVE = 1;
 const PROTOCOL_UDP = 17;
 
@@ -59,7 +60,7 @@ export function encodeEthernetUdp(datagram: EthernetUdpDatagram): Uint8Array | u
   frame.set(payload, HEADERS_LENGTH);
   // The pseudo header's addresses are those at the end of the IPv4 header.
   const checksum = internetChecksum(frame.subarray(ip + 12), PROTOCOL_UDP + udpLength);
-  // 0 would say that there is no checksum.
+  // 0 would mean that there is no checksum.
   view.setUint16(udp + 6, checksum === 0 ? 0xffff : checksum);
   return frame;
 }

@@ -6,7 +6,7 @@ import { decodeNai } from "./nai.ts";
 
 /** Extension type numbers (IANA, "Extensions to Mobile IP Messages"). */
 export const ExtensionType = {
-  /** One byte, without a length. */
+  /** A single byte, without a length. */
   Pad: 0,
   MobileHomeAuthentication: 32,
   MobileForeignAuthentication: 33,
@@ -28,7 +28,10 @@ interface Located {
   readonly end: number;
 }
 
-/** RFC 5944 3.5.2 - 3.5.4. The authenticator covers the datagram's bytes `[0, coveredEnd)`, i.e. type, length and SPI of this extension too. */
+/**
+ * RFC 5944 3.5.2 - 3.5.4. The authenticator covers the datagram's bytes `[0, coveredEnd)`, i.e. type, length and SPI of
+ * this extension too.
+ */
 export interface AuthenticationExtension extends Located {
   readonly kind: "authentication";
   readonly spi: number;
@@ -57,10 +60,10 @@ export interface DynamicHomeAgentExtension extends Located {
   readonly homeAgent: Ipv4Address;
 }
 
-/** RFC 4433 3.4.1: where the mobile wishes to be anchored; 3.4.2: where it should rather register. */
+/** RFC 4433 3.4.1: where the mobile wishes to be anchored; 3.4.2: where it should register instead. */
 export type DynamicHomeAgentSubtype = "requested" | "redirected";
 
-/** A skippable type (128-255) or subtype that we do not know; kept so that relays and traces can show it. */
+/** A skippable type (128-255) or subtype that is unknown; it is kept so that relays and traces can show it. */
 export interface SkippedExtension extends Located {
   readonly kind: "skipped";
   readonly value: Uint8Array;
@@ -73,11 +76,11 @@ export type Extension =
   | DynamicHomeAgentExtension
   | SkippedExtension;
 
-/** The extensions of a datagram, in its order. */
+/** The extensions of a datagram, in their order. */
 export type DecodedExtensions =
-  /** Understood, except for what `fault` says. */
+  /** Understood, except for what `fault` describes. */
   | { readonly ok: true; readonly extensions: readonly Extension[]; readonly fault?: DecodeFault }
-  /** The whole message is to be discarded silently. */
+  /** The whole message has to be discarded silently. */
   | { readonly ok: false; readonly fault: DecodeFault };
 
 /** Types below this are not skippable, RFC 5944 1.8. */
@@ -97,7 +100,7 @@ const VENDOR_TYPE_LENGTH = 2;
  * Reads the extensions from `start` to the end of the datagram.
  *
  * A malformed extension whose end is known does not hide those after it: the mobile can still be authenticated by them
- * and told what is wrong (134), and a type that forbids any answer still does. The first fault is the one reported.
+ * and told what is wrong (134), and a type that forbids any answer still does so. The first fault is reported.
  */
 export function decodeExtensions(bytes: Uint8Array, start: number): DecodedExtensions {
   const extensions: Extension[] = [];
@@ -124,14 +127,15 @@ export function decodeExtensions(bytes: Uint8Array, start: number): DecodedExten
   return fault === undefined ? { ok: true, extensions } : { ok: true, extensions, fault };
 }
 
-/** Nothing is made of it, and nobody is told: its type, its subtype, or its vendor is not known. */
+/** Whether the extension is ignored silently, because its type, subtype or vendor is unknown. */
 export function isPassedOver({ kind, type }: Extension): boolean {
   return kind === "skipped" || type === ExtensionType.NormalVendor;
 }
 
 /**
- * RFC 3115 2.1 gives the critical vendor extension the long format. RFC 4433 3.4 draws the one for dynamic home agents with it,
- * although its type is skippable; others write the short format, whose length of 5 is no subtype.
+ * RFC 3115 2.1 gives the critical vendor extension the long format. RFC 4433 3.4 draws the one for dynamic home agents in
+ * it as well, although its type is skippable; other implementations write the short format, whose length of 5 is no
+ * subtype.
  */
 function hasLongFormat(bytes: Uint8Array, offset: number): boolean {
   const [type, subtype = 0, lengthHigh, lengthLow] = bytes.subarray(offset, offset + 4);
@@ -139,7 +143,7 @@ function hasLongFormat(bytes: Uint8Array, offset: number): boolean {
   return dynamicHomeAgentSubtypes.has(subtype) && lengthHigh === 0 && lengthLow === ADDRESS_LENGTH;
 }
 
-/** Makes sense of one extension that starts at `offset`; `undefined` where its content cannot be right. */
+/** Decodes one extension that starts at `offset`; `undefined` if its content can't be right. */
 type Reader = (raw: RawExtension & { readonly subtype?: number }, offset: number) => Extension | undefined;
 
 const readers: ReadonlyMap<number, Reader> = new Map<number, Reader>([

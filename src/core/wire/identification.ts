@@ -3,7 +3,7 @@
  * mobiles match by them. Its high 32 bits are the clock or the nonce by which a mobile synchronises with its home agent.
  */
 
-/** What a reply is matched to its request by, RFC 5944 5.7. */
+/** The part by which a reply is matched to its request, RFC 5944 5.7. */
 export function lowBits(identification: bigint): number {
   return Number(BigInt.asUintN(32, identification));
 }

@@ -1,4 +1,4 @@
-/** RFC 1071; `initial` is what else is to be summed up. The checksum of what holds its own right checksum is 0. */
+/** RFC 1071; `initial` is a sum to add to. The checksum of bytes that include their own correct checksum is 0. */
 export function internetChecksum(bytes: Uint8Array, initial = 0): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let sum = initial;

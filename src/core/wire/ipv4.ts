@@ -2,7 +2,9 @@ import { isIPv4 } from "node:net";
 
 declare const ipv4Address: unique symbol;
 
-/** An IPv4 address as an unsigned 32-bit number in host order: cheap as a map key, and never mistaken for a plain number. */
+/**
+ * An IPv4 address as an unsigned 32-bit number in host order: cheap as a map key, and never mistaken for a plain number.
+ */
 export type Ipv4Address = number & { readonly [ipv4Address]: true };
 
 /** A UDP endpoint. */
@@ -32,14 +34,20 @@ export const LIMITED_BROADCAST = 0xffffffff as Ipv4Address;
 /** RFC 1122 3.2.1.3 g. */
 export const LOOPBACK: Ipv4Prefix = { address: 0x7f000000 as Ipv4Address, length: 8 };
 
-/** Below are "this network", RFC 1122 3.2.1.3; from the other one on multicast, reserved, and 255.255.255.255. */
+/**
+ * Addresses below are "this network", RFC 1122 3.2.1.3; from the other one on they are multicast, reserved, or
+ * 255.255.255.255.
+ */
 const FIRST_HOST_ADDRESS = 0x01000000;
 const FIRST_MULTICAST_ADDRESS = 0xe0000000;
 
 const DOT = ".".charCodeAt(0);
 const DIGIT_ZERO = "0".charCodeAt(0);
 
-/** Dotted-quad text to an address; `undefined` if the text is anything else. Once per datagram: `split` would cost ten times as much. */
+/**
+ * Dotted-quad text to an address; `undefined` if the text is anything else. It runs once per datagram, where `split` would
+ * cost ten times as much.
+ */
 export function parseIpv4(text: string): Ipv4Address | undefined {
   if (!isIPv4(text)) return undefined;
   let address = 0;
@@ -54,7 +62,7 @@ export function parseIpv4(text: string): Ipv4Address | undefined {
   return (((address << 8) | byte) >>> 0) as Ipv4Address;
 }
 
-/** For literals in our own code: throws where `parseIpv4` answers `undefined`. */
+/** For literals in our own code: throws where `parseIpv4` returns `undefined`. */
 export function ipv4(text: string): Ipv4Address {
   const address = parseIpv4(text);
   if (address === undefined) throw new TypeError(`not an IPv4 address: ${text}`);
@@ -91,7 +99,7 @@ export function directedBroadcast(prefix: Ipv4Prefix): Ipv4Address {
   return ((prefix.address | ~netmask(prefix.length)) >>> 0) as Ipv4Address;
 }
 
-/** It can be the address of a host, on the loopback interface too. */
+/** Whether it can be the address of a host, including the loopback interface. */
 export function isHostAddress(address: Ipv4Address): boolean {
   return address >= FIRST_HOST_ADDRESS && address < FIRST_MULTICAST_ADDRESS;
 }

@@ -5,7 +5,7 @@ declare const macAddress: unique symbol;
 
 const FORM = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 
-/** `undefined` for what is no MAC address of a station: other text, all zeros (none), or the group bit set. */
+/** `undefined` if the text is not the MAC address of a station: other text, all zeros (none), or the group bit set. */
 export function parseMac(text: string): MacAddress | undefined {
   if (!FORM.test(text)) return undefined;
   const mac = Number.parseInt(text.replaceAll(":", ""), 16);

@@ -2,7 +2,10 @@ import { ExtensionType } from "./extension.ts";
 import { encodeLongExtension, encodeTlvExtension } from "./extension-header.ts";
 import { encodeNai } from "./nai.ts";
 
-/** Bytes of an authenticator: both algorithms in use are MD5. The length field is itself covered, so it must be known before signing. */
+/**
+ * Bytes of an authenticator: both algorithms in use are MD5. The length field is itself covered, so it must be known before
+ * signing.
+ */
 const AUTHENTICATOR_LENGTH = 16;
 
 /** The largest UDP payload over IPv4. */
@@ -16,14 +19,14 @@ export interface VendorContent {
 }
 
 /**
- * Puts a message together: the fixed part, then extensions in the order of the calls, which is the order that
+ * Assembles a message: the fixed part, then extensions in the order of the calls, which is the order that
  * RFC 5944 3.6.1.3 and 3.8.3.3 ask for. Each call returns the writer.
  */
 export class MessageWriter {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
 
-  /** `beginning`: the fixed part, or a message that gets more extensions. It is copied. */
+  /** `beginning` is the fixed part, or a message that gets more extensions. It is copied. */
   constructor(beginning: Uint8Array) {
     this.#push(beginning);
   }
@@ -54,7 +57,7 @@ export class MessageWriter {
 
   /**
    * An authentication extension, RFC 5944 3.5.2 - 3.5.4. `sign` gets what the authenticator covers (RFC 5944 3.5.1):
-   * everything before it, with type, length and SPI of this extension, and answers `AUTHENTICATOR_LENGTH` bytes.
+   * everything before it, with type, length and SPI of this extension, and returns `AUTHENTICATOR_LENGTH` bytes.
    */
   appendAuthentication(type: number, spi: number, sign: (covered: Uint8Array) => Uint8Array): this {
     const header = new Uint8Array(6);

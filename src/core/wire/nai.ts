@@ -9,7 +9,7 @@ const WELL_FORMED = /^[^\p{C}\p{Z}]*[^\p{C}\p{Z}@]$/u;
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
-/** `undefined` where the bytes are no NAI: empty, over-long, not UTF-8, or not printable. */
+/** `undefined` if the bytes are no NAI: empty, too long, not UTF-8, or not printable. */
 export function decodeNai(bytes: Uint8Array): string | undefined {
   if (bytes.length > MAXIMUM_NAI_LENGTH) return undefined;
   let nai: string;
@@ -21,7 +21,7 @@ export function decodeNai(bytes: Uint8Array): string | undefined {
   return WELL_FORMED.test(nai) ? nai : undefined;
 }
 
-/** `undefined` where the text is no NAI, by the rules of `decodeNai`. */
+/** `undefined` if the text is no NAI, by the rules of `decodeNai`. */
 export function encodeNai(nai: string): Uint8Array | undefined {
   const bytes = utf8Encoder.encode(nai);
   return decodeNai(bytes) === nai ? bytes : undefined;

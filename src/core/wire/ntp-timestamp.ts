@@ -2,8 +2,8 @@
  * Timestamps in the 64-bit format of NTP, as the Identification field carries them (RFC 5944 5.7.1): seconds since 1900
  * in the high 32 bits, binary fraction of a second in the low 32.
  *
- * The seconds wrap in February 2036 and every 136 years after. So a timestamp has a meaning only near a known time, and
- * comparisons are of the kind used for sequence numbers: right as long as the two are less than 68 years apart.
+ * The seconds wrap in February 2036 and every 136 years after that. A timestamp therefore has a meaning only near a known
+ * time, and comparisons are like those of sequence numbers: right as long as the two are less than 68 years apart.
  */
 
 /** 1900-01-01 to 1970-01-01. */

@@ -47,7 +47,7 @@ export const MessageType = { RegistrationRequest: 1, RegistrationReply: 3 } as c
 /** The lifetime value that means "infinity", RFC 5944 3.3. */
 export const INFINITE_LIFETIME = 0xffff;
 
-/** What both directions have in common. */
+/** The fields that requests and replies have in common. */
 interface RegistrationMessage {
   /** Seconds; 0 deregisters or denies, `INFINITE_LIFETIME` never ends. */
   readonly lifetimeSeconds: number;
@@ -72,12 +72,12 @@ export interface ReplyFields extends RegistrationMessage {
 /** A decoded message remembers its bytes: authenticators cover ranges of them. */
 export interface Decoded {
   readonly bytes: Uint8Array;
-  /** In the order of the message; those of unknown skippable types included. */
+  /** In the order of the message, including those of unknown skippable types. */
   readonly extensions: readonly Extension[];
   /**
-   * Set when an extension could not be understood, by the first such: `extensions` then holds all others (none after a
-   * truncated one). The engine may still authenticate the mobile by them and answer 134 (RFC 5944 3.4). Never
-   * "unsupported-extension": such a message is not decoded at all, because nobody may answer it.
+   * Set to the first fault if an extension could not be understood; `extensions` then holds all others (none after a
+   * truncated one). The engine may still authenticate the mobile by them and reply with 134 (RFC 5944 3.4). It is never
+   * "unsupported-extension": such a message is not decoded at all, because it must not be answered.
    */
   readonly fault?: DecodeFault;
 }

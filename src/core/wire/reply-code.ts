@@ -146,7 +146,9 @@ export function isAccepted(code: number): boolean {
   return code === ReplyCode.Accepted || code === ReplyCode.AcceptedWithoutSimultaneousBindings;
 }
 
-/** Whose decision a code stands for, and therefore whose authentication to expect on the reply (RFC 5944 3.6.2.1). */
+/**
+ * Which agent's decision a code stands for, and therefore whose authentication to expect on the reply (RFC 5944 3.6.2.1).
+ */
 export function originOf(code: number): ReplyOrigin {
   const sentByForeignAgent = (code >= 64 && code <= 127) || code === ReplyCode.ForeignAgentInvalidHomeAgentAddress;
   return sentByForeignAgent ? "foreign-agent" : "home-agent";
