@@ -109,7 +109,7 @@ async function startDaemon(configuration: LiveConfig, counters: Counters, log: C
     return await startOn(store, watch, configuration, counters, log);
   } catch (error) {
     // Its workers would keep the process from ending.
-    await store.close();
+    await closeStore(store, log);
     throw error;
   }
 }
@@ -220,8 +220,8 @@ async function startOn(
     dataPlane?.stop();
     await sockets.close();
     driver.linkRelay?.close();
-    await store.close();
     await api?.close();
+    await closeStore(store, log);
   }
 
   try {
@@ -239,6 +239,17 @@ async function startOn(
     throw error;
   }
   return { stop };
+}
+
+/** Comes last: where the disk doesn't answer, this ends the process, which would wait for the threads that hang on it. */
+async function closeStore(store: Store, log: ClosableEventLog): Promise<void> {
+  try {
+    await store.close();
+  } catch (err) {
+    log.event("store-abandoned", { err });
+    await log.close();
+    process.kill(process.pid, "SIGKILL");
+  }
 }
 
 /** Tells the core who has a route in the routers, whenever that changes. */

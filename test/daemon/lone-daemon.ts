@@ -164,11 +164,12 @@ export class LoneDaemon implements AsyncDisposable {
 }
 
 /** It ends with us, should we be interrupted. */
-function intoFile([file, ...args]: Command, log: string): Running {
+export function intoFile([file, ...args]: Command, log: string): Running {
   return execa(file, args, {
     stdin: "ignore",
     stdout: { file: log, append: true },
     stderr: "ignore",
     reject: false,
+    forceKillAfterDelay: false,
   });
 }

@@ -22,8 +22,8 @@ import { createDataIfAbsent, createDirectory, markClosed, StoreLock } from "./di
 import { type StorePaths, storePaths } from "./paths.ts";
 import { Positions } from "./positions.ts";
 import type { Store, StoredRow, StoreListener, StoreStatistics } from "./store.ts";
-import { STORE_QUEUE_LIMIT } from "./store.ts";
-import { StoreCorruptError } from "./store-error.ts";
+import { CLOSE_DEADLINE_MS, STORE_QUEUE_LIMIT } from "./store.ts";
+import { StoreCorruptError, StoreError } from "./store-error.ts";
 import { StoreWorkers } from "./workers.ts";
 
 /** Changes in one commit: a larger group would not be faster, and the first of it would wait longer. */
@@ -201,7 +201,7 @@ class SqliteStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    this.#closed ??= Promise.race([this.#close(), this.#closeDeadline()]);
     return this.#closed;
   }
 
@@ -306,6 +306,16 @@ class SqliteStore implements Store {
       if (!this.#closing.signal.aborted) this.#listener.recovered();
       return;
     }
+  }
+
+  async #closeDeadline(): Promise<never> {
+    await delay(CLOSE_DEADLINE_MS, undefined, { ref: false });
+    const waiting = this.#groups.reduce((sum, { size }) => sum + size, this.#queue.length);
+    const problem = `the disk has not answered for ${CLOSE_DEADLINE_MS / 1000} s`;
+    throw new StoreError(
+      "STORE_UNAVAILABLE",
+      `the store can't be closed: ${problem}; ${waiting} changes are not on it`,
+    );
   }
 
   async #close(): Promise<void> {

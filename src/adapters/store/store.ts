@@ -42,12 +42,19 @@ export interface Store {
   recover(): void;
   /** Figures for status and metrics. */
   statistics(): StoreStatistics;
-  /** Commits what is queued, folds, and closes. What could not be committed was reported by `failed` before. */
+  /**
+   * Commits what is queued, folds, and closes. What could not be committed was reported by `failed` before.
+   * @throws StoreError STORE_UNAVAILABLE where the disk doesn't let it within `CLOSE_DEADLINE_MS`: a thread hangs in a system
+   * call then, and keeps the process from ending otherwise than by SIGKILL. All that was reported durable is.
+   */
   close(): Promise<void>;
 }
 
 /** How many changes may wait for their commit: several seconds' worth on a slow disk, some 50 MB of memory at most. */
 export const STORE_QUEUE_LIMIT = 65_536;
+
+/** A disk that is only slow has committed and folded all that may wait by then. */
+export const CLOSE_DEADLINE_MS = 10_000;
 
 export interface StoreStatistics {
   /** Changes handed over but not yet durable. */

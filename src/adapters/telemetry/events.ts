@@ -350,6 +350,12 @@ export const events = {
     message: "store writes again",
     explanation: "After `store-failed`: everything queued is on disk, and requests are accepted again.",
   },
+  "store-abandoned": {
+    level: "error",
+    message: "store can't be closed, process ends",
+    explanation:
+      "The disk did not answer (`err`) while the daemon stopped. A process can't end in order while a thread of it hangs in the kernel, so it kills itself, after this line. Nothing is lost that was acknowledged: the next start finds it in the log.",
+  },
   // Routing
   "speaker-started": {
     level: "info",
