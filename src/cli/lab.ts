@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { Command, Option } from "commander";
-import type { RelayAddressing } from "../config/config.ts";
+import type { DataPlaneConfig, RelayAddressing } from "../config/config.ts";
 import { ComposeLab, type EngineChoice } from "../lab/compose/compose-lab.ts";
 import { composeObstacle } from "../lab/compose/obstacle.ts";
 import { findLab } from "../lab/find-lab.ts";
@@ -30,7 +30,7 @@ interface UpCommandOptions extends Named {
   readonly clocks?: boolean;
   readonly relay: RelayAddressing;
   readonly routing: RoutingProtocol;
-  readonly dataPlane: "none" | "bpf";
+  readonly dataPlane: DataPlaneConfig["type"];
   readonly engine: EngineChoice;
   readonly engineData?: string;
 }
@@ -68,7 +68,7 @@ export function labCommand(): Command {
         "--data-plane <type>",
         "netns: what forwards the packets of mobiles; bpf needs what docs/data-plane.md says",
       )
-        .choices(["none", "bpf"])
+        .choices(["none", "bpf", "user"] satisfies DataPlaneConfig["type"][])
         .default("none"),
     )
     .addOption(

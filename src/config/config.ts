@@ -150,7 +150,8 @@ export type AdvertiserConfig =
 export type DataPlaneConfig =
   | { readonly type: "none" }
   | {
-      readonly type: "bpf";
+      /** What forwards: programs in the kernel, or a thread of the daemon. */
+      readonly type: "bpf" | "user";
       /** Name of the interface that the virtual network is routed to. */
       readonly device: string;
       /** Names of the interfaces by which tunnels come and go. */

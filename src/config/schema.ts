@@ -326,6 +326,22 @@ const bfd = section({
     .describe("A daemon whose main loop stands still for this long ends its sessions."),
 });
 
+const forwardingDataPlane = {
+  device: field
+    .text("the name of an interface, of 15 letters, digits, dots and underscores at most", 15, /^[A-Za-z0-9._]+$/)
+    .default("anyhome0")
+    .describe("The interface that the daemon makes, and routes the virtual network to."),
+  uplinks: z
+    .union([
+      z.literal("auto"),
+      list(field.text("the name of an interface", 15, /^[^\s/]+$/)).min(1, { error: "at least one interface" }),
+    ])
+    .default("auto")
+    .describe(
+      "The Ethernet interfaces by which tunnels come and go, as a list. `auto`: all that have an IPv4 address.",
+    ),
+};
+
 const dataPlane = z.discriminatedUnion(
   "type",
   [
@@ -336,22 +352,16 @@ const dataPlane = z.discriminatedUnion(
       type: z
         .literal("bpf")
         .describe("Programs in the Linux kernel do. Needs Linux 5.10 or newer, CAP_NET_ADMIN and CAP_BPF."),
-      device: field
-        .text("the name of an interface, of 15 letters, digits, dots and underscores at most", 15, /^[A-Za-z0-9._]+$/)
-        .default("anyhome0")
-        .describe("The interface that the daemon makes, and routes the virtual network to."),
-      uplinks: z
-        .union([
-          z.literal("auto"),
-          list(field.text("the name of an interface", 15, /^[^\s/]+$/)).min(1, { error: "at least one interface" }),
-        ])
-        .default("auto")
-        .describe(
-          "The Ethernet interfaces by which tunnels come and go, as a list. `auto`: all that have an IPv4 address.",
-        ),
+      ...forwardingDataPlane,
+    }),
+    section({
+      type: z
+        .literal("user")
+        .describe("A thread of the daemon does, where no programs can be loaded. Needs CAP_NET_ADMIN and CAP_NET_RAW."),
+      ...forwardingDataPlane,
     }),
   ],
-  { error: "a section with a type: none or bpf" },
+  { error: "a section with a type: none, bpf or user" },
 );
 
 const log = section({

@@ -35,7 +35,7 @@ export class ForwardingViews {
     const dataPlane = this.#dataPlane;
     if (dataPlane === undefined) return { type: "none", failure: null, uplinks: [], drops: {} };
     return {
-      type: "bpf",
+      type: dataPlane.type,
       failure: dataPlane.failure ?? null,
       uplinks: [...dataPlane.uplinks],
       drops: dataPlane.drops(),

@@ -1,5 +1,5 @@
-import { BpfDataPlane } from "../adapters/dataplane/bpf-data-plane.ts";
 import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
+import { TunnelDataPlane } from "../adapters/dataplane/tunnel-data-plane.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Config } from "../config/config.ts";
 import type { HomeAgent } from "../core/home-agent/home-agent.ts";
@@ -18,7 +18,7 @@ export function makeDataPlane(
   agent.startForwarding();
   const isElsewhere = (prefix: string) => prefix !== formatPrefix({ address: virtualAddress, length: 32 });
   const networks = new Map([virtualNetwork, ...announce].map((prefix) => [formatPrefix(prefix), prefix]));
-  const plane = new BpfDataPlane({
+  const plane = new TunnelDataPlane({
     ...dataPlane,
     virtualAddress,
     wallMs,

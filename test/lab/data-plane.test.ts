@@ -71,13 +71,7 @@ withLab(
       });
 
       test("TCP carries four megabytes to it and back, whole", async () => {
-        const hash = createHash("sha256");
-        const content = randomBytes(4_000_000);
-        const { port } = await serve(lab, node, homeAddress, "echo");
-        const { stdout, stderr } = await lab.run("cn1", [PYTHON, "-c", SEND_AND_HASH, homeAddress, String(port)], {
-          input: content.toString("base64"),
-        });
-        expect(stdout.trim(), stderr).toBe(hash.update(content).digest("hex"));
+        await carryMegabytes(lab, node, homeAddress);
       });
     });
 
@@ -187,6 +181,50 @@ withLab(
 );
 
 withLab(
+  "home agents with a data plane in user space",
+  (lab) => {
+    beforeAll(async () => {
+      const { exitCode, stderr } = await lab.run("cn1", [PYTHON, "-c", FILL_IN_CHECKSUMS, "r2"]);
+      expect(exitCode, stderr).toBe(0);
+    });
+
+    test.each(ENCAPSULATIONS)(
+      "forward packets of a mobile there and back that has registered with %s",
+      async (encapsulation) => {
+        const { node, homeAddress, careOfAddress, protocol } = MOBILES[encapsulation];
+        await startTunnelEnd(lab, encapsulation);
+        await register(lab, encapsulation);
+        const capture = new PacketCapture(lab, node, `ip proto ${protocol}`);
+        try {
+          await capture.start();
+          expect(await ping(lab, homeAddress, { count: 20 })).toEqual({ sent: 20, received: 20 });
+          await carryMegabytes(lab, node, homeAddress);
+          const directions = await capture.fields("ip", ["ip.src", "ip.dst"]);
+          const outer = directions.map(([source = "", destination = ""]) => `${first(source)} ${first(destination)}`);
+          const expected = [`${VIRTUAL_ADDRESS} ${careOfAddress}`, `${careOfAddress} ${VIRTUAL_ADDRESS}`];
+          expect(new Set(outer)).toEqual(new Set(expected));
+        } finally {
+          await capture.discard();
+        }
+      },
+    );
+
+    test("count what they forward and drop", async () => {
+      const { homeAddress } = MOBILES["ip-in-ip"];
+      const forwarded = await packetsToMobile(lab, homeAddress);
+      expect(Object.values(forwarded).reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(20);
+      const before = await drops(lab, "destination-unregistered");
+      await ping(lab, "10.64.9.99", { count: 3, waitSeconds: 1 });
+      await waitFor(async () => (await drops(lab, "destination-unregistered")) === before + 3, {
+        deadlineMs: 10_000,
+        what: "the drops to be counted",
+      });
+    });
+  },
+  { dataPlane: "user" },
+);
+
+withLab(
   "home agents with a data plane that announce by OSPF",
   (lab) => {
     test("forward packets of a mobile, though another interface has the network as well", async () => {
@@ -240,6 +278,21 @@ async function ping(
   const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(stdout) ?? [];
   if (sent === undefined) throw new Error(`ping said ${stdout}${stderr}`);
   return { sent: Number(sent), received: Number(received) };
+}
+
+/** Four of them to the mobile by TCP, and back. */
+async function carryMegabytes(lab: Lab, node: string, homeAddress: string): Promise<void> {
+  const content = randomBytes(4_000_000);
+  const { port } = await serve(lab, node, homeAddress, "echo");
+  const { stdout, stderr } = await lab.run("cn1", [PYTHON, "-c", SEND_AND_HASH, homeAddress, String(port)], {
+    input: content.toString("base64"),
+  });
+  expect(stdout.trim(), stderr).toBe(createHash("sha256").update(content).digest("hex"));
+}
+
+/** Of the values that tshark has for a field, one for each header of a packet. */
+function first(values: string): string {
+  return values.split(",")[0] ?? "";
 }
 
 /** A server on the mobile, which says on which port it listens. */

@@ -35,7 +35,7 @@ describe.skipIf(isSkipped)("the package, packed and installed elsewhere", () => 
   });
 
   test("brings the data plane's programs, where they are looked for", () => {
-    expect(existsSync(join(directory, "node_modules/anyhome/dist/adapters/dataplane/bpf-data-plane.js"))).toBe(true);
+    expect(existsSync(join(directory, "node_modules/anyhome/dist/adapters/dataplane/bpf-forwarder.js"))).toBe(true);
     expect(existsSync(join(directory, "node_modules/anyhome/dist/adapters/dataplane/tunnels.bpf.o"))).toBe(true);
   });
 

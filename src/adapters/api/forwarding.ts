@@ -23,7 +23,7 @@ export const forwardingView = z.object({
 export const forwardingPage = z.object({ entries: z.array(forwardingView), next });
 
 export const forwardingCountersView = z.object({
-  type: z.enum(["bpf", "none"]),
+  type: z.enum(["bpf", "user", "none"]),
   failure: text.nullable().describe("Why packets can't be forwarded; `null` while they can, and with type `none`."),
   uplinks: z.array(text).describe("The interfaces that tunnels use."),
   drops: z

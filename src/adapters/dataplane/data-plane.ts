@@ -2,9 +2,10 @@
 import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
 import type { DropReason } from "../../core/tunnel/drop-reasons.ts";
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
-import type { Traffic } from "./tunnel-maps.ts";
+import type { Traffic } from "./traffic.ts";
 
 export interface DataPlane {
+  readonly type: "bpf" | "user";
   /** Why packets can't be forwarded; `undefined` while they can. */
   readonly failure: string | undefined;
   /** Names of the interfaces by which tunnels come and go. */

@@ -25,7 +25,8 @@ export class TunnelDevice {
   readonly #name: string;
   readonly #netlink: NetlinkSocket;
   readonly #networks: readonly Ipv4Prefix[];
-  readonly #tun: number;
+  /** What is routed to it can be read from here, and what is written comes out of it; it doesn't block. */
+  readonly descriptor: number;
   #uplinkMtu: number | undefined;
 
   /** Persistent: while no daemon runs, the programs on it go on. @throws SystemCallError */
@@ -34,7 +35,7 @@ export class TunnelDevice {
     this.#name = name;
     this.#netlink = netlink;
     this.#networks = networks;
-    this.#tun = openTun(libc, name, { isPersistent: true });
+    this.descriptor = openTun(libc, name, { isPersistent: true });
     this.index = libc.interfaceIndex(name);
   }
 
@@ -71,7 +72,7 @@ export class TunnelDevice {
 
   /** It stays, with its routes. Last call but `remove`. */
   leave(): void {
-    closeSync(this.#tun);
+    closeSync(this.descriptor);
   }
 
   /** Its routes go with it. @throws SystemCallError, not for what isn't there any more */

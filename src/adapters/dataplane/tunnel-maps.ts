@@ -4,7 +4,9 @@ import type { ForwardingEntry, Tunnel } from "../../core/forwarding/forwarding-e
 import { DROP_REASONS, type DropReason } from "../../core/tunnel/drop-reasons.ts";
 import { TUNNEL_PROTOCOLS } from "../../core/tunnel/encapsulation.ts";
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
+import type { ClockReading } from "./forwarder.ts";
 import type { BpfMap, BpfObject } from "./libbpf.ts";
+import type { Traffic } from "./traffic.ts";
 
 const LITTLE_ENDIAN = endianness() === "LE";
 const ADDRESS_LENGTH = 4;
@@ -14,19 +16,6 @@ const NEVER_NS = 2n ** 64n - 1n;
 /** The only key of an array of one. */
 const ONLY = new Uint8Array(4);
 const BATCH = 4096;
-
-export interface Traffic {
-  readonly packetsToMobile: number;
-  readonly octetsToMobile: number;
-  readonly packetsFromMobile: number;
-  readonly octetsFromMobile: number;
-}
-
-/** The two clocks at one moment: entries end on the wall clock, programs look at the other one. */
-export interface ClockReading {
-  readonly wallMs: number;
-  readonly bootMs: number;
-}
 
 export class TunnelMaps {
   readonly #tunnels: BpfMap;

@@ -19,6 +19,15 @@ export interface Libc {
   sendto(socket: number, payload: Uint8Array, flags: number, address: Uint8Array): void;
   /** Returns the length of what was received. */
   recv(socket: number, buffer: Uint8Array, flags: number): number;
+  /** Beyond what the system's settings allow, where there is CAP_NET_ADMIN. */
+  setReceiveBuffer(socket: number, octets: number): void;
+  /** Waits until there is something for one of an array of `struct pollfd`, at most so long. */
+  poll(descriptors: Uint8Array, timeoutMs: number): void;
+  /** Answers the length of what was read from a descriptor that does not block; `undefined` where nothing is there. */
+  read(descriptor: number, buffer: Uint8Array): number | undefined;
+  write(descriptor: number, bytes: Uint8Array): void;
+  /** An eventfd(2) that does not block. */
+  eventDescriptor(): number;
   /** `argument` is what the request passes a pointer to. */
   ioctl(descriptor: number, request: number, argument: Uint8Array): void;
   interfaceIndex(name: string): number;
@@ -51,13 +60,17 @@ export class SystemCallError extends Error {
 const AF_INET = 2;
 /** Programs that we start do not inherit our sockets. From <sys/socket.h>; equal on all platforms, like O_CLOEXEC. */
 const SOCK_CLOEXEC = 0o2000000;
+const EFD_CLOEXEC = SOCK_CLOEXEC;
 const SO_ATTACH_FILTER = 26;
+const SO_RCVBUFFORCE = 33;
 const SIOCGIFMTU = 0x8921;
 const CLOCK_BOOTTIME = 7;
 const IFREQ_LENGTH = 40;
 export const INTERFACE_NAME_LENGTH = 16;
 const SOCK_FILTER_LENGTH = 8;
 const UCRED_LENGTH = 12;
+/** `struct pollfd`: the descriptor, what is waited for, and what there is. */
+export const POLLFD_LENGTH = 8;
 
 /** `struct ifreq` of an interface, with zeros behind its name. */
 export function interfaceRequest(name: string): Uint8Array<ArrayBuffer> {
@@ -82,6 +95,14 @@ export async function loadLibc(): Promise<Libc> {
     "intptr_t sendto(int fd, const void *buffer, size_t length, int flags, const void *address, uint32_t addressLength)",
   );
   const recv = library.func("intptr_t recv(int fd, _Out_ void *buffer, size_t length, int flags)");
+  const setOption = library.func(
+    "int setsockopt(int fd, int level, int name, const void *value, uint32_t valueLength)",
+  );
+  const poll = library.func("int poll(_Inout_ void *descriptors, unsigned long count, int timeout)");
+  const read = library.func("intptr_t read(int fd, _Out_ void *buffer, size_t length)");
+  const write = library.func("intptr_t write(int fd, const void *buffer, size_t length)");
+  const eventfd = library.func("int eventfd(unsigned int value, int flags)");
+  const { EAGAIN, EINTR } = koffi.os.errno;
   const ioctl = library.func("int ioctl(int fd, unsigned long request, ...)");
   const nameToIndex = library.func("unsigned int if_nametoindex(const char *name)");
   const timespec = koffi.struct({ seconds: "long", nanoseconds: "long" });
@@ -89,7 +110,7 @@ export async function loadLibc(): Promise<Libc> {
   const isMips = ["mips", "mipsel"].includes(process.arch);
   const SOL_SOCKET = isMips ? 0xffff : 1;
   /** Direction and size of the argument; on some platforms the direction has other bits. */
-  const write = isMips || process.arch === "ppc64" ? 0x8004_0000 : 0x4004_0000;
+  const writing = isMips || process.arch === "ppc64" ? 0x8004_0000 : 0x4004_0000;
   const SO_PEERCRED = isMips ? 18 : process.arch === "ppc64" ? 21 : 17;
   const failed = (call: string) => new SystemCallError(call, koffi.errno());
   const libc: Libc = {
@@ -122,6 +143,27 @@ export async function loadLibc(): Promise<Libc> {
       if (length < 0) throw failed("recv");
       return length;
     },
+    setReceiveBuffer(descriptor, octets) {
+      if (setOption(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, Int32Array.of(octets), 4) < 0) throw failed("setsockopt");
+    },
+    poll(descriptors, timeoutMs) {
+      const result = poll(descriptors, descriptors.length / POLLFD_LENGTH, timeoutMs);
+      if (result < 0 && koffi.errno() !== EINTR) throw failed("poll");
+    },
+    read(descriptor, buffer) {
+      const length = Number(read(descriptor, buffer, buffer.length));
+      if (length >= 0) return length;
+      if (koffi.errno() === EAGAIN) return undefined;
+      throw failed("read");
+    },
+    write(descriptor, bytes) {
+      if (write(descriptor, bytes, bytes.length) < 0) throw failed("write");
+    },
+    eventDescriptor() {
+      const descriptor = eventfd(0, EFD_CLOEXEC | libc.SOCK_NONBLOCK) as number;
+      if (descriptor < 0) throw failed("eventfd");
+      return descriptor;
+    },
     ioctl(descriptor, request, argument) {
       if (ioctl(descriptor, request, "_Inout_ void *", argument) < 0) throw failed("ioctl");
     },
@@ -149,8 +191,8 @@ export async function loadLibc(): Promise<Libc> {
     SOCK_STREAM: isMips ? 2 : 1,
     SOCK_NONBLOCK: isMips ? 0o200 : 0o4000,
     // _IOW('T', 202, int) and _IOW('T', 203, int)
-    TUNSETIFF: write + 0x54ca,
-    TUNSETPERSIST: write + 0x54cb,
+    TUNSETIFF: writing + 0x54ca,
+    TUNSETPERSIST: writing + 0x54cb,
   };
   return libc;
 }

@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import type { RelayAddressing } from "../../config/config.ts";
+import type { DataPlaneConfig, RelayAddressing } from "../../config/config.ts";
 import type { RoutingProtocol } from "./frr-files.ts";
 import {
   bgpPeers,
@@ -37,7 +37,7 @@ export interface LabVariant {
   /** Whether home agents speak BFD; they do by default, where they speak BGP. */
   readonly bfd?: boolean;
   /** Whether home agents forward packets of mobiles. */
-  readonly dataPlane?: "none" | "bpf";
+  readonly dataPlane?: DataPlaneConfig["type"];
 }
 
 /** The configuration of the lab's home agents: one file for all of them. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { BpfDataPlane } from "../../../src/adapters/dataplane/bpf-data-plane.ts";
+import { TunnelDataPlane } from "../../../src/adapters/dataplane/tunnel-data-plane.ts";
 import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
 import { formatIpv4, ipv4 } from "../../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../../src/lab/wait.ts";
@@ -22,7 +22,7 @@ const HOUR_MS = 3_600_000;
 const MOBILE = formatIpv4(ENTRY.homeAddress);
 
 describe.skipIf(isSkipped)("the data plane", () => {
-  const planes: BpfDataPlane[] = [];
+  const planes: TunnelDataPlane[] = [];
   let failures: (string | undefined)[] = [];
 
   beforeAll(() => {
@@ -35,9 +35,9 @@ describe.skipIf(isSkipped)("the data plane", () => {
     failures = [];
   });
 
-  async function start({ entries = [ENTRY] as readonly ForwardingEntry[] } = {}): Promise<BpfDataPlane> {
+  async function start({ entries = [ENTRY] as readonly ForwardingEntry[] } = {}): Promise<TunnelDataPlane> {
     const changed = () => failures.push(plane.failure);
-    const plane = new BpfDataPlane({ ...optionsOf(() => entries), changed });
+    const plane = new TunnelDataPlane({ ...optionsOf(() => entries), changed });
     planes.push(plane);
     await plane.start();
     return plane;
@@ -56,14 +56,14 @@ describe.skipIf(isSkipped)("the data plane", () => {
   }
 
   /** The kernel sends one packet to the mobile; whether that was encapsulated. */
-  async function reaches(plane: BpfDataPlane): Promise<boolean> {
+  async function reaches(plane: TunnelDataPlane): Promise<boolean> {
     const before = plane.trafficOf(ENTRY.homeAddress).packetsToMobile;
     await send();
     return plane.trafficOf(ENTRY.homeAddress).packetsToMobile === before + 1;
   }
 
   const filters = (device: string, hook: "ingress" | "egress") => tc(`filter show dev ${device} ${hook}`);
-  const untilWorking = (plane: BpfDataPlane) =>
+  const untilWorking = (plane: TunnelDataPlane) =>
     waitFor(async () => plane.failure === undefined && (await reaches(plane)), {
       deadlineMs: 20_000,
       what: "packets to be forwarded again",
@@ -85,7 +85,7 @@ describe.skipIf(isSkipped)("the data plane", () => {
       if (tries === 1) throw new Error("no memory");
       return [ENTRY];
     };
-    const plane = new BpfDataPlane(optionsOf(entries));
+    const plane = new TunnelDataPlane(optionsOf(entries));
     planes.push(plane);
     await plane.start();
     expect(plane.failure).toBe("no memory");
@@ -147,7 +147,7 @@ describe.skipIf(isSkipped)("the data plane", () => {
 
   test("leaves the programs of a second daemon on the host where they are, and is left by that", async () => {
     await start();
-    const second = new BpfDataPlane({
+    const second = new TunnelDataPlane({
       ...optionsOf(() => []),
       device: "anyhome1",
       virtualAddress: ipv4("10.80.0.1"),
@@ -233,7 +233,7 @@ describe.skipIf(isSkipped)("the data plane", () => {
   });
 
   test("has entries end by the time that the home agent goes by, whatever the system's clock was set to", async () => {
-    const plane = new BpfDataPlane({ ...optionsOf(() => []), wallMs: () => Date.now() - HOUR_MS });
+    const plane = new TunnelDataPlane({ ...optionsOf(() => []), wallMs: () => Date.now() - HOUR_MS });
     planes.push(plane);
     await plane.start();
     const [tunnel] = ENTRY.tunnels;

@@ -1,7 +1,7 @@
 /** A data plane in a process of its own, to be killed; says so once it works. */
-import { BpfDataPlane } from "../../../src/adapters/dataplane/bpf-data-plane.ts";
+import { TunnelDataPlane } from "../../../src/adapters/dataplane/tunnel-data-plane.ts";
 import { ENTRY, optionsOf } from "./data-plane-options.ts";
 
-const plane = new BpfDataPlane(optionsOf(() => [ENTRY]));
+const plane = new TunnelDataPlane(optionsOf(() => [ENTRY]));
 await plane.start();
 process.stdout.write(`${plane.failure ?? "working"}\n`);

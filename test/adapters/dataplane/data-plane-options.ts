@@ -1,4 +1,4 @@
-import type { BpfDataPlaneOptions } from "../../../src/adapters/dataplane/bpf-data-plane.ts";
+import type { DataPlaneOptions } from "../../../src/adapters/dataplane/forwarder.ts";
 import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
 import { NETWORK, VIRTUAL_ADDRESS } from "./program-rig.ts";
@@ -17,8 +17,9 @@ export const ENTRY: ForwardingEntry = {
   ],
 };
 
-export function optionsOf(entries: BpfDataPlaneOptions["entries"]): BpfDataPlaneOptions {
+export function optionsOf(entries: DataPlaneOptions["entries"]): DataPlaneOptions {
   return {
+    type: "bpf",
     device: "anyhome0",
     uplinks: "auto",
     virtualAddress: ipv4(VIRTUAL_ADDRESS),

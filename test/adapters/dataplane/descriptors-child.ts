@@ -1,6 +1,6 @@
 /** A data plane that is started while no descriptor is left; says why it doesn't work, and what it lacks once there are some. */
 import { closeSync, openSync } from "node:fs";
-import { BpfDataPlane } from "../../../src/adapters/dataplane/bpf-data-plane.ts";
+import { TunnelDataPlane } from "../../../src/adapters/dataplane/tunnel-data-plane.ts";
 import { loadLibc } from "../../../src/adapters/kernel/libc.ts";
 import { waitFor } from "../../../src/lab/wait.ts";
 import { optionsOf } from "./data-plane-options.ts";
@@ -12,7 +12,7 @@ try {
 } catch {
   // None is left.
 }
-const plane = new BpfDataPlane({ ...optionsOf(() => []), device: "anyhome2", uplinks: ["none"] });
+const plane = new TunnelDataPlane({ ...optionsOf(() => []), device: "anyhome2", uplinks: ["none"] });
 await plane.start();
 const first = plane.failure;
 for (const descriptor of taken) closeSync(descriptor);

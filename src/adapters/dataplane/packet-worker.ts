@@ -1,0 +1,211 @@
+/**
+ * Worker thread that takes packets through tunnels, one by one: Node can't wait for a TUN device or a raw socket, so that this
+ * thread does nothing else. Between packets it carries out orders.
+ *
+ *     TUN device ──▶ decideToMobile ──▶ raw socket ──▶ care-of address
+ *     TUN device ◀── decideFromMobile ◀── raw sockets ◀── care-of address
+ */
+import { randomInt } from "node:crypto";
+import { endianness } from "node:os";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Tunnel } from "../../core/forwarding/forwarding-entry.ts";
+import type { DropReason } from "../../core/tunnel/drop-reasons.ts";
+import { decideFromMobile, decideToMobile, type Forwarded, type HomeEnd } from "../../core/tunnel/home-end.ts";
+import { readIpv4Header } from "../../core/tunnel/ipv4-packet.ts";
+import { type Ipv4Address, prefixContains } from "../../core/wire/ipv4.ts";
+import { type Libc, loadLibc, POLLFD_LENGTH, type SystemCallError } from "../kernel/libc.ts";
+import { type PacketOrder, type PacketReport, type PacketWorkerData, Stage } from "./packet-worker-messages.ts";
+import { NO_TRAFFIC, sumOf, type Traffic } from "./traffic.ts";
+
+const LITTLE_ENDIAN = endianness() === "LE";
+const LONGEST_PACKET = 65_535;
+/** So many of one descriptor, before the others and orders have their turn. */
+const BATCH = 64;
+/** Counts are reported so late at most, and orders looked for even if nobody wakes us. */
+const REPORT_INTERVAL_MS = 50;
+const IDLE_MS = 1000;
+/** Of <poll.h>, equal on all platforms of Linux that Node runs on. */
+const POLLIN = 1;
+const POLL_FAILED = 8 | 16 | 32;
+const AF_INET = 2;
+const SOCKADDR_IN_LENGTH = 16;
+const IDENTIFICATIONS = 0x10000;
+/** For lack of memory or of room in a queue; other errors of sending say that there is no way. */
+const NO_ROOM = ["ENOBUFS", "ENOMEM", "EAGAIN", "EMSGSIZE"];
+
+class PacketWorker {
+  readonly #libc: Libc;
+  readonly #data: PacketWorkerData;
+  readonly #tunnels = new Map<Ipv4Address, readonly Tunnel[]>();
+  readonly #end: HomeEnd;
+  readonly #buffer = new Uint8Array(LONGEST_PACKET);
+  /** `struct sockaddr_in` of whom a packet is sent to. */
+  readonly #receiver = new DataView(new ArrayBuffer(SOCKADDR_IN_LENGTH));
+  #here: ReadonlySet<Ipv4Address> = new Set();
+  #attendedUntilMs = 0;
+  #identification = randomInt(IDENTIFICATIONS);
+  #drops = new Map<DropReason, number>();
+  #traffic = new Map<Ipv4Address, Traffic>();
+  #reportedMs = 0;
+
+  constructor(libc: Libc, data: PacketWorkerData) {
+    this.#libc = libc;
+    this.#data = data;
+    this.#receiver.setUint16(0, AF_INET, LITTLE_ENDIAN);
+    this.#end = {
+      address: data.address,
+      tunnelsOf: (homeAddress) => this.#tunnels.get(homeAddress) ?? [],
+      isHere: (address) => this.#here.has(address),
+      isAtHome: (address) => data.networks.some((network) => prefixContains(network, address)),
+    };
+  }
+
+  /** Until it is told to stop. */
+  run(): void {
+    const { descriptors, stage } = this.#data;
+    const { device, tunnels, wakeUp } = descriptors;
+    const sources = [device, ...tunnels, wakeUp];
+    const polled = new DataView(new ArrayBuffer(sources.length * POLLFD_LENGTH));
+    sources.forEach((descriptor, index) => {
+      polled.setInt32(index * POLLFD_LENGTH, descriptor, LITTLE_ENDIAN);
+      polled.setInt16(index * POLLFD_LENGTH + 4, POLLIN, LITTLE_ENDIAN);
+    });
+    const polledBytes = new Uint8Array(polled.buffer);
+    while (Atomics.load(stage, 0) === Stage.running) {
+      const hasCounts = this.#drops.size > 0 || this.#traffic.size > 0;
+      this.#libc.poll(polledBytes, hasCounts ? REPORT_INTERVAL_MS : IDLE_MS);
+      const nowMs = this.#libc.bootTimeMs();
+      this.#carryOutOrders();
+      sources.forEach((descriptor, index) => {
+        const found = polled.getInt16(index * POLLFD_LENGTH + 6, LITTLE_ENDIAN);
+        if (found === 0) return;
+        // Somebody has deleted the device; the main thread will notice.
+        if (descriptor === device && (found & POLL_FAILED) !== 0)
+          polled.setInt32(index * POLLFD_LENGTH, -1, LITTLE_ENDIAN);
+        else if (descriptor === device) this.#drain(device, (packet) => this.#toMobile(packet, nowMs));
+        else if (descriptor !== wakeUp) this.#drain(descriptor, (packet) => this.#fromMobile(packet, nowMs));
+      });
+      if (nowMs - this.#reportedMs >= REPORT_INTERVAL_MS) this.#report(nowMs);
+    }
+  }
+
+  #drain(descriptor: number, take: (packet: Uint8Array) => void): void {
+    for (let count = 0; count < BATCH; count++) {
+      const length = this.#read(descriptor, this.#buffer);
+      if (length === undefined) return;
+      take(this.#buffer.subarray(0, length));
+    }
+  }
+
+  /** What a socket has to say of packets that were sent before is of no use. */
+  #read(descriptor: number, buffer: Uint8Array): number | undefined {
+    try {
+      return this.#libc.read(descriptor, buffer);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #carryOutOrders(): void {
+    const { descriptors, orders } = this.#data;
+    this.#read(descriptors.wakeUp, new Uint8Array(8));
+    for (let next = receiveMessageOnPort(orders); next !== undefined; next = receiveMessageOnPort(orders)) {
+      this.#carryOut(next.message as PacketOrder);
+    }
+  }
+
+  #carryOut(order: PacketOrder): void {
+    if (order.type === "attend") {
+      this.#attendedUntilMs = order.untilMs;
+      this.#here = order.here;
+      tell({ type: "attended" });
+      return;
+    }
+    const forgotten: Ipv4Address[] = [];
+    for (const { homeAddress, tunnels } of order.entries) {
+      if (tunnels.length > 0) this.#tunnels.set(homeAddress, tunnels);
+      else if (this.#tunnels.delete(homeAddress)) forgotten.push(homeAddress);
+    }
+    if (forgotten.length === 0) return;
+    for (const homeAddress of forgotten) this.#traffic.delete(homeAddress);
+    tell({ type: "forgotten", homeAddresses: forgotten });
+  }
+
+  #toMobile(packet: Uint8Array, nowMs: number): void {
+    const forwarded = this.#judge(decideToMobile, packet, nowMs);
+    const sent = forwarded?.packets.filter((outer) => this.#send(outer)) ?? [];
+    if (forwarded === undefined || sent.length === 0) return;
+    this.#count(forwarded.homeAddress, { ...NO_TRAFFIC, packetsToMobile: 1, octetsToMobile: forwarded.octets });
+  }
+
+  #fromMobile(packet: Uint8Array, nowMs: number): void {
+    // Whoever else is the end of a tunnel on this host has a socket of its own.
+    if (readIpv4Header(packet)?.destination !== this.#end.address) return;
+    const forwarded = this.#judge(decideFromMobile, packet, nowMs);
+    if (forwarded === undefined || !forwarded.packets.every((inner) => this.#deliver(inner))) return;
+    this.#count(forwarded.homeAddress, { ...NO_TRAFFIC, packetsFromMobile: 1, octetsFromMobile: forwarded.octets });
+  }
+
+  #judge(decide: typeof decideToMobile, packet: Uint8Array, nowMs: number): Forwarded | undefined {
+    this.#identification = (this.#identification + 1) % IDENTIFICATIONS;
+    const moment = { nowMs, identification: this.#identification };
+    const decision = nowMs < this.#attendedUntilMs ? decide(packet, this.#end, moment) : "unattended";
+    if (typeof decision !== "string") return decision;
+    this.#drop(decision);
+    return undefined;
+  }
+
+  #send(outer: Uint8Array): boolean {
+    const { destination = 0 } = readIpv4Header(outer) ?? {};
+    this.#receiver.setUint32(4, destination);
+    try {
+      this.#libc.sendto(this.#data.descriptors.sender, outer, 0, new Uint8Array(this.#receiver.buffer));
+      return true;
+    } catch (error) {
+      this.#drop(NO_ROOM.includes((error as SystemCallError).code) ? "no-memory" : "care-of-unreachable");
+      return false;
+    }
+  }
+
+  #deliver(inner: Uint8Array): boolean {
+    try {
+      this.#libc.write(this.#data.descriptors.device, inner);
+      return true;
+    } catch {
+      this.#drop("no-memory");
+      return false;
+    }
+  }
+
+  #drop(reason: DropReason): void {
+    this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
+  }
+
+  #count(homeAddress: Ipv4Address, traffic: Traffic): void {
+    this.#traffic.set(homeAddress, sumOf(this.#traffic.get(homeAddress) ?? NO_TRAFFIC, traffic));
+  }
+
+  #report(nowMs: number): void {
+    if (this.#drops.size === 0 && this.#traffic.size === 0) return;
+    this.#reportedMs = nowMs;
+    tell({ type: "counts", drops: this.#drops, traffic: this.#traffic });
+    this.#drops = new Map();
+    this.#traffic = new Map();
+  }
+}
+
+function tell(report: PacketReport): void {
+  parentPort?.postMessage(report);
+}
+
+// What is thrown from here on ends the thread, and is told to the main one.
+const data = workerData as PacketWorkerData;
+const libc = await loadLibc();
+if (Atomics.compareExchange(data.stage, 0, Stage.starting, Stage.running) === Stage.starting) {
+  try {
+    new PacketWorker(libc, data).run();
+  } finally {
+    Atomics.store(data.stage, 0, Stage.stopped);
+    Atomics.notify(data.stage, 0);
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Forwarding in user space: the main thread's end of the worker that does it. Packets wait in the device's and the sockets'
+ * queues, which are bounded, and flow as long as this process runs.
+ */
+import { closeSync, writeSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { MessageChannel, Worker } from "node:worker_threads";
+import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
+import { DROP_REASONS, type DropReason } from "../../core/tunnel/drop-reasons.ts";
+import { TUNNEL_PROTOCOLS } from "../../core/tunnel/encapsulation.ts";
+import { directedBroadcast, type Ipv4Address, parseIpv4 } from "../../core/wire/ipv4.ts";
+import { entryFile } from "../kernel/entry-file.ts";
+import type { Libc } from "../kernel/libc.ts";
+import type { ClockReading, DataPlaneOptions, Forwarder, Forwarding } from "./forwarder.ts";
+import {
+  type PacketDescriptors,
+  type PacketOrder,
+  type PacketReport,
+  type PacketWorkerData,
+  Stage,
+} from "./packet-worker-messages.ts";
+import { NO_TRAFFIC, sumOf, type Traffic } from "./traffic.ts";
+import type { TunnelDevice } from "./tunnel-device.ts";
+
+const ENTRY = entryFile(new URL("./packet-worker.ts", import.meta.url));
+/** Of entries in one order. */
+const BATCH = 4096;
+/** A worker that leaves so many looks at it unanswered does not work any more. */
+const UNANSWERED_LIMIT = 30;
+/** It looks at its orders between two packets. */
+const STOP_MS = 5000;
+/** Of <sys/socket.h> and <netinet/in.h>; equal on all platforms of Linux that Node runs on. */
+const AF_INET = 2;
+const SOCK_RAW = 3;
+/** The header is in what is sent (raw(7)). */
+const IPPROTO_RAW = 255;
+/** Octets that wait at most on each socket. */
+const RECEIVE_BUFFER = 4_000_000;
+const ADDRESS_BITS = 32;
+
+export async function loadUserForwarding(
+  { virtualAddress, networks }: DataPlaneOptions,
+  libc: Libc,
+  failed: (error: Error) => void,
+): Promise<Forwarding> {
+  return {
+    make: (device) => new SlowPath(libc, device, { address: virtualAddress, networks }, failed),
+    // All of it ends with the process.
+    remove: () => undefined,
+  };
+}
+
+class SlowPath implements Forwarder {
+  readonly #worker: Worker;
+  readonly #descriptors: PacketDescriptors;
+  readonly #channel = new MessageChannel();
+  readonly #stage = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #drops = new Map<DropReason, number>();
+  readonly #traffic = new Map<Ipv4Address, Traffic>();
+  #unanswered = 0;
+  #isClosed = false;
+
+  /** @throws SystemCallError without CAP_NET_RAW (`EPERM`) */
+  constructor(
+    libc: Libc,
+    device: TunnelDevice,
+    where: Pick<PacketWorkerData, "address" | "networks">,
+    failed: (error: Error) => void,
+  ) {
+    this.#descriptors = openDescriptors(libc, device);
+    const workerData: PacketWorkerData = {
+      ...where,
+      descriptors: this.#descriptors,
+      orders: this.#channel.port2,
+      stage: this.#stage,
+    };
+    this.#worker = new Worker(ENTRY, { name: "packet worker", workerData, transferList: [this.#channel.port2] });
+    this.#worker.on("message", (report: PacketReport) => this.#take(report));
+    let reason = new Error("the thread that forwards packets has ended");
+    this.#worker.on("error", (error) => {
+      reason = error as Error;
+    });
+    this.#worker.once("exit", () => {
+      // A thread that was ended from outside could not say so.
+      Atomics.store(this.#stage, 0, Stage.stopped);
+      if (!this.#isClosed) failed(reason);
+    });
+  }
+
+  put(entries: Iterable<ForwardingEntry>, { wallMs, bootMs }: ClockReading): void {
+    let batch: ForwardingEntry[] = [];
+    const order = () => {
+      this.#order({ type: "put", entries: batch });
+      batch = [];
+    };
+    for (const { homeAddress, tunnels } of entries) {
+      const onBootClock = tunnels.map((tunnel) => ({ ...tunnel, expiresAtMs: tunnel.expiresAtMs - wallMs + bootMs }));
+      if (batch.push({ homeAddress, tunnels: onBootClock }) === BATCH) order();
+    }
+    if (batch.length > 0) order();
+  }
+
+  tend(attendedUntilMs: number): void {
+    if (this.#unanswered === UNANSWERED_LIMIT) throw new Error("the thread that forwards packets does not answer");
+    this.#unanswered += 1;
+    this.#order({ type: "attend", untilMs: attendedUntilMs, here: addressesHere() });
+  }
+
+  drops(): Record<DropReason, number> {
+    const reasons = Object.keys(DROP_REASONS) as DropReason[];
+    const counts = reasons.map((reason) => [reason, this.#drops.get(reason) ?? 0]);
+    return Object.fromEntries(counts);
+  }
+
+  trafficOf(homeAddress: Ipv4Address): Traffic {
+    return this.#traffic.get(homeAddress) ?? NO_TRAFFIC;
+  }
+
+  /** Waits for the worker to leave the descriptors alone, a packet's time. */
+  close(): void {
+    this.#isClosed = true;
+    const stage = this.#stage;
+    Atomics.compareExchange(stage, 0, Stage.starting, Stage.stopped);
+    if (Atomics.compareExchange(stage, 0, Stage.running, Stage.stopping) === Stage.running) {
+      this.#wakeUp();
+      Atomics.wait(stage, 0, Stage.stopping, STOP_MS);
+    }
+    const { tunnels, sender, wakeUp } = this.#descriptors;
+    for (const descriptor of [...tunnels, sender, wakeUp]) closeSync(descriptor);
+    this.#channel.port1.close();
+    void this.#worker.terminate();
+  }
+
+  #take(report: PacketReport): void {
+    if (report.type === "attended") this.#unanswered = 0;
+    else if (report.type === "forgotten")
+      for (const homeAddress of report.homeAddresses) this.#traffic.delete(homeAddress);
+    else {
+      for (const [reason, count] of report.drops) this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + count);
+      for (const [mobile, traffic] of report.traffic) this.#traffic.set(mobile, sumOf(this.trafficOf(mobile), traffic));
+    }
+  }
+
+  #order(order: PacketOrder): void {
+    this.#channel.port1.postMessage(order);
+    this.#wakeUp();
+  }
+
+  #wakeUp(): void {
+    writeSync(this.#descriptors.wakeUp, new Uint8Array(BigUint64Array.of(1n).buffer));
+  }
+}
+
+function openDescriptors(libc: Libc, device: TunnelDevice): PacketDescriptors {
+  const opened = new DisposableStack();
+  const closing = (descriptor: number) => {
+    opened.defer(() => closeSync(descriptor));
+    return descriptor;
+  };
+  const rawSocket = (protocol: number) => closing(libc.socket(AF_INET, SOCK_RAW | libc.SOCK_NONBLOCK, protocol));
+  try {
+    const tunnels = Object.values(TUNNEL_PROTOCOLS).map((protocol) => {
+      const socket = rawSocket(protocol);
+      libc.setReceiveBuffer(socket, RECEIVE_BUFFER);
+      return socket;
+    });
+    const descriptors = {
+      device: device.descriptor,
+      tunnels,
+      sender: rawSocket(IPPROTO_RAW),
+      wakeUp: closing(libc.eventDescriptor()),
+    };
+    opened.move();
+    return descriptors;
+  } catch (error) {
+    opened.dispose();
+    throw error;
+  }
+}
+
+/** What is sent to one of these does not go on to somebody else alone. */
+function addressesHere(): Set<Ipv4Address> {
+  const here = new Set<Ipv4Address>();
+  for (const { family, address: text, cidr } of Object.values(networkInterfaces()).flatMap((all) => all ?? [])) {
+    const address = family === "IPv4" ? parseIpv4(text) : undefined;
+    if (address === undefined) continue;
+    here.add(address);
+    const length = Number(cidr?.split("/")[1] ?? ADDRESS_BITS);
+    // Networks of two addresses have no broadcast address (RFC 3021 2.1).
+    if (length < ADDRESS_BITS - 1) here.add(directedBroadcast({ address, length }));
+  }
+  return here;
+}
