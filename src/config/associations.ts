@@ -1,12 +1,12 @@
 /** Turns the security associations of the file into those of the engine, with their keys read. */
-import type {
-  ForeignAgentAssociation,
-  MobileAssociation,
-  MobileSelector,
-  ReplayProtection,
+import {
+  describeMobiles,
+  type ForeignAgentAssociation,
+  type MobileAssociation,
+  type MobileSelector,
+  type ReplayProtection,
 } from "../core/auth/association.ts";
-import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../core/wire/ipv4.ts";
-import { canonicalNai } from "../core/wire/nai.ts";
+import { formatPrefix, type Ipv4Prefix } from "../core/wire/ipv4.ts";
 import type { AssociationLists } from "./draft.ts";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
@@ -156,10 +156,4 @@ class EntryResolver {
   #error(key: string, message: string): void {
     this.#problems.error(this.#source, [...this.#path, key], message);
   }
-}
-
-function describeMobiles(selector: MobileSelector): string {
-  if (selector.by === "nai") return `NAI ${canonicalNai(selector.nai)}`;
-  if (selector.by === "realm") return `realm ${selector.realm.toLowerCase()}`;
-  return `home addresses ${formatIpv4(selector.range.first)}-${formatIpv4(selector.range.last)}`;
 }

@@ -245,7 +245,7 @@ const registration = section({
     .integer(1, 100_000_000)
     .default(1_000_000)
     .describe(
-      "Mobiles of one security association, such as a realm, that this member owns rows of, also shortly after they have deregistered; a new one beyond is answered 130.",
+      "Mobiles that have authenticated by one security association, such as that of a realm, and that this member owns rows of, also shortly after they have deregistered; a new one beyond is answered 130.",
     ),
 });
 

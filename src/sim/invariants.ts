@@ -1,7 +1,7 @@
 /** What must hold once faults are over and the cluster has had time to settle (docs/replication.md). */
 import type { Binding } from "../core/bindings/binding.ts";
 import { compareOwnerships, compareRegistrations } from "../core/bindings/merge.ts";
-import { canForget, isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
+import { canForget, isTombstone, neededAloneUntilMs, withoutExpired } from "../core/bindings/mobility-bindings.ts";
 import { deregistersAll, isDegraded, type Mobile, type Mobiles, rowOf } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
@@ -10,6 +10,10 @@ import type { World } from "./world.ts";
 const CLOCK_SLACK_MS = 2500;
 /** Until rows are looked at, and two comparisons of digests have taken place. */
 const FORGETTING_SLACK_MS = 6000;
+/** Until an owner has looked again whether all have acknowledged what it may forget, as well. */
+const EARLY_FORGETTING_SLACK_MS = 12_000;
+/** From the end of whatever struck a member or a path until all members are level. */
+const CONVERGENCE_MS = 5000;
 
 /** `lostDisks`: a disk was wiped, so what was granted without any backup may be gone. */
 export function check(world: World, mobiles: Mobiles, { lostDisks }: { readonly lostDisks: boolean }): string[] {
@@ -28,8 +32,10 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   for (const copy of held)
     if (canForget(copy.row, nowMs - FORGETTING_SLACK_MS))
       violations.push(`${mobile.name}: a copy has outlived its time: ${describe(copy)}`);
+    else if (isKeptForNothing(world, copy.row))
+      violations.push(`${mobile.name}: a tombstone is kept that nothing needs: ${describe(copy)}`);
   // Those that may just be on their way out, its owner first.
-  const copies = held.filter(({ row }) => !canForget(row, nowMs + CLOCK_SLACK_MS));
+  const copies = held.filter(({ row }) => !mayForget(row, nowMs + CLOCK_SLACK_MS));
   for (const [index, copy] of copies.entries()) {
     const other = copies[index - 1];
     if (other === undefined) continue;
@@ -43,7 +49,7 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   for (const copy of copies) {
     const { owner, backups } = copy.row.ownership;
     // The owner forgets first; that the others follow in time is looked at above.
-    const isOver = canForget(copy.row, world.queue.nowMs + EPOCH_MS);
+    const isOver = mayForget(copy.row, world.queue.nowMs + EPOCH_MS);
     if (!isOver && !copies.some(({ node }) => node.id === owner))
       violations.push(`${mobile.name}: ${owner} owns it and doesn't have it: ${describe(copy)}`);
     if (copy.node.id !== owner && !backups.includes(copy.node.id))
@@ -78,6 +84,20 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   if (reply.lifetimeSeconds > 0 && endsMs < world.queue.nowMs - 2000 && isLive)
     violations.push(`${mobile.name}: outlives its lifetime`);
   return violations;
+}
+
+/** Its owner may have forgotten it, by its time or because nobody has an older copy. */
+function mayForget(row: Binding, nowMs: number): boolean {
+  return canForget(row, nowMs) || (isTombstone(row) && neededAloneUntilMs(row) <= nowMs);
+}
+
+/** Everybody has been well since before the first registration of the mobile: nobody can come back with an old copy. */
+function isKeptForNothing(world: World, row: Binding): boolean {
+  const { nowMs } = world.queue;
+  if (!isTombstone(row) || neededAloneUntilMs(row) > EPOCH_MS + nowMs - EARLY_FORGETTING_SLACK_MS) return false;
+  const sinceMs = row.createdAtMs - EPOCH_MS - CONVERGENCE_MS;
+  const areUndisturbed = world.nodes.every((node) => node.hasBeenServingFor(nowMs - sinceMs));
+  return areUndisturbed && world.wasWholeSince(sinceMs) && world.wasFairSince(sinceMs);
 }
 
 interface Copy {

@@ -11,9 +11,17 @@ import { mobileKeyOf } from "../core/registration/identity.ts";
 import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { formatEndpoint, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { type Attempt, deregistersAll, isDegraded, keysOf, type Mobile, type Mobiles, rowOf } from "./mobiles.ts";
+import { associationOf } from "./names.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import { Versions } from "./versions.ts";
-import { DEGRADED_LIFETIME_SECONDS, hasOnDisk, MAXIMUM_PENDING, OWN_NAI, type Reported, type World } from "./world.ts";
+import {
+  ASSOCIATION,
+  DEGRADED_LIFETIME_SECONDS,
+  hasOnDisk,
+  MAXIMUM_PENDING,
+  type Reported,
+  type World,
+} from "./world.ts";
 
 const INTERVAL_MS = 100;
 /** From the end of a partition, or of whatever struck a member, until it may be held to what others know. */
@@ -104,16 +112,17 @@ export class Monitor {
 
   /** Of the mobiles that share a key, a member has accepted so many new ones at most; those that it took over come on top. */
   #checkQuotas(node: SimulatedNode): void {
-    const counts = new Map<string, number>();
+    const counts = new Map<number, number>();
     for (const { ownership, nai, homeAddress } of node.agent.bindings) {
       // What a mobile leaves behind under a name that it goes by no longer is bounded by time.
       if (ownership.owner !== node.id || ownership.generation > 1 || homeAddress === UNSPECIFIED) continue;
-      const association = nai === undefined ? "by address" : nai === OWN_NAI ? OWN_NAI : "by realm";
-      counts.set(association, (counts.get(association) ?? 0) + 1);
+      const mobile = nai === undefined ? undefined : this.#mobiles.mobiles.find((one) => one.nai === nai);
+      const { spi } = mobile === undefined ? ASSOCIATION : associationOf(mobile, nai);
+      counts.set(spi, (counts.get(spi) ?? 0) + 1);
     }
-    for (const [association, count] of counts)
+    for (const [spi, count] of counts)
       if (count > this.#world.maximumMobilesPerAssociation)
-        this.#violated(`${node.id} has accepted more mobiles of one association than its quota: ${association}`);
+        this.#violated(`${node.id} has accepted more mobiles of one association than its quota: SPI ${spi}`);
   }
 
   /** Identifications don't go back, and lifetimes end. */

@@ -162,7 +162,7 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "core/registration/mobile-quota.ts",
-        from: `return isCounted || (this.#counts.get(this.#groupOf(mobile) ?? "") ?? 0) < this.#maximum;`,
+        from: "return isCounted || (this.#counts.get(association) ?? 0) < this.#maximum;",
         to: "return isCounted || true;",
       },
     ],
@@ -171,12 +171,12 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /more mobiles of one association than its quota/,
   },
   {
-    name: "a mobile that comes to count for another association needs room there",
+    name: "a mobile counts for the key that it has signed with, not for its realm",
     edits: [
       {
-        file: "core/registration/mobile-quota.ts",
-        from: "const isCounted = row !== undefined && this.#groupOf(row) === this.#groupOf(mobile);",
-        to: "const isCounted = row !== undefined;",
+        file: "core/registration/acceptance.ts",
+        from: "association: describeMobiles(association.mobiles),",
+        to: 'association: identity.nai === undefined ? describeMobiles(association.mobiles) : "realm example.com",',
       },
     ],
     faults: [],
@@ -201,6 +201,55 @@ const MUTATIONS: readonly Mutation[] = [
     ],
     faults: ["kill"],
     finds: /lives on|replayed request|identical requests got different/,
+  },
+  {
+    name: "a tombstone is kept for replays alone where nobody has an old copy",
+    edits: [
+      {
+        file: "core/home-agent/owner.ts",
+        from: "return isEverywhere && this.#journal",
+        to: "return !isEverywhere && this.#journal",
+      },
+    ],
+    faults: [],
+    options: { quietMs: 30_000 },
+    finds: /a tombstone is kept that nothing needs/,
+  },
+  {
+    name: "a tombstone outlasts the copies that somebody out of reach may have",
+    edits: [
+      {
+        file: "core/replication/replicator.ts",
+        from: "return owner === this.#options.self && generation === 1 && createdAtMs > this.#levelSinceMs;",
+        to: "return owner === this.#options.self && generation === 1 && createdAtMs > 0;",
+      },
+    ],
+    faults: [],
+    options: {
+      nodes: 5,
+      durationMs: 20_000,
+      plan: [{ kind: "partition", atMs: 2600, lastsMs: 38_000, members: [0, 1] }],
+    },
+    finds: /lives on after its deregistration/,
+  },
+  {
+    name: "a tombstone is kept until all backups have it on their disks",
+    edits: [
+      {
+        file: "core/home-agent/owner.ts",
+        from: "return isEverywhere && this.#journal",
+        to: "return this.#journal",
+      },
+    ],
+    faults: [],
+    options: {
+      durationMs: 20_000,
+      plan: [
+        { kind: "disk-hang", atMs: 4000, lastsMs: 38_000, members: [1] },
+        { kind: "kill", atMs: 39_000, lastsMs: 500, members: [1] },
+      ],
+    },
+    finds: /lives on after its deregistration/,
   },
   {
     name: "copies end when their owner's row does, whatever the clock says that is here",

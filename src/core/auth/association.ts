@@ -1,5 +1,6 @@
 /** Mobility security associations, RFC 5944 1.6 and 5.1. */
-import type { Ipv4Prefix, Ipv4Range } from "../wire/ipv4.ts";
+import { formatIpv4, type Ipv4Prefix, type Ipv4Range } from "../wire/ipv4.ts";
+import { canonicalNai } from "../wire/nai.ts";
 
 /** `hmac-md5`: the default of RFC 5944 3.5.1. `keyed-md5`: prefix+suffix mode of RFC 2002, for old mobiles. */
 export type AuthenticationAlgorithm = "hmac-md5" | "keyed-md5";
@@ -27,6 +28,18 @@ export type MobileSelector =
   | { readonly by: "nai"; readonly nai: string }
   | { readonly by: "realm"; readonly realm: string }
   | { readonly by: "home-addresses" /** A single address is a range of one. */; readonly range: Ipv4Range };
+
+/** By which people tell it, and rows say for which mobiles they count: several keys of the same mobiles have the same. */
+export function describeMobiles(selector: MobileSelector): string {
+  switch (selector.by) {
+    case "nai":
+      return `NAI ${canonicalNai(selector.nai)}`;
+    case "realm":
+      return `realm ${selector.realm.toLowerCase()}`;
+    case "home-addresses":
+      return `home addresses ${formatIpv4(selector.range.first)}-${formatIpv4(selector.range.last)}`;
+  }
+}
 
 /** Between a foreign agent and the home agent; found by SPI plus the source address of the request. */
 export interface ForeignAgentAssociation extends SecurityAssociation {

@@ -18,6 +18,8 @@ export interface Binding {
   readonly homeAddressSinceMs: number;
   /** The home address came from this cluster's pool. */
   readonly dynamic: boolean;
+  /** Since when there has been a row of the mobile without a break, epoch ms: copies of it may be as old, and no older. */
+  readonly createdAtMs: number;
   readonly registration: Registration;
   readonly ownership: Ownership;
 }
@@ -30,6 +32,8 @@ export interface Registration {
   readonly replayStyle: ReplayProtection["style"];
   /** Authenticator of that request's authorization-enabling extension, hexadecimal: tells a retransmission from a replay. */
   readonly authenticator: string;
+  /** The mobiles that share the key which authenticated that request: for them the row counts (core/registration/mobile-quota.ts). */
+  readonly association: string;
   /** What that request was answered: a retransmission gets the same. */
   readonly code: number;
   readonly lifetimeSeconds: number;
@@ -42,7 +46,9 @@ export interface Registration {
   readonly decidedBy: MemberId;
   /** Oldest first; several only with simultaneous bindings. */
   readonly careOfAddresses: readonly CareOfBinding[];
-  /** The row must be kept until then (epoch ms, `Infinity` for ever), even as a tombstone: replays and old copies must lose against it. */
+  /** That request, or one before it, might be taken for a new one until then, were the row forgotten; epoch ms. */
+  readonly replayableUntilMs: number;
+  /** As long as old copies of the row might be somewhere, it must be kept until then (epoch ms, `Infinity` for ever), even as a tombstone: they must lose against it. */
   readonly retainUntilMs: number;
   /** Its dynamic home address is kept for the mobile until then (epoch ms, `Infinity` for ever), unless somebody else needs it. */
   readonly reservedUntilMs: number;

@@ -16,8 +16,11 @@ export function mergeBindings(a: Binding, b: Binding): Binding {
   const owned = ownerships === 0 ? newest : ownerships > 0 ? a : b;
   // A tombstone must outlast every copy that it has superseded, also one that it never met before.
   const retainUntilMs = Math.max(a.registration.retainUntilMs, b.registration.retainUntilMs);
-  if (newest === owned && newest.registration.retainUntilMs === retainUntilMs) return newest;
-  return { ...newest, ownership: owned.ownership, registration: { ...newest.registration, retainUntilMs } };
+  const createdAtMs = Math.min(a.createdAtMs, b.createdAtMs);
+  const isAllSaid = newest.registration.retainUntilMs === retainUntilMs && newest.createdAtMs === createdAtMs;
+  if (newest === owned && isAllSaid) return newest;
+  const registration = { ...newest.registration, retainUntilMs };
+  return { ...newest, createdAtMs, ownership: owned.ownership, registration };
 }
 
 /** Positive if `a` is newer: by generation, then by owner, so that members who take a binding over at once agree on who has it. */
@@ -83,11 +86,12 @@ function signedTime({ replayStyle, identification, acceptedAtMs }: Registration)
   return unwrapped + (accepted & 0xffff_ffffn) + timestampDifference(identification, accepted);
 }
 
-/** Everything that the merge takes along with the registration, but the time that is merged by itself. */
+/** Everything that the merge takes along with the registration, but the times that are merged by themselves. */
 export function registrationText(binding: Binding): string {
   const { registration } = binding;
   return encodeBindingRow({
     ...binding,
+    createdAtMs: 0,
     ownership: { owner: "", backups: [], generation: 0 },
     registration: { ...registration, retainUntilMs: 0 },
   });

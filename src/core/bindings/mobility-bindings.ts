@@ -45,6 +45,17 @@ export function neededUnreservedUntilMs({ registration }: Binding): number {
   return lastExpiryMs(careOfAddresses, retainUntilMs);
 }
 
+/** As `neededUntilMs`, where nobody has an older copy any more that might be taken for the mobile's binding. */
+export function neededAloneUntilMs(binding: Binding): number {
+  return Math.max(neededAtLeastUntilMs(binding), binding.registration.reservedUntilMs);
+}
+
+/** As `neededAloneUntilMs`, should its home address be given to somebody else as soon as the mobile has gone. */
+export function neededAtLeastUntilMs({ registration }: Binding): number {
+  const { careOfAddresses, replayableUntilMs } = registration;
+  return lastExpiryMs(careOfAddresses, replayableUntilMs);
+}
+
 /** Nothing needs the row any more. */
 export function canForget(binding: Binding, nowMs: number): boolean {
   return nowMs >= neededUntilMs(binding);
@@ -58,10 +69,12 @@ export function isAbandoned(binding: Binding, nowMs: number): boolean {
   return canForget(binding, nowMs - ABANDONED_AFTER_MS);
 }
 
-/** When time changes the row next, if nothing else does before: an expiry, or the end of a tombstone. Epoch ms or `Infinity`. */
+/** When time changes the row next, if nothing else does before: an expiry, or the end of a tombstone at the earliest. Epoch ms or `Infinity`. */
 export function nextChangeMs(binding: Binding): number {
   const { careOfAddresses } = binding.registration;
-  return isTombstone(binding) ? neededUntilMs(binding) : Math.min(...careOfAddresses.map((entry) => entry.expiresAtMs));
+  return isTombstone(binding)
+    ? neededAloneUntilMs(binding)
+    : Math.min(...careOfAddresses.map((entry) => entry.expiresAtMs));
 }
 
 /** When the last of them ends; `earliestMs` if that is later, or there are none. */

@@ -11,6 +11,7 @@ export interface Revision {
     Pick<
       Registration,
       | "careOfAddresses"
+      | "replayableUntilMs"
       | "retainUntilMs"
       | "reservedUntilMs"
       | "identification"

@@ -13,6 +13,9 @@ import {
   canForget,
   isAbandoned,
   isTombstone,
+  neededAloneUntilMs,
+  neededUntilMs,
+  nextChangeMs,
   withoutExpired,
 } from "../bindings/mobility-bindings.ts";
 import type { MemberId, MobileIdentity, MobileKey } from "../names.ts";
@@ -55,6 +58,9 @@ export interface SafetySettings {
   /** An answer that is not safe after this long is not sent: the mobile will ask again. */
   readonly timeoutMs: number;
 }
+
+/** How soon to look again whether all backups have acknowledged what may be forgotten then. */
+const ACKNOWLEDGEMENT_PAUSE_MS = 5000;
 
 interface RowChange {
   readonly before: Binding | undefined;
@@ -229,15 +235,30 @@ export class Owner {
       const remaining = withoutExpired(row, now.wallMs);
       const isOurs = row.ownership.owner === this.#self;
       if (isOurs && !isTombstone(row) && isTombstone(remaining)) this.#observer.count("bindings-expired");
-      const isOver = canForget(remaining, now.wallMs);
-      if (!(isOurs ? isOver : isAbandoned(remaining, now.wallMs))) {
+      if (isOurs ? this.#mayForget(remaining, now) : isAbandoned(remaining, now.wallMs)) {
+        this.#table.delete(row.mobile);
+        if (isOurs) this.#safety.forgotten(row);
+      } else {
         this.#table.keep(remaining);
-        if (isOver) this.#table.lookAgainAt(row.mobile, now.wallMs + ABANDONED_AFTER_MS);
-        continue;
+        // As it may be over, and isn't, or its owner hasn't said so yet.
+        if (nextChangeMs(remaining) <= now.wallMs)
+          this.#table.lookAgainAt(row.mobile, this.#lookAgainMs(remaining, isOurs, now.wallMs));
       }
-      this.#table.delete(row.mobile);
-      if (isOurs) this.#safety.forgotten(row);
     }
+  }
+
+  /** At once when it has served its time, as far as no older copy can be anywhere: all who have it have its last change. */
+  #mayForget(row: Binding, now: Now): boolean {
+    if (canForget(row, now.wallMs)) return true;
+    if (neededAloneUntilMs(row) > now.wallMs || !this.#safety.hasNoOtherCopies(row)) return false;
+    const isEverywhere = this.#coverage(row) === row.ownership.backups.length;
+    return isEverywhere && this.#journal.isDurable(this.#table.positionOf(row.mobile));
+  }
+
+  #lookAgainMs(row: Binding, isOurs: boolean, nowMs: number): number {
+    if (canForget(row, nowMs)) return nowMs + ABANDONED_AFTER_MS;
+    const mayEndEarly = isOurs && this.#safety.hasNoOtherCopies(row);
+    return mayEndEarly ? Math.min(nowMs + ACKNOWLEDGEMENT_PAUSE_MS, neededUntilMs(row)) : neededUntilMs(row);
   }
 
   /** Changes a row of ours otherwise than by a request of the mobile, such as an operator's deletion. Answers its log position. */

@@ -2,6 +2,7 @@
  * What an accepted request leaves in the mobile's row, by which a retransmission is recognized. RFC 5944 3.8.1 and 3.8.2.2.
  */
 
+import { describeMobiles } from "../auth/association.ts";
 import type { AssociationTable } from "../auth/association-table.ts";
 import type { Binding, CareOfBinding, Registration } from "../bindings/binding.ts";
 import { acceptanceMs } from "../bindings/merge.ts";
@@ -36,6 +37,7 @@ export function acceptedBinding(
     identification: request.identification,
     replayStyle: style,
     authenticator: authenticatorOfMobile(request),
+    association: describeMobiles(association.mobiles),
     code,
     lifetimeSeconds,
     acceptedAtMs: style === "nonces" ? acceptanceMs(row?.registration, context.nowMs) : context.nowMs,
@@ -43,13 +45,15 @@ export function acceptedBinding(
     counter: (row?.registration.counter ?? 0) + 1,
     decidedBy: context.ownership.owner,
     careOfAddresses,
+    replayableUntilMs: replayableUntilMs(exchange, policy),
     retainUntilMs: harmfulUntilMs(exchange, policy),
     reservedUntilMs,
   };
   const hasItStill = row !== undefined && row.homeAddress === homeAddress && !isTombstone(row);
   const homeAddressSinceMs = hasItStill ? row.homeAddressSinceMs : context.nowMs;
+  const createdAtMs = row?.createdAtMs ?? context.nowMs;
   const { ownership } = context;
-  return { mobile, homeAddress, nai: identity.nai, homeAddressSinceMs, dynamic, registration, ownership };
+  return { mobile, homeAddress, nai: identity.nai, homeAddressSinceMs, dynamic, createdAtMs, registration, ownership };
 }
 
 /**
@@ -70,8 +74,9 @@ export function leftBehind(
   if (former === undefined || !isLeft) return undefined;
   const { owner } = context.ownership;
   // There are copies of a row whose key changes, but none by the address of one that keeps its key.
-  const retainUntilMs = row.mobile === mobile ? replayableUntilMs(exchange, policy) : harmfulUntilMs(exchange, policy);
-  const registration = { careOfAddresses: [], retainUntilMs, reservedUntilMs: 0 };
+  const replayedUntilMs = replayableUntilMs(exchange, policy);
+  const retainUntilMs = row.mobile === mobile ? replayedUntilMs : harmfulUntilMs(exchange, policy);
+  const registration = { careOfAddresses: [], replayableUntilMs: replayedUntilMs, retainUntilMs, reservedUntilMs: 0 };
   const left = revised(row, { homeAddress: UNSPECIFIED, dynamic: false, registration }, owner, context.nowMs);
   return { ...left, mobile: former, nai: undefined, ownership: context.ownership };
 }

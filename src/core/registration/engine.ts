@@ -82,7 +82,7 @@ export class RegistrationEngine {
     this.#associations = options.associations;
     this.#identifications = new IdentificationRules(options.nonceKey);
     this.#homeAddresses = new HomeAddresses(options.policy);
-    this.#quota = new MobileQuota(options.self, options.associations, options.policy.maximumMobilesPerAssociation);
+    this.#quota = new MobileQuota(options.self, options.policy.maximumMobilesPerAssociation);
     this.#authenticationFailureReplies = new TokenBucket(options.policy.authenticationFailureRepliesPerSecond);
   }
 
@@ -232,8 +232,8 @@ export class RegistrationEngine {
 
   #accept(exchange: Exchange, homeAddress: GrantedHomeAddress, grant: Grant): Decision {
     if (!exchange.context.canAccept) return this.#deny(exchange, "store-unavailable");
-    if (!this.#quota.hasRoom(exchange.identity, exchange.row)) return this.#deny(exchange, "association-quota");
     const binding = acceptedBinding(exchange, homeAddress, grant, this.#policy);
+    if (!this.#quota.hasRoom(binding, exchange.row)) return this.#deny(exchange, "association-quota");
     const left = leftBehind(exchange, homeAddress.homeAddress, this.#associations, this.#policy);
     const others = [homeAddress.reclaimed, left];
     const reply = this.#acceptanceReply(exchange, binding);

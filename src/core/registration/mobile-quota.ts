@@ -1,67 +1,46 @@
 /**
- * How many rows the mobiles of one security association have here. The holder of a realm's key can make up names, each of
- * which leaves a row, and tombstones outlast deregistrations.
+ * How many rows the mobiles of one security association have here. Whoever holds the key of a realm or of a range of addresses
+ * can make up mobiles: each leaves a row, and a tombstone outlasts its deregistration. They count for the key that has
+ * authenticated them, whatever they call themselves: nobody fills the quota of others, whose names anybody can show.
  */
-import type { MobileSelector } from "../auth/association.ts";
-import type { AssociationTable } from "../auth/association-table.ts";
 import type { Binding } from "../bindings/binding.ts";
-import type { MemberId, MobileIdentity } from "../names.ts";
+import type { MemberId } from "../names.ts";
 import { UNSPECIFIED } from "../wire/ipv4.ts";
 
 export class MobileQuota {
   readonly #self: MemberId;
-  readonly #associations: AssociationTable;
   readonly #maximum: number;
   readonly #counts = new Map<string, number>();
 
-  constructor(self: MemberId, associations: AssociationTable, maximum: number) {
+  constructor(self: MemberId, maximum: number) {
     this.#self = self;
-    this.#associations = associations;
     this.#maximum = maximum;
   }
 
   rowChanged(before: Binding | undefined, after: Binding | undefined): void {
-    const isOurs = (row: Binding | undefined) => row?.ownership.owner === this.#self;
-    const isSame = before?.homeAddress === after?.homeAddress && before?.nai === after?.nai;
-    if (isSame && isOurs(before) === isOurs(after)) return;
-    if (before !== undefined && isOurs(before)) this.#add(before, -1);
-    if (after !== undefined && isOurs(after)) this.#add(after, 1);
+    const [from, to] = [this.#countedFor(before), this.#countedFor(after)];
+    if (from === to) return;
+    if (from !== undefined) this.#add(from, -1);
+    if (to !== undefined) this.#add(to, 1);
   }
 
-  /**
-   * Whether the mobile may have a row. `row` is the one that it has already, which may count for another association, or
-   * for none.
-   */
-  hasRoom(mobile: MobileIdentity, row: Binding | undefined): boolean {
-    const isCounted = row !== undefined && this.#groupOf(row) === this.#groupOf(mobile);
-    return isCounted || (this.#counts.get(this.#groupOf(mobile) ?? "") ?? 0) < this.#maximum;
+  /** The mobile may have this row. `before`: what it has already, which may count for another association, or for none. */
+  hasRoom(row: Binding, before: Binding | undefined): boolean {
+    const { association } = row.registration;
+    const isCounted = this.#countedFor(before) === association;
+    return isCounted || (this.#counts.get(association) ?? 0) < this.#maximum;
   }
 
-  #add(row: Binding, amount: number): void {
-    const name = this.#groupOf(row);
-    if (name === undefined) return;
-    const count = (this.#counts.get(name) ?? 0) + amount;
-    if (count > 0) this.#counts.set(name, count);
-    else this.#counts.delete(name);
+  /** What a mobile leaves behind under a name that it goes by no longer counts for nobody: it is bounded by time. */
+  #countedFor(row: Binding | undefined): string | undefined {
+    if (row?.ownership.owner !== this.#self) return undefined;
+    const isLeftBehind = row.nai === undefined && row.homeAddress === UNSPECIFIED;
+    return isLeftBehind ? undefined : row.registration.association;
   }
 
-  /** Counted by the NAI if that has a key: names are made up more easily than addresses, and addresses change. */
-  #groupOf({ homeAddress, nai }: MobileIdentity): string | undefined {
-    const association =
-      this.#associations.anyForMobile({ homeAddress: UNSPECIFIED, nai }) ??
-      this.#associations.anyForMobile({ homeAddress, nai });
-    return association && nameOf(association.mobiles);
-  }
-}
-
-/** Several keys of the same mobiles count together. */
-function nameOf(mobiles: MobileSelector): string {
-  switch (mobiles.by) {
-    case "nai":
-      return `nai ${mobiles.nai}`;
-    case "realm":
-      return `realm ${mobiles.realm}`;
-    case "home-addresses":
-      return `home-addresses ${mobiles.range.first} ${mobiles.range.last}`;
+  #add(association: string, amount: number): void {
+    const count = (this.#counts.get(association) ?? 0) + amount;
+    if (count > 0) this.#counts.set(association, count);
+    else this.#counts.delete(association);
   }
 }

@@ -9,7 +9,7 @@ import type { Binding } from "../bindings/binding.ts";
 import type { Location } from "../bindings/location.ts";
 import { isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
-import { addressClaim, neededUnreservedUntilMs, neededUntilMs } from "../bindings/mobility-bindings.ts";
+import { addressClaim, neededAtLeastUntilMs, neededUntilMs } from "../bindings/mobility-bindings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
 import type { MemberId } from "../names.ts";
@@ -20,6 +20,9 @@ import type { Ipv4Address } from "../wire/ipv4.ts";
 export type Moved = StreamMessage & { readonly type: "moved" };
 
 const HOMES_OF_ADDRESS = 2;
+
+/** Until when a mobile is known that its owner has forgotten. */
+const FORGOTTEN = 0;
 
 type Named = Pick<Binding, "mobile" | "homeAddress">;
 
@@ -38,6 +41,12 @@ export class Whereabouts {
   /** A mobile of ours has left this home address: whoever is asked about that gets to know. */
   tellFormer(row: Binding, homeAddress: Ipv4Address): void {
     for (const home of this.#homes({ mobile: row.mobile, homeAddress }, this.#isPresent)) this.#tell(home, row);
+  }
+
+  /** A mobile of ours is forgotten, maybe early: its homes, which count on its tombstone for as long as may be, get to know. */
+  forgotten(row: Binding): void {
+    if (neededUntilMs(row) <= neededAtLeastUntilMs(row)) return;
+    for (const home of this.#homes(row, this.#isPresent)) this.#tell(home, row, FORGOTTEN);
   }
 
   /** As `tell`, where one of these members is home now, or was until it went. */
@@ -82,13 +91,14 @@ export class Whereabouts {
   }
 
   /**
-   * How long. A reserved home address may be given to somebody else at any time, and the row ends early then, which only homes
-   * are told: nobody else counts on the reservation, or locations would outlive their rows by a day.
+   * How long. A tombstone may end early, as its home address is given to somebody else, or no old copy is left: homes alone are
+   * told then, and nobody else counts on it, or locations would outlive their rows by a day.
    */
   #knownUntilMs(member: MemberId, row: Binding): number {
-    const unreservedUntilMs = neededUnreservedUntilMs(row);
-    if (row.registration.reservedUntilMs <= unreservedUntilMs) return unreservedUntilMs;
-    return this.#homes(row, this.#isPresent).includes(member) ? neededUntilMs(row) : unreservedUntilMs;
+    const certainUntilMs = neededAtLeastUntilMs(row);
+    const possiblyUntilMs = neededUntilMs(row);
+    if (possiblyUntilMs <= certainUntilMs) return certainUntilMs;
+    return this.#homes(row, this.#isPresent).includes(member) ? possiblyUntilMs : certainUntilMs;
   }
 
   readonly #isPresent = (member: MemberId): boolean => this.#options.membership.isAlive(member);
@@ -101,10 +111,10 @@ export class Whereabouts {
     return [...new Set([ofKey, ...ofAddress])].filter((home) => home !== undefined);
   }
 
-  #tell(member: MemberId, row: Binding): void {
+  #tell(member: MemberId, row: Binding, knownUntilMs = this.#knownUntilMs(member, row)): void {
     const { owner, backups } = row.ownership;
     if (member !== owner && !backups.includes(member))
-      this.#options.send(member, movedTo(this.locationFor(member, row)));
+      this.#options.send(member, movedTo({ ...this.locationFor(member, row), knownUntilMs }));
   }
 }
 

@@ -162,6 +162,10 @@ export class Replication implements Safety {
     return this.#replicator.coverage(row, position);
   }
 
+  hasNoOtherCopies(row: Binding): boolean {
+    return this.#replicator.hasNoOtherCopies(row);
+  }
+
   ship(row: Binding, before: Binding | undefined): void {
     this.#replicator.ship(row, before);
     if (before !== undefined && before.homeAddress !== row.homeAddress)
@@ -186,6 +190,7 @@ export class Replication implements Safety {
 
   forgotten(row: Binding): void {
     this.#replicator.forgotten(row);
+    this.#whereabouts.forgotten(row);
   }
 
   /** A registration of a mobile of ours was accepted; its ingress learns from the reply who owns it. */

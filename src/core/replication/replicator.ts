@@ -49,6 +49,8 @@ export class Replicator {
   readonly #strays = new Map<MobileKey, { readonly owner: MemberId; readonly number: number }>();
   #nextDigestsMs = 0;
   #unconfirmedUntilMs = 0;
+  /** Since when this member has been level with all others, without a break; wall clock, `Infinity` while it isn't. */
+  #levelSinceMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ReplicatorOptions) {
     this.#options = options;
@@ -57,6 +59,8 @@ export class Replicator {
 
   configure({ peers, digestIntervalMs }: Pick<ReplicatorOptions, "peers" | "digestIntervalMs">): void {
     this.#options = { ...this.#options, peers, digestIntervalMs };
+    // Who was a member may come back, and with it what it had.
+    this.#levelSinceMs = Number.POSITIVE_INFINITY;
     for (const peer of [...this.#links.keys()]) if (!peers.includes(peer)) this.#links.delete(peer);
     for (const peer of peers) if (!this.#links.has(peer)) this.#links.set(peer, new Link());
   }
@@ -90,6 +94,14 @@ export class Replicator {
     return row.ownership.backups.filter((backup) => this.#links.get(backup)?.covers(position)).length;
   }
 
+  /**
+   * The row was made while all members had heard of each other, here and by this member, and has not changed hands since: neither
+   * somebody who is away now, nor the other side of a partition, can have one of the same mobile.
+   */
+  hasNoOtherCopies({ ownership: { owner, generation }, createdAtMs }: Binding): boolean {
+    return owner === this.#options.self && generation === 1 && createdAtMs > this.#levelSinceMs;
+  }
+
   /** Peers that this member is not yet level with: it must not take over from them, nor be announced, before it is. */
   get catchingUpWith(): MemberId[] {
     return [...this.#links]
@@ -115,6 +127,7 @@ export class Replicator {
   /** Has every peer check again what we believe to own. */
   recheck(now: Now): void {
     this.#unconfirmedUntilMs = now.monotonicMs + CONFIRMATION_TIMEOUT_MS;
+    this.#levelSinceMs = Number.POSITIVE_INFINITY;
     for (const [peer, link] of this.#links) {
       if (link.isUp) this.#sendOwned(peer, link);
     }
@@ -136,6 +149,7 @@ export class Replicator {
   }
 
   closed(peer: MemberId): void {
+    this.#levelSinceMs = Number.POSITIVE_INFINITY;
     this.#links.get(peer)?.closed();
   }
 
@@ -236,6 +250,8 @@ export class Replicator {
   }
 
   passTime(now: Now): void {
+    const isLevelWithAll = [...this.#links].every(([peer, link]) => this.#isLevelWith(peer, link));
+    this.#levelSinceMs = isLevelWithAll ? Math.min(this.#levelSinceMs, now.wallMs) : Number.POSITIVE_INFINITY;
     for (const [peer, link] of this.#links) {
       if (link.checkLag(now.monotonicMs)) this.#options.observer.event("backup-lagging", { member: peer });
       if (link.isUp && link.resume(this.#options.journal.position)) this.#sendDigests(peer, now);
@@ -349,6 +365,10 @@ export class Replicator {
    */
   #isSafe({ ownership: { owner, backups } }: Binding): boolean {
     return this.#options.membership.isAlive(owner) && backups.length >= this.#options.necessaryBackups();
+  }
+
+  #isLevelWith(peer: MemberId, link: Link): boolean {
+    return this.#options.membership.isAlive(peer) && isLevel(link);
   }
 
   /** What is said of rows must not overtake them. */
@@ -507,7 +527,8 @@ function isNewer(a: Binding, b: Binding): boolean {
   return (
     compareRegistrations(a, b) > 0 ||
     compareOwnerships(a.ownership, b.ownership) > 0 ||
-    a.registration.retainUntilMs > b.registration.retainUntilMs
+    a.registration.retainUntilMs > b.registration.retainUntilMs ||
+    a.createdAtMs < b.createdAtMs
   );
 }
 

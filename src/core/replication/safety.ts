@@ -11,6 +11,8 @@ export interface Safety {
   available(backups: readonly MemberId[]): number;
   /** How many backups of the row have its last change, at `position`, on their disks. */
   coverage(row: Binding, position: number): number;
+  /** Nobody has ever had a copy of this row of ours but the backups that it names. */
+  hasNoOtherCopies(row: Binding): boolean;
   /** Sends a changed row to its backups, and to those that held it before. */
   ship(row: Binding, before: Binding | undefined): void;
   /** Gives a binding to somebody who can store, as this member can't; false if there is nobody. */

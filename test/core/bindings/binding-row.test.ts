@@ -11,10 +11,12 @@ const BINDING: Binding = {
   nai: "bob@example.com",
   homeAddressSinceMs: 1_789_999_000_000,
   dynamic: true,
+  createdAtMs: 1_789_998_000_000,
   registration: {
     identification: 0xeeae4567dcd51000n,
     replayStyle: "timestamps",
     authenticator: "491cd39e48003cc2d3a632a71672fedb",
+    association: "realm example.com",
     code: 0,
     lifetimeSeconds: 600,
     acceptedAtMs: 1_790_000_000_000,
@@ -32,6 +34,7 @@ const BINDING: Binding = {
         identification: 0xeeae4567dcd51000n,
       },
     ],
+    replayableUntilMs: 1_790_000_015_000,
     retainUntilMs: Number.POSITIVE_INFINITY,
     reservedUntilMs: 0,
   },
@@ -40,12 +43,12 @@ const BINDING: Binding = {
 
 /** As it stands in stores that exist: a change here needs a migration. */
 const ROW =
-  '{"mobile":"nai:bob@example.com","homeAddress":"10.79.1.0","nai":"bob@example.com","homeAddressSinceMs":1789999000000,"dynamic":true,' +
+  '{"mobile":"nai:bob@example.com","homeAddress":"10.79.1.0","nai":"bob@example.com","homeAddressSinceMs":1789999000000,"dynamic":true,"createdAtMs":1789998000000,' +
   '"registration":{"identification":"0xeeae4567dcd51000","replayStyle":"timestamps",' +
-  '"authenticator":"491cd39e48003cc2d3a632a71672fedb","code":0,"lifetimeSeconds":600,"acceptedAtMs":1790000000000,' +
+  '"authenticator":"491cd39e48003cc2d3a632a71672fedb","association":"realm example.com","code":0,"lifetimeSeconds":600,"acceptedAtMs":1790000000000,' +
   '"replayResets":1,"counter":3,"decidedBy":"ha1","careOfAddresses":[{"careOfAddress":"192.0.2.7","flags":40,"lifetimeSeconds":600,' +
   '"expiresAtMs":1790000600000,"foreignAgent":"192.0.2.1:434","ingress":"ha2",' +
-  '"identification":"0xeeae4567dcd51000"}],"retainUntilMs":null,"reservedUntilMs":0},' +
+  '"identification":"0xeeae4567dcd51000"}],"replayableUntilMs":1790000015000,"retainUntilMs":null,"reservedUntilMs":0},' +
   '"ownership":{"owner":"ha1","backups":["ha2"],"generation":4}}';
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -71,10 +74,12 @@ const name = fc.record({
 const named = fc.record({
   homeAddressSinceMs: time,
   dynamic: fc.boolean(),
+  createdAtMs: time,
   registration: fc.record({
     identification,
     replayStyle: fc.constantFrom("timestamps" as const, "nonces" as const),
     authenticator: text,
+    association: text,
     code: fc.integer({ min: 0, max: 255 }),
     lifetimeSeconds: uint16,
     acceptedAtMs: time,
@@ -82,6 +87,7 @@ const named = fc.record({
     replayResets: fc.nat(),
     decidedBy: fc.string(),
     careOfAddresses: fc.array(careOfBinding, { maxLength: 3 }),
+    replayableUntilMs: time,
     retainUntilMs: timeOrNever,
     reservedUntilMs: timeOrNever,
   }),

@@ -18,6 +18,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
     decidedBy: fc.constantFrom("ha1", "ha2"),
     careOf: fc.subarray(["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
     reservedUntilMs: fc.constant(0),
+    createdAtMs: fc.integer({ min: 0, max: 3 }),
     retainUntilMs: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant(Number.POSITIVE_INFINITY)),
     owner: fc.constantFrom("ha1", "ha2", "ha3"),
     backups: fc.subarray(["ha1", "ha2", "ha3"], { maxLength: 2 }),
@@ -32,10 +33,12 @@ const anyBinding: fc.Arbitrary<Binding> = fc
       nai: rest.nai,
       homeAddressSinceMs: acceptedAt,
       dynamic: false,
+      createdAtMs: rest.createdAtMs,
       registration: {
         identification,
         replayStyle: style,
         authenticator: "00".repeat(16),
+        association: "home addresses 10.64.1.0-10.64.1.255",
         code: 0,
         lifetimeSeconds: 600,
         acceptedAtMs: acceptedAt + acceptedStepMs,
@@ -51,6 +54,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
           ingress: "ha1",
           identification,
         })),
+        replayableUntilMs: acceptedAt + 15_000,
         retainUntilMs: rest.retainUntilMs,
         reservedUntilMs: rest.reservedUntilMs,
       },
@@ -106,6 +110,14 @@ describe("merging two copies of a binding", () => {
         expect(mergeBindings(a, b).registration.retainUntilMs).toBe(
           Math.max(a.registration.retainUntilMs, b.registration.retainUntilMs),
         );
+      }),
+    );
+  });
+
+  it("keeps the time since when there may be copies", () => {
+    fc.assert(
+      fc.property(anyBinding, anyBinding, (a, b) => {
+        expect(mergeBindings(a, b).createdAtMs).toBe(Math.min(a.createdAtMs, b.createdAtMs));
       }),
     );
   });

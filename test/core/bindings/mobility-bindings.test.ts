@@ -29,12 +29,13 @@ test("each care-of address ends with its own lifetime, to the millisecond", () =
   expect(isTombstone(withoutExpired(row, START_MS + 500_000))).toBe(true);
 });
 
-test("the next change is the earliest expiry, and for a tombstone the time from which it may be forgotten", () => {
+test("the next change is the earliest expiry, and for a tombstone the time from which it may be forgotten if no old copy is left", () => {
   const row = twoBindings();
   expect(nextChangeMs(row)).toBe(START_MS + 100_000);
   expect(nextChangeMs(withoutExpired(row, START_MS + 100_000))).toBe(START_MS + 500_000);
   const tombstone = withoutExpired(row, START_MS + 500_000);
-  expect(nextChangeMs(tombstone)).toBe(tombstone.registration.retainUntilMs);
+  expect(nextChangeMs(tombstone)).toBe(tombstone.registration.replayableUntilMs);
+  expect(canForget(tombstone, tombstone.registration.replayableUntilMs)).toBe(false);
 });
 
 test("a live binding is not forgotten before its lifetime is over, a tombstone when its retention is over", () => {

@@ -35,13 +35,24 @@ test("what a mobile leaves at the addresses that it names one after the other is
   expect([...rig.rows.keys()]).toEqual(["nai:ann@example.com"]);
 });
 
-test("a mobile that comes to count for another association, by showing an NAI, is a new one there", () => {
+test("a mobile that comes to count for another association, by signing with another key, is a new one there", () => {
   const rig = new Rig({ maximumMobilesPerAssociation: 1 });
   expect(rig.send(roaming("ann")).reply?.code).toBe(ReplyCode.Accepted);
-  expect(rig.send({}).reply?.code).toBe(ReplyCode.Accepted);
-  expect(rig.send({ nai: "bob@example.com", home: "10.64.1.1" }).reply?.code).toBe(ReplyCode.Resources);
+  const byRange = { nai: "bob@example.com", home: "10.64.1.1" };
+  expect(rig.send(byRange).reply?.code).toBe(ReplyCode.Accepted);
+  expect(rig.send({ ...byRange, credential: KEYS.roaming }).reply?.code).toBe(ReplyCode.Resources);
   rig.passSeconds(1);
-  expect(rig.send({}).reply?.code).toBe(ReplyCode.Accepted);
+  expect(rig.send(byRange).reply?.code).toBe(ReplyCode.Accepted);
+});
+
+test("a mobile counts for the key that it has signed with, whatever realm it names: nobody fills the quota of others", () => {
+  const rig = new Rig({ maximumMobilesPerAssociation: 3 });
+  for (const number of [1, 2, 3]) {
+    const named = { nai: `m${number}@example.com`, home: `10.64.1.${number}` };
+    expect(rig.send(named).reply?.code).toBe(ReplyCode.Accepted);
+  }
+  expect(rig.send({ nai: "m4@example.com", home: "10.64.1.4" }).reply?.code).toBe(ReplyCode.Resources);
+  expect(rig.send(roaming("ann")).reply?.code).toBe(ReplyCode.Accepted);
 });
 
 test("mobiles of other associations are not affected", () => {
