@@ -3,6 +3,7 @@
  * so freshness is shown by an answer: each frame names the newest frame that its sender has had from its receiver, as TCP
  * acknowledges. What names a frame of this start of the receiver was made after that start, and is no recording of a former one.
  */
+import { hashText, mix } from "../hash.ts";
 import { ReplayWindow } from "./replay-window.ts";
 
 /** One start of a member: its boot count, then 32 random bits, so that no other start ever has the same. */
@@ -10,8 +11,10 @@ export type Incarnation = bigint;
 
 const NONCE_BITS = 32n;
 
-/** Of the starts of a peer that were heard while none is believed, the latest so many are named: recordings are of a few at most. */
+/** Of the starts of a peer that are heard while none is believed, so many are named. */
 const MAXIMUM_STARTS = 8;
+/** For so many frames of ours they are chosen by one order, in which each of them is named at least once. */
+const TURN_FRAMES = 2 * MAXIMUM_STARTS;
 
 /** Of whom nothing was heard. */
 export const NO_INCARNATION: Incarnation = 0n;
@@ -102,8 +105,17 @@ export class Acquaintance {
     if (former === undefined) this.#heard.push(sent);
     else if (sent.sequence > former.sequence) this.#heard[index] = sent;
     if (this.#heard.length <= MAXIMUM_STARTS) return;
-    const earliest = this.#heard.reduce((a, b) => (a.incarnation < b.incarnation ? a : b));
-    this.#heard = this.#heard.filter((frame) => frame !== earliest);
+    const last = this.#heard.reduce((a, b) => (this.#place(a) > this.#place(b) ? a : b));
+    this.#heard = this.#heard.filter((frame) => frame !== last);
+  }
+
+  /**
+   * In an order that is another one in each turn: however many starts there are recordings of, and however often they are sent, the
+   * one that runs is among the first as often as any other. By when they were made, or heard, recordings could keep it out for ever.
+   */
+  #place({ incarnation }: FrameNumber): number {
+    const turn = Math.floor(this.#sequence / TURN_FRAMES);
+    return mix(hashText(String(incarnation), turn));
   }
 
   /**

@@ -1,8 +1,9 @@
 /**
  * Digests of the rows that two members must both hold: owner and backup compare them to find what they don't agree on,
- * without looking at every row. Kept up to date with each change.
+ * without looking at every row. Kept up to date with each change. Members trust each other, so nobody makes collisions on purpose.
  */
 import type { Binding } from "../bindings/binding.ts";
+import { hashText, mix } from "../hash.ts";
 import type { MemberId } from "../names.ts";
 import { DIGEST_BUCKETS } from "../protocol/stream-messages.ts";
 
@@ -68,16 +69,4 @@ function versionHash({ mobile, registration, ownership }: Binding): number {
   hash = mix(hash ^ counter);
   hash = mix(hash ^ (acceptedAtMs % 2 ** 32));
   return mix(hash ^ ownership.generation);
-}
-
-/** FNV-1a. Members trust each other, so nobody makes collisions on purpose. */
-function hashText(text: string, seed: number): number {
-  let hash = 0x811c9dc5 ^ seed;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash >>> 0;
-}
-
-function mix(value: number): number {
-  const hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  return (hash ^ (hash >>> 13)) >>> 0;
 }
