@@ -34,6 +34,7 @@ import { decodeBindingRow } from "../core/bindings/binding-row.ts";
 import { decodeLocationRow } from "../core/bindings/location-row.ts";
 import { HomeAgent } from "../core/home-agent/home-agent.ts";
 import { packageVersion } from "../version.ts";
+import { answeredMobile, isBoundBy } from "./answered-mobile.ts";
 import { DaemonControl } from "./control.ts";
 import { Driver } from "./driver.ts";
 import { HealthWatch } from "./health-watch.ts";
@@ -130,7 +131,10 @@ async function startOn(
   restore(agent, store, config, log);
 
   const endpointOf = (member: string) => configuration.current.members.find(({ id }) => id === member);
-  const replyPaths = new ReplyPaths();
+  const replyPaths = new ReplyPaths({
+    answeredMobile: (reply) => answeredMobile(reply, running.settings.associations),
+    isBoundBy: (mobile, foreignAgent) => isBoundBy(agent, mobile, foreignAgent),
+  });
   replyPaths.expect(agent.bindings);
   const driver = new Driver({
     agent,

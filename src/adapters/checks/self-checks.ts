@@ -38,7 +38,7 @@ export interface Outcomes {
   readonly problem: string;
 }
 
-/** Routes to the foreign agents that were answered lately. */
+/** Routes to the foreign agents of bindings that were answered. */
 export interface Routes {
   readonly known: number;
   readonly missing: number;
@@ -223,8 +223,8 @@ export class SelfChecks {
   }
 }
 
-function routes({ replyRoutes: { known, missing, problem } }: Vitals): Finding | undefined {
-  if (known === 0) return undefined;
+function routes({ replyRoutes: { known, missing, problem } }: Vitals): Finding {
+  if (known === 0) return { state: "pass", reason: "there is no foreign agent to be answered" };
   if (missing === 0) return { state: "pass", reason: `there are routes to ${known} foreign agents that were answered` };
   return {
     state: missing === known ? "fail" : 2 * missing >= known ? "degraded" : "pass",

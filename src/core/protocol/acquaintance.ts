@@ -3,7 +3,7 @@
  * so freshness is shown by an answer: each frame names the newest frame that its sender has had from its receiver, as TCP
  * acknowledges. What names a frame of this start of the receiver was made after that start, and is no recording of a former one.
  */
-import { hashText, mix } from "../hash.ts";
+import { hashText, mix } from "./hash.ts";
 import { ReplayWindow } from "./replay-window.ts";
 
 /** One start of a member: its boot count, then 32 random bits, so that no other start ever has the same. */

@@ -3,8 +3,8 @@
  * without looking at every row. Kept up to date with each change. Members trust each other, so nobody makes collisions on purpose.
  */
 import type { Binding } from "../bindings/binding.ts";
-import { hashText, mix } from "../hash.ts";
 import type { MemberId } from "../names.ts";
+import { hashText, mix } from "../protocol/hash.ts";
 import { DIGEST_BUCKETS } from "../protocol/stream-messages.ts";
 
 export class Digests {

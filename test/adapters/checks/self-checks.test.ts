@@ -83,7 +83,7 @@ describe("a member that looks at itself", () => {
     ["acceptance", "knows nothing of what routers have", routing(UNKNOWN_VIEW), "unknown"],
     ["acceptance", "isn't the best of those that are told", routing(seen("best", "ha2")), "unknown"],
     ["routes", "has routes", {}, "pass"],
-    ["routes", "has answered nobody", { replyRoutes: { known: 0, missing: 0, problem: "" } }, "unknown"],
+    ["routes", "has answered nobody", { replyRoutes: { known: 0, missing: 0, problem: "" } }, "pass"],
     ["routes", "has lost one of many", { replyRoutes: { known: 5, missing: 2, problem: "ENETUNREACH" } }, "pass"],
     ["routes", "has lost half", { replyRoutes: { known: 4, missing: 2, problem: "ENETUNREACH" } }, "degraded"],
     ["routes", "has lost all", { replyRoutes: { known: 4, missing: 4, problem: "ENETUNREACH" } }, "fail"],
