@@ -27,6 +27,13 @@ module.exports = {
       to: { path: "^src/", pathNot: "^src/core/(wire/|auth/|names\\.ts$)" },
     },
     {
+      name: "layouts-stand-alone",
+      severity: "error",
+      comment: "How a field stands in bytes has nothing to do with the message or the row that it is in.",
+      from: { path: "^src/core/layout/" },
+      to: { path: "^src/", pathNot: "^src/core/(layout/|wire/ipv4\\.ts$|names\\.ts$)" },
+    },
+    {
       name: "nothing-in-the-core-imports-upward",
       severity: "error",
       comment: "A home agent is put together from its tables, members and copies; they don't know it.",

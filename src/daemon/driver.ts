@@ -109,7 +109,7 @@ export class Driver {
           break;
         }
         case "stream":
-          this.streams?.send(output.to, output.message);
+          this.streams?.send(output.to, output.bytes);
           break;
         case "end-stream":
           this.streams?.end(output.to, output.reason);

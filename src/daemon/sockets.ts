@@ -110,7 +110,7 @@ export class Sockets {
       listener: {
         opened: (peer) => driver.input({ type: "stream-opened", peer }),
         closed: (peer) => driver.input({ type: "stream-closed", peer }),
-        received: (peer, message) => driver.input({ type: "stream", peer, message }),
+        received: (peer, bytes) => driver.input({ type: "stream", peer, bytes }),
       },
       log: this.#log,
       count: (reason) => this.#counters.addLabeled("streams-ended", reason),

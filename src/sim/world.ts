@@ -5,11 +5,13 @@
 
 import type { MobileAssociation } from "../core/auth/association.ts";
 import { AssociationTable } from "../core/auth/association-table.ts";
+import { deriveFrameKey } from "../core/auth/cluster-key.ts";
 import type { Input, Output } from "../core/home-agent/io.ts";
 import type { HomeAgentSettings } from "../core/home-agent/settings.ts";
 import type { MobileKey } from "../core/names.ts";
-import { ByteReader } from "../core/protocol/byte-cursor.ts";
-import { decodeMessage } from "../core/protocol/datagrams.ts";
+import { openFrame } from "../core/protocol/frame.ts";
+import { decodeStreamMessage } from "../core/protocol/stream-codec.ts";
+import { FrameSplitter, MAXIMUM_BODY_BYTES } from "../core/protocol/stream-frame.ts";
 import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { EventQueue } from "./event-queue.ts";
 import { PEER_TIMEOUT_MS, SimulatedNode, type Start } from "./node.ts";
@@ -17,6 +19,7 @@ import { Random } from "./random.ts";
 
 export const VIRTUAL_ENDPOINT: Endpoint = { address: ipv4("10.64.0.1"), port: 434 };
 const KEY = new TextEncoder().encode("1234567812345678");
+const CLUSTER = "sim";
 const SECRET = new Uint8Array(32).fill(1);
 
 export const ASSOCIATION: MobileAssociation = {
@@ -36,13 +39,11 @@ export const NAI_ASSOCIATION: MobileAssociation = {
 export const OWN_NAI = "own@example.com";
 export const OWN_ASSOCIATION: MobileAssociation = { ...ASSOCIATION, spi: 258, mobiles: { by: "nai", nai: OWN_NAI } };
 
-/** Of core/protocol/frame.ts. */
-const FRAME_TYPE_OFFSET = 3;
-const FRAME_FIXED_LENGTH = 36;
-const HEARTBEAT = 1;
-const RELAY_REQUEST = 2;
 /** From the moment in which a member is fit, or not any more, until routers send accordingly. */
 const ROUTING_DELAY_MS = 200;
+
+/** Of what is sent on streams, so much arrives in two pieces. */
+const CUT = 0.1;
 
 /** How bad the network between members is. */
 interface Weather {
@@ -285,8 +286,7 @@ export class World {
       this.onReply({ from: node.id, destination: output.destination, payload: output.payload });
     } else if (output.type === "frame") {
       const { payload, to } = output;
-      if (payload[FRAME_TYPE_OFFSET] !== HEARTBEAT) this.#count("relay-frames");
-      if (payload[FRAME_TYPE_OFFSET] === RELAY_REQUEST) this.#relayed(node, payload);
+      if (output.isRelay) this.#relayed(node, to, payload);
       this.#datagramTo(node.id, to, { type: "frame", payload, source: { address: UNSPECIFIED, port: 4340 } });
     } else if (output.type === "end-stream") {
       this.#close(node.id, output.to, 5);
@@ -294,19 +294,35 @@ export class World {
       const route = `${node.id} ${output.to}`;
       const connection = this.#streams.get(route);
       if (connection === undefined || this.#known.get(route) !== connection) return;
-      this.#count(`stream-messages ${output.message.type}`);
-      if (output.message.type === "rows") {
-        this.#count("stream-rows", output.message.rows.length);
-        this.#count(
-          "stream-bytes",
-          output.message.rows.reduce((sum, row) => sum + row.length, 0),
-        );
+      this.#countMessages(output.bytes);
+      for (const bytes of this.#cutAnywhere(output.bytes)) {
+        this.#inOrder(route, () => {
+          if (this.#streams.get(route) === connection)
+            this.node(output.to).input({ type: "stream", peer: node.id, bytes });
+        });
       }
-      const { message } = output;
-      this.#inOrder(route, () => {
-        if (this.#streams.get(route) === connection)
-          this.node(output.to).input({ type: "stream", peer: node.id, message });
-      });
+    }
+  }
+
+  /** TCP hands over pieces, whatever was sent together. */
+  #cutAnywhere(bytes: Uint8Array): Uint8Array[] {
+    if (!this.random.chance(CUT)) return [bytes];
+    const at = this.random.integer(bytes.length + 1);
+    return [bytes.subarray(0, at), bytes.subarray(at)];
+  }
+
+  #countMessages(frames: Uint8Array): void {
+    const splitter = new FrameSplitter(MAXIMUM_BODY_BYTES);
+    splitter.push(frames);
+    for (let body = splitter.take(); body !== undefined; body = splitter.take()) {
+      const message = decodeStreamMessage(body);
+      this.#count(`stream-messages ${message.type}`);
+      if (message.type !== "rows") continue;
+      this.#count("stream-rows", message.rows.length);
+      this.#count(
+        "stream-bytes",
+        message.rows.reduce((sum, row) => sum + row.length, 0),
+      );
     }
   }
 
@@ -328,10 +344,11 @@ export class World {
     return this.#storms === 0 && this.#calmSinceMs < ms;
   }
 
-  #relayed(node: SimulatedNode, frame: Uint8Array): void {
-    const reader = new ByteReader(frame.subarray(FRAME_FIXED_LENGTH));
-    reader.shortText();
-    const message = decodeMessage(RELAY_REQUEST, reader);
+  #relayed(node: SimulatedNode, to: string, payload: Uint8Array): void {
+    this.#count("relay-frames");
+    const frame = openFrame(payload, (sender) => deriveFrameKey(SECRET, CLUSTER, sender, to));
+    if (typeof frame === "string") throw new Error(`${node.id} has sent a frame that is refused: ${frame}`);
+    const { message } = frame;
     if (message.type !== "relay-request") return;
     const request = `${message.ingress} ${message.requestId}`;
     const hops = (this.#hops.get(request) ?? 0) + 1;
@@ -431,7 +448,7 @@ export class World {
       pool: [this.#slice(this.#ids.indexOf(member))],
     }));
     return {
-      cluster: "sim",
+      cluster: CLUSTER,
       secret: SECRET,
       self: id,
       members,

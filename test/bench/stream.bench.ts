@@ -4,7 +4,8 @@
  */
 import { isMainThread, Worker } from "node:worker_threads";
 import { StreamChannels } from "../../src/adapters/net/stream-channel.ts";
-import { decodeStreamMessage, encodeStreamMessage } from "../../src/core/protocol/stream-codec.ts";
+import { PeerStreams } from "../../src/core/home-agent/peer-streams.ts";
+import { encodeStreamMessage } from "../../src/core/protocol/stream-codec.ts";
 import type { StreamMessage } from "../../src/core/protocol/stream-messages.ts";
 import { ipv4 } from "../../src/core/wire/ipv4.ts";
 
@@ -12,6 +13,7 @@ const members = ["ha1", "ha2"].map((id, index) => ({ id, address: ipv4(`127.43.4
 const ROW = `{"filler":"${"x".repeat(600)}"}`;
 
 function open(self: string, received: (message: StreamMessage) => void, opened: () => void): Promise<StreamChannels> {
+  const streams = new PeerStreams(() => fail("it can't be read"));
   return StreamChannels.open({
     cluster: "bench",
     secret: new Uint8Array(32),
@@ -20,7 +22,14 @@ function open(self: string, received: (message: StreamMessage) => void, opened: 
     bootCount: 1,
     maximumClockSkewMs: () => 30_000,
     wallMs: () => Date.now(),
-    listener: { opened, closed: (_, reason) => fail(reason), received: (_, message) => received(message) },
+    listener: {
+      opened: (peer) => {
+        streams.opened(peer);
+        opened();
+      },
+      closed: (_, reason) => fail(reason),
+      received: (peer, bytes) => streams.read(peer, bytes).forEach(received),
+    },
     log: { event: () => undefined },
     count: fail,
   });
@@ -34,7 +43,7 @@ async function receive(): Promise<void> {
   const streams = await open(
     "ha2",
     (message) => {
-      if (message.type === "rows") streams.send("ha1", { type: "ack", number: message.number });
+      if (message.type === "rows") streams.send("ha1", encodeStreamMessage({ type: "ack", number: message.number }));
     },
     () => undefined,
   );
@@ -54,7 +63,7 @@ async function run(streams: StreamChannels, messages: number, outstanding: numbe
     const send = (): void => {
       sent += 1;
       sentMs[sent] = performance.now();
-      streams.send("ha2", { type: "rows", number: sent, rows });
+      streams.send("ha2", encodeStreamMessage({ type: "rows", number: sent, rows }));
     };
     acknowledged = (position) => {
       delaysMs.push(performance.now() - (sentMs[position] ?? 0));
@@ -76,24 +85,8 @@ async function run(streams: StreamChannels, messages: number, outstanding: numbe
   );
 }
 
-function codec(rowsEach: number): void {
-  const message: StreamMessage = { type: "rows", number: 1, rows: Array.from({ length: rowsEach }, () => ROW) };
-  const rounds = Math.ceil(500_000 / rowsEach);
-  const startMs = performance.now();
-  let body = encodeStreamMessage(message);
-  for (let round = 0; round < rounds; round++) body = encodeStreamMessage(message);
-  const encodedMs = performance.now();
-  for (let round = 0; round < rounds; round++) decodeStreamMessage(body);
-  const perSecond = (ms: number): number => Math.round((rounds * rowsEach * 1000) / ms);
-  process.stdout.write(
-    `codec, ${rowsEach} rows per message: ${perSecond(encodedMs - startMs)} rows/s encoded, ` +
-      `${perSecond(performance.now() - encodedMs)} rows/s decoded\n`,
-  );
-}
-
 if (!isMainThread) await receive();
 else {
-  for (const rowsEach of [1, 100]) codec(rowsEach);
   const worker = new Worker(new URL(import.meta.url));
   const opened = Promise.withResolvers<void>();
   const streams = await open(

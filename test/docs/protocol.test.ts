@@ -1,4 +1,4 @@
-/** Holds docs/protocol.md to the code: diagrams, names of faults and counters, and the frame to test with. */
+/** Holds docs/protocol.md to the code: names of faults and counters, and the frame to test with. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { Counters } from "../../src/adapters/telemetry/counters.ts";
@@ -10,15 +10,6 @@ import { FrameCodec } from "../../src/core/protocol/frame.ts";
 const root = new URL("../../", import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, root), "utf8");
 const page = read("docs/protocol.md");
-
-test.each(["src/core/protocol/frame.ts", "src/core/protocol/datagrams.ts"])(
-  "the diagrams of %s are those of the page",
-  (file) => {
-    const diagrams = read(file).match(/(?:^ \* {3,}\S.*\n)+/gm) ?? [];
-    expect(diagrams.length).toBeGreaterThan(0);
-    for (const diagram of diagrams) expect(page).toContain(diagram.replaceAll(/^ \* {2}/gm, ""));
-  },
-);
 
 test("every fault of a frame is explained", () => {
   const [, type = ""] = /export type FrameFault =(.*?);/s.exec(read("src/core/protocol/frame.ts")) ?? [];

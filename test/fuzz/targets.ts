@@ -1,11 +1,8 @@
 /** What reads bytes that anybody may have sent: one target for each decoder. */
 import assert from "node:assert/strict";
 import { decodeControlPacket, encodeControlPacket } from "../../src/adapters/bfd/control-packet.ts";
-import { ByteReader, FrameFormatError } from "../../src/core/protocol/byte-cursor.ts";
-import { decodeMessage, encodeMessage, type Message } from "../../src/core/protocol/datagrams.ts";
 import { decodeExtensions, type Extension, ExtensionType } from "../../src/core/wire/extension.ts";
 import { decodeLongExtension, decodeShortExtension, decodeTlvExtension } from "../../src/core/wire/extension-header.ts";
-import { ipv4 } from "../../src/core/wire/ipv4.ts";
 import { MessageWriter } from "../../src/core/wire/message-writer.ts";
 import { decodeNai, encodeNai } from "../../src/core/wire/nai.ts";
 import {
@@ -15,8 +12,8 @@ import {
   encodeReplyFields,
   encodeRequestFields,
 } from "../../src/core/wire/registration-message.ts";
-import { streamTargets } from "../core/replication/fuzz-targets.ts";
 import { fromHex, golden, hex } from "../core/wire/golden.ts";
+import { tableTargets } from "./table-targets.ts";
 
 export interface FuzzTarget {
   readonly name: string;
@@ -44,49 +41,6 @@ const wholeRequest = new MessageWriter(Buffer.concat([encodeRequestFields(golden
 const wholeReply = new MessageWriter(
   Buffer.concat([encodeReplyFields({ ...golden.fields, code: 0 }), extensionsInUse]),
 ).finish();
-
-const virtualEndpoint = { address: ipv4("10.64.0.1"), port: 434 };
-
-/** One of each type. */
-const clusterMessages: readonly Message[] = [
-  {
-    type: "heartbeat",
-    sentAtMs: 1_790_000_000_000,
-    systemTimeMs: 1_790_000_000_001,
-    isTimeCertain: true,
-    health: "ready",
-    announced: true,
-    unfitCount: 1,
-    heardUnfitCount: 2,
-    membersDigest: 3,
-    load: { ownedBindings: 1000, registrationsPerSecond: 95, eventLoopDelayMs: 12, storeQueue: 3 },
-    takesLinkRelay: true,
-    canStore: true,
-    silent: ["ha3"],
-  },
-  {
-    type: "relay-request",
-    requestId: 7,
-    ingress: "ha1",
-    hopLimit: 3,
-    minimumGeneration: 1,
-    source: { address: ipv4("192.0.2.1"), port: 434 },
-    destination: virtualEndpoint,
-    request: golden.bytes,
-  },
-  {
-    type: "relay-reply",
-    requestId: 7,
-    generation: 1,
-    backups: ["ha2", "ha3"],
-    knownUntilMs: Number.POSITIVE_INFINITY,
-    boundUntilMs: 1_790_000_600_000,
-    mobile: "ip:10.64.1.1",
-    homeAddressSinceMs: 1,
-    destination: virtualEndpoint,
-    reply: wholeReply,
-  },
-];
 
 export const targets: readonly FuzzTarget[] = [
   {
@@ -140,19 +94,6 @@ export const targets: readonly FuzzTarget[] = [
     },
   },
   {
-    // Behind the authenticator, so from a faulty member. The frame's header before it is fuzzed in test/core/home-agent.
-    name: "cluster-message",
-    corpus: clusterMessages.map(encodeTyped),
-    check(input) {
-      const [type = 0] = input;
-      const message = decodeTyped(type, input.subarray(1));
-      if (message === undefined) return;
-      const again = encodeTyped(message);
-      assert.equal(again[0], type);
-      assert.deepEqual(decodeTyped(type, again.subarray(1)), message);
-    },
-  },
-  {
     name: "bfd-control-packet",
     corpus: [fromHex("20c00318 e823bab9 9b507488 000493e0 000493e0 0000c350")],
     check(input) {
@@ -162,24 +103,8 @@ export const targets: readonly FuzzTarget[] = [
       assert.equal(hex(encodeControlPacket(decoded.packet)), hex(Uint8Array.from(input.subarray(0, 24)).with(3, 24)));
     },
   },
-  ...streamTargets,
+  ...tableTargets,
 ];
-
-/** The type, then the body: as in a frame, without what is between them. */
-function encodeTyped(message: Message): Uint8Array {
-  const { type, body } = encodeMessage(message);
-  return Uint8Array.of(type, ...body);
-}
-
-/** `undefined` where the decoder says by an error of its own that it is no message. */
-function decodeTyped(type: number, body: Uint8Array): Message | undefined {
-  try {
-    return decodeMessage(type, new ByteReader(body));
-  } catch (error) {
-    if (error instanceof FrameFormatError) return undefined;
-    throw error;
-  }
-}
 
 /** A truncated message is at fault where it ends; everything else, at a byte that exists. */
 function assertInside(offset: number, input: Uint8Array): void {

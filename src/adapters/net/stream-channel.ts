@@ -16,9 +16,8 @@ import type { TLSSocket } from "node:tls";
 import { deriveStreamKey } from "../../core/auth/cluster-key.ts";
 import type { MemberId } from "../../core/names.ts";
 import { Explanations } from "../../core/protocol/refusals.ts";
-import { decodeStreamMessage, encodeStreamMessage, StreamMessageError } from "../../core/protocol/stream-codec.ts";
-import { decodeHello, encodeHello, type Hello } from "../../core/protocol/stream-hello.ts";
-import type { StreamMessage } from "../../core/protocol/stream-messages.ts";
+import { encodeStreamFrame } from "../../core/protocol/stream-frame.ts";
+import { decodeHello, type Hello, writeHello } from "../../core/protocol/stream-hello.ts";
 import { type Endpoint, formatEndpoint, formatIpv4 } from "../../core/wire/ipv4.ts";
 import type { EventLog } from "../telemetry/log.ts";
 import { StreamConnection } from "./stream-connection.ts";
@@ -36,7 +35,8 @@ export interface StreamChannelListener {
   /** Both sides have proved who they are. Closed before it is opened again. */
   opened(peer: MemberId): void;
   closed(peer: MemberId, reason: StreamFault): void;
-  received(peer: MemberId, message: StreamMessage): void;
+  /** In pieces of any size. */
+  received(peer: MemberId, bytes: Uint8Array): void;
 }
 
 export interface StreamChannelsOptions {
@@ -98,9 +98,9 @@ export class StreamChannels {
     return channels;
   }
 
-  /** Dropped where there is no stream. */
-  send(peer: MemberId, message: StreamMessage): void {
-    this.#peers.get(peer)?.stream?.send(encodeStreamMessage(message));
+  /** Whole frames. Dropped where there is no stream. */
+  send(peer: MemberId, frames: Uint8Array): void {
+    this.#peers.get(peer)?.stream?.send(frames);
   }
 
   /** Why there is no stream to a peer; `undefined` if there is one. */
@@ -187,9 +187,9 @@ export class StreamChannels {
       return;
     }
     const connection = new StreamConnection(socket, {
-      received: (body) => {
-        if (peer.stream === connection) this.#receive(peer, connection, body);
-        else this.#greet(peer, connection, body);
+      greeted: (hello) => this.#greet(peer, connection, hello),
+      received: (bytes) => {
+        if (!this.#closed && peer.stream === connection) this.#options.listener.received(peer.id, bytes);
       },
       closed: (reason) => {
         if (peer.stream === connection) this.#end(peer, reason);
@@ -230,27 +230,14 @@ export class StreamChannels {
     if (cluster !== this.#options.cluster) return "other-cluster";
     if (member === this.#options.self) return "own-id";
     if (member !== peer.id) return "wrong-member";
-    if (sentAtMs !== undefined && Math.abs(sentAtMs - this.#options.wallMs()) > this.#options.maximumClockSkewMs())
-      return "clock-skew";
+    if (Math.abs(sentAtMs - this.#options.wallMs()) > this.#options.maximumClockSkewMs()) return "clock-skew";
     return peer.stream !== undefined && bootCount < peer.bootCount ? "older-boot-count" : decoded.hello;
   }
 
   #sendHello(connection: StreamConnection): void {
     const { cluster, self, bootCount } = this.#options;
-    connection.send(encodeHello({ cluster, member: self, bootCount, sentAtMs: this.#options.wallMs() }));
-  }
-
-  #receive(peer: Peer, connection: StreamConnection, body: Uint8Array): void {
-    if (this.#closed) return;
-    let message: StreamMessage;
-    try {
-      message = decodeStreamMessage(body);
-    } catch (error) {
-      if (!(error instanceof StreamMessageError)) throw error;
-      connection.close("malformed-message");
-      return;
-    }
-    this.#options.listener.received(peer.id, message);
+    const hello: Hello = { cluster, member: self, bootCount, sentAtMs: this.#options.wallMs() };
+    connection.send(encodeStreamFrame((writer) => writeHello(writer, hello)));
   }
 
   #end(peer: Peer, reason: StreamFault): void {

@@ -1,10 +1,5 @@
 import type { TLSSocket } from "node:tls";
-import {
-  encodeStreamFrame,
-  FrameSplitter,
-  FrameTooLargeError,
-  MAXIMUM_BODY_BYTES,
-} from "../../core/protocol/stream-frame.ts";
+import { encodeStreamFrame, FrameSplitter, FrameTooLargeError } from "../../core/protocol/stream-frame.ts";
 import { MAXIMUM_HELLO_BYTES } from "../../core/protocol/stream-hello.ts";
 import type { StreamFault } from "./stream-fault.ts";
 
@@ -19,20 +14,24 @@ const SILENT_INTERVALS = 3;
 /** What may wait for a peer in user space; what it misses then, it gets when it is synchronized anew. */
 const MAXIMUM_UNSENT_BYTES = 64 * 1024 * 1024;
 
-const PING = encodeStreamFrame(new Uint8Array());
+/** A frame without a body. */
+const PING = encodeStreamFrame(() => undefined);
 
 export interface ConnectionListener {
-  /** The body of a frame. */
-  received(body: Uint8Array): void;
+  /** The body of the first frame: `admit` or `close` is to follow from it. */
+  greeted(hello: Uint8Array): void;
+  /** What comes after it, in pieces of any size. */
+  received(bytes: Uint8Array): void;
   /** Once, never from within a call to the connection. */
   closed(reason: StreamFault): void;
 }
 
-/** Frames in both directions over one secured socket: batched, bounded, and known to be alive. */
+/** Bytes in both directions over one secured socket: batched, bounded, and known to be alive. */
 export class StreamConnection {
   readonly #socket: TLSSocket;
   readonly #listener: ConnectionListener;
   readonly #splitter = new FrameSplitter(MAXIMUM_HELLO_BYTES);
+  #isAdmitted = false;
   #deadline: NodeJS.Timeout;
   #pingTimer: NodeJS.Timeout | undefined;
   #silentIntervals = 0;
@@ -54,21 +53,26 @@ export class StreamConnection {
     });
   }
 
-  /** The peer's hello was in order: from now on it may send messages of any size, and must not fall silent. */
+  /** The peer's hello was in order: from now on it may send whatever it wants, and must not fall silent. */
   admit(): void {
     clearTimeout(this.#deadline);
-    this.#splitter.allow(MAXIMUM_BODY_BYTES);
+    this.#isAdmitted = true;
     this.#pingTimer = setInterval(() => this.#ping(), PING_INTERVAL_MS);
   }
 
   /** Goes out with everything else that is sent by the same piece of work. */
-  send(body: Uint8Array): void {
-    try {
-      this.#write(encodeStreamFrame(body));
-    } catch (error) {
-      if (!(error instanceof FrameTooLargeError)) throw error;
-      this.close("message-too-large");
+  send(frames: Uint8Array): void {
+    if (this.#closing !== undefined) return;
+    if (this.#socket.writableLength > MAXIMUM_UNSENT_BYTES) {
+      this.close("unsent-bytes");
+      return;
     }
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      queueMicrotask(() => this.#flush());
+    }
+    this.#socket.write(frames);
   }
 
   /** At once: what is not sent yet never will be. */
@@ -89,20 +93,6 @@ export class StreamConnection {
     });
   }
 
-  #write(frame: Uint8Array): void {
-    if (this.#closing !== undefined) return;
-    if (this.#socket.writableLength > MAXIMUM_UNSENT_BYTES) {
-      this.close("unsent-bytes");
-      return;
-    }
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      queueMicrotask(() => this.#flush());
-    }
-    this.#socket.write(frame);
-  }
-
   #flush(): void {
     if (!this.#corked) return;
     this.#corked = false;
@@ -111,20 +101,32 @@ export class StreamConnection {
 
   #receive(chunk: Uint8Array): void {
     this.#silentIntervals = 0;
+    if (this.#closing !== undefined) return;
+    if (this.#isAdmitted) {
+      this.#listener.received(chunk);
+      return;
+    }
+    this.#splitter.push(chunk);
+    const hello = this.#takeHello();
+    if (hello === undefined) return;
+    this.#listener.greeted(hello);
+    const rest = this.#splitter.rest();
+    if (this.#isAdmitted && rest.length > 0) this.#listener.received(rest);
+  }
+
+  #takeHello(): Uint8Array | undefined {
     try {
-      for (const body of this.#splitter.push(chunk)) {
-        if (this.#closing !== undefined) return;
-        if (body.length > 0) this.#listener.received(body);
-      }
+      return this.#splitter.take();
     } catch (error) {
       if (!(error instanceof FrameTooLargeError)) throw error;
       this.close("frame-too-large");
+      return undefined;
     }
   }
 
   #ping(): void {
     this.#silentIntervals += 1;
     if (this.#silentIntervals > SILENT_INTERVALS) this.close("silent");
-    else this.#write(PING);
+    else this.send(PING);
   }
 }

@@ -36,5 +36,5 @@ export type StreamFault =
   | "replaced"
   /** By the peer. */
   | "ended"
-  /** A system error such as ECONNRESET. */
+  /** A system error such as ECONNRESET, or an error of ours while a message was dealt with. */
   | "failed";

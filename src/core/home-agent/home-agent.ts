@@ -47,6 +47,7 @@ import { Doorkeeper } from "./doorkeeper.ts";
 import { Ingress } from "./ingress.ts";
 import type { Emit, Input, Output } from "./io.ts";
 import { type Answer, Owner, type ServedRequest } from "./owner.ts";
+import { PeerStreams } from "./peer-streams.ts";
 import { OwnerFinder } from "./routes.ts";
 import {
   clockOptions,
@@ -86,6 +87,7 @@ export class HomeAgent {
   readonly #registrations = new LoadMeter();
   readonly #heartbeats: Heartbeats;
   readonly #replication: Replication;
+  readonly #streams: PeerStreams;
   /** Absent where nobody forwards. */
   #forwarding: ForwardingChanges | undefined;
   /** Of the first input, monotonic ms. */
@@ -136,6 +138,7 @@ export class HomeAgent {
       observer,
       candidates: (now: Now) => this.#heartbeats.candidates(now),
     };
+    this.#streams = new PeerStreams(emit);
     this.#replication = new Replication({
       ...parts,
       peers,
@@ -143,7 +146,7 @@ export class HomeAgent {
       temporaryCopies: temporaryCopySettings(settings),
       adopt: (copy, now) => this.#ingress.adopt(copy, now),
       answered: (homeAddress, now) => this.#owner.answered(homeAddress, now),
-      send: (to, message) => emit({ type: "stream", to, message }),
+      send: (to, message) => this.#streams.send(to, message),
     });
     this.#owner = new Owner({
       ...parts,
@@ -207,18 +210,14 @@ export class HomeAgent {
         this.#receiveFrame(input.payload, input.source, now);
         break;
       case "stream":
-        if (!this.#isBelieved(input.peer)) {
-          this.#endStream(input.peer);
-          break;
-        }
-        this.#membership.lives(input.peer, now.monotonicMs);
-        this.#replication.receive(input.peer, input.message, now);
+        this.#receiveStream(input.peer, input.bytes, now);
         break;
       case "stream-opened":
+        this.#streams.opened(input.peer);
         this.#replication.opened(input.peer, now);
         break;
       case "stream-closed":
-        this.#replication.closed(input.peer);
+        this.#streamClosed(input.peer);
         break;
       case "durable":
         this.#journal.durable(input.position);
@@ -489,7 +488,7 @@ export class HomeAgent {
         const { state, restarted } = this.#heartbeats.received(sender, incarnation, message, now);
         this.#sources.set(sender, source);
         if (state !== undefined) this.#explanations.forgive(formatEndpoint(source));
-        if (state === "skewed") this.#endStream(sender);
+        if (state === "skewed") this.#streams.end(sender, "clock-skew");
         if (restarted) this.#replication.peerRestarted(sender);
         if (state !== undefined) this.#replication.peerChanged(sender, state, now);
         break;
@@ -501,6 +500,32 @@ export class HomeAgent {
         this.#ingress.replied(sender, message, now);
         break;
     }
+  }
+
+  #receiveStream(peer: MemberId, bytes: Uint8Array, now: Now): void {
+    if (!this.#isBelieved(peer)) {
+      this.#streams.end(peer, "clock-skew");
+      return;
+    }
+    const messages = this.#streams.read(peer, bytes);
+    if (messages.length > 0) this.#membership.lives(peer, now.monotonicMs);
+    try {
+      for (const message of messages) {
+        this.#mayBeSafe ||= message.type === "ack";
+        this.#replication.receive(peer, message, now);
+      }
+    } catch (error) {
+      // What was not taken in would be acknowledged with what comes after it.
+      this.#streams.end(peer, "failed");
+      throw error;
+    }
+  }
+
+  #streamClosed(peer: MemberId): void {
+    this.#streams.closed(peer);
+    this.#replication.closed(peer);
+    // What was to be said on it must not be said on the next one, where numbers mean other messages.
+    this.#outputs = this.#outputs.filter((output) => output.type !== "stream" || output.to !== peer);
   }
 
   /** Two daemons say that they are this member; the one that was started later is believed. */
@@ -515,12 +540,6 @@ export class HomeAgent {
   /** Neither a stranger, or no member any more, nor one whose times mean something else than ours. */
   #isBelieved(peer: MemberId): boolean {
     return (this.#membership.get(peer)?.state ?? "skewed") !== "skewed";
-  }
-
-  /** Rather none than one with a gap: what was said on it would never be said again. To a stranger there is none. */
-  #endStream(peer: MemberId): void {
-    if (this.#membership.get(peer) === undefined) return;
-    this.#outputs.push({ type: "end-stream", to: peer, reason: "clock-skew" });
   }
 
   /** The owner has answered: straight to the foreign agent, or back to the ingress. */
@@ -588,6 +607,5 @@ function boundUntilMs({ request, source }: ServedRequest, binding: Binding): num
 
 /** After which inputs an answer that waits may be sent, or given up: looking through them all after every datagram would cost too much. */
 function makesSafe(input: Input): boolean {
-  if (input.type === "stream") return input.message.type === "ack";
   return input.type === "durable" || input.type === "tick" || input.type === "stream-closed";
 }

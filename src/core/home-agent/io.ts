@@ -4,7 +4,6 @@ import type { LoggedChange } from "../bindings/row-change.ts";
 import type { ForwardingEntry } from "../forwarding/forwarding-entry.ts";
 import type { MemberId, MobileIdentity } from "../names.ts";
 import type { HealthState } from "../protocol/datagrams.ts";
-import type { StreamMessage } from "../protocol/stream-messages.ts";
 import type { Endpoint } from "../wire/ipv4.ts";
 import type { Reconfiguration } from "./settings.ts";
 
@@ -26,7 +25,8 @@ export type Input =
   /** The stream to a peer is there: both sides have authenticated. */
   | { readonly type: "stream-opened"; readonly peer: MemberId }
   | { readonly type: "stream-closed"; readonly peer: MemberId }
-  | { readonly type: "stream"; readonly peer: MemberId; readonly message: StreamMessage }
+  /** Bytes from the stream to a peer, in pieces of any size. */
+  | { readonly type: "stream"; readonly peer: MemberId; readonly bytes: Uint8Array }
   /** This process did not run for so long that others may have taken it for dead. */
   | { readonly type: "stalled" }
   /** The members that routers have a route to; `undefined`: that can't be known. */
@@ -84,15 +84,26 @@ export type Output =
       /** A relayed request or reply: may go by MAC address, to the virtual address (mission M7). */
       readonly isRelay: boolean;
     }
-  /** A message on the stream to another member; dropped where there is none. */
-  | { readonly type: "stream"; readonly to: MemberId; readonly message: StreamMessage }
-  /** The stream to another member is to end: what it says must not be taken in. */
-  | { readonly type: "end-stream"; readonly to: MemberId; readonly reason: "clock-skew" }
+  /** Bytes for the stream to another member; dropped where there is none. */
+  | { readonly type: "stream"; readonly to: MemberId; readonly bytes: Uint8Array }
+  /** The stream to another member is to end. */
+  | { readonly type: "end-stream"; readonly to: MemberId; readonly reason: StreamEnd }
   /** Packets of these mobiles go another way from now on. */
   | { readonly type: "forward"; readonly entries: readonly ForwardingEntry[] }
   /** What came of an operator's `delete-binding`. */
   | { readonly type: "deletion"; readonly token: number; readonly outcome: DeletionOutcome }
   /** Row changes to be written, in order. */
   | { readonly type: "append"; readonly changes: readonly LoggedChange[] };
+
+/** Why this member ends a stream. */
+export type StreamEnd =
+  /** The peer's clock is too far from ours: what it says must not be taken in. */
+  | "clock-skew"
+  | "malformed-message"
+  | "frame-too-large"
+  /** Ours: the core must page. */
+  | "message-too-large"
+  /** An error of ours while a message was dealt with. */
+  | "failed";
 
 export type Emit = (output: Output) => void;

@@ -145,7 +145,7 @@ export class Membership {
     // It names a frame of ours, or it would not be believed; whether it still hears us it says besides.
     const hearsUs = !heartbeat.silent.includes(this.#self);
     const { membersDigest } = heartbeat;
-    const differs = membersDigest !== 0 && membersDigest !== this.#membersDigest;
+    const differs = membersDigest !== this.#membersDigest;
     const differsSinceMs = differs ? Math.min(before.differsSinceMs, now.monotonicMs) : Number.POSITIVE_INFINITY;
     this.#peers.set(id, {
       id,

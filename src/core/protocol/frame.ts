@@ -1,44 +1,41 @@
 /**
- * Frames of the cluster channel: what members say to each other over UDP.
- *
- *    0                   1                   2                   3
- *    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |      'A'      |      'H'      |  Version = 1  |     Type      |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                      Sender Incarnation                       |
- *   |                                                               |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |                       Sequence Number                         |
- *   |                                                               |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |      Heard Incarnation: the receiver's, 0 if never heard      |
- *   |                                                               |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |    Heard Sequence Number: of the receiver's newest frame      |
- *   |                                                               |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   | Sender Length |  Sender ...                                   |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |  Body, by type (core/protocol/datagrams.ts) ...               |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |  Authenticator: HMAC-SHA-256-128 over all of the above        |
- *   |  (16 bytes)                                                   |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ * Frames of the cluster channel: what members say to each other over UDP. A header, the fields of a message
+ * (core/protocol/datagrams.ts), and an authenticator, HMAC-SHA-256-128 over both (RFC 4868 2.3).
  *
  * The key is derived for the direction sender → receiver (core/auth/cluster-key.ts). What shows that a frame is no recording, and
  * what is believed of it, core/protocol/acquaintance.ts says.
  */
 import type { KeyObject } from "node:crypto";
 import { deriveFrameKey, FRAME_AUTHENTICATOR_LENGTH, frameAuthenticator, verifyFrame } from "../auth/cluster-key.ts";
+import { ByteReader, ByteWriter, LayoutError } from "../layout/byte-cursor.ts";
+import { big64, shortText, u8, u64 } from "../layout/kinds.ts";
+import { record } from "../layout/record.ts";
 import type { MemberId } from "../names.ts";
 import { Acquaintance, type Doubt, type FrameNumber, type Incarnation } from "./acquaintance.ts";
-import { ByteReader, ByteWriter, FrameFormatError } from "./byte-cursor.ts";
-import { decodeMessage, encodeMessage, type Message } from "./datagrams.ts";
+import { DATAGRAMS, type Message } from "./datagrams.ts";
+import { PREAMBLE_FIELDS, readPreamble, writePreamble } from "./preamble.ts";
 
-const MAGIC = 0x4148; // "AH"
-const VERSION = 1;
-const FIXED_LENGTH = 37;
+const FRAME_NUMBER = record({
+  incarnation: [
+    big64,
+    "A start: its boot count (the second, epoch, in which it happened, but more than the last), then 32 random bits.",
+  ],
+  sequence: [u64, "1, 2, 3 … for each receiver by itself, from 1 again at every start."],
+});
+
+const HEADER_FIELDS = {
+  type: [u8, "The number of the message that follows."],
+  sent: [FRAME_NUMBER, "Of this frame, at its sender."],
+  named: [FRAME_NUMBER, "The newest frame that the sender has had from the receiver; zeros if it has had none."],
+  sender: [shortText, "The member's id, as in the configuration."],
+} as const;
+const HEADER = record(HEADER_FIELDS);
+
+/** Of all frames, before the fields of their message. */
+export const FRAME_HEADER_FIELDS = { ...PREAMBLE_FIELDS, ...HEADER_FIELDS } as const;
+
+/** Room for a header and most messages without their payload. */
+const EXPECTED_BYTES = 320;
 /** UDP over IPv4 carries no more. */
 const MAXIMUM_LENGTH = 65_507;
 
@@ -88,23 +85,30 @@ interface Peer {
 
 /** Authenticates before it believes: the body is looked at last. */
 export function openFrame(frame: Uint8Array, keyOf: (sender: MemberId) => KeyObject | undefined): Frame | Refusal {
-  if (frame.length < FIXED_LENGTH + FRAME_AUTHENTICATOR_LENGTH) return "not-a-frame";
-  const covered = frame.subarray(0, frame.length - FRAME_AUTHENTICATOR_LENGTH);
+  const covered = frame.subarray(0, Math.max(frame.length - FRAME_AUTHENTICATOR_LENGTH, 0));
   const reader = new ByteReader(covered);
+  const header = readHeader(reader);
+  if (typeof header === "string") return header;
+  const { type, sent, named, sender } = header;
+  const key = keyOf(sender);
+  if (key === undefined) return "unknown-sender";
+  if (!verifyFrame(key, covered, frame.subarray(covered.length))) return "bad-authenticator";
   try {
-    if (reader.u16() !== MAGIC) return "not-a-frame";
-    const version = reader.u8();
-    if (version !== VERSION) return version > VERSION ? "newer-version" : "not-a-frame";
-    const type = reader.u8();
-    const sent = readNumber(reader);
-    const named = readNumber(reader);
-    const sender = reader.shortText();
-    const key = keyOf(sender);
-    if (key === undefined) return "unknown-sender";
-    if (!verifyFrame(key, covered, frame.subarray(covered.length))) return "bad-authenticator";
-    return { sender, sent, named, message: decodeMessage(type, reader) };
+    // What follows the fields that this version knows was appended by a later one.
+    return { sender, sent, named, message: DATAGRAMS.read(type, reader) };
   } catch (error) {
-    if (error instanceof FrameFormatError) return "malformed-body";
+    if (error instanceof LayoutError) return "malformed-body";
+    throw error;
+  }
+}
+
+function readHeader(reader: ByteReader): ReturnType<typeof HEADER.read> | Refusal {
+  try {
+    const fault = readPreamble(reader);
+    if (fault !== undefined) return fault === "noise" ? "not-a-frame" : fault;
+    return HEADER.read(reader);
+  } catch (error) {
+    if (error instanceof LayoutError) return "not-a-frame";
     throw error;
   }
 }
@@ -155,14 +159,17 @@ export class FrameCodec {
   seal(receiver: MemberId, message: Message): Uint8Array | undefined {
     const peer = this.#peer(receiver);
     if (peer === undefined) return undefined;
-    const { type, body } = encodeMessage(message);
-    const length = FIXED_LENGTH + this.#self.length * 3 + body.length;
-    if (length + FRAME_AUTHENTICATOR_LENGTH > MAXIMUM_LENGTH) return undefined;
     const { acquaintance, sendKey } = peer;
-    const writer = new ByteWriter(length + FRAME_AUTHENTICATOR_LENGTH).u16(MAGIC).u8(VERSION).u8(type);
-    writeNumber(writer, acquaintance.next());
-    writeNumber(writer, acquaintance.nextNamed());
-    writer.shortText(this.#self).bytes(body);
+    const writer = new ByteWriter(EXPECTED_BYTES);
+    writePreamble(writer);
+    HEADER.write(writer, {
+      type: DATAGRAMS.numberOf(message),
+      sent: acquaintance.next(),
+      named: acquaintance.nextNamed(),
+      sender: this.#self,
+    });
+    DATAGRAMS.write(writer, message);
+    if (writer.length + FRAME_AUTHENTICATOR_LENGTH > MAXIMUM_LENGTH) return undefined;
     return writer.bytes(frameAuthenticator(sendKey, writer.written())).written();
   }
 
@@ -197,12 +204,4 @@ function isTwins(peer: Peer, incarnation: Incarnation, sentAtMs: number): boolea
   if (incarnation === peer.acquaintance.believed || sentAtMs <= newestSentAtMs) return false;
   peer.other = { incarnation, sentAtMs };
   return other?.incarnation === incarnation && newestSentAtMs > other.sentAtMs;
-}
-
-function readNumber(reader: ByteReader): FrameNumber {
-  return { incarnation: reader.bigU64(), sequence: reader.u64() };
-}
-
-function writeNumber(writer: ByteWriter, { incarnation, sequence }: FrameNumber): void {
-  writer.u64(incarnation).u64(sequence);
 }

@@ -1,21 +1,15 @@
 /**
- * Frames of a stream: what cuts the bytes between two members into messages.
- *
- *    0                   1                   2                   3
- *    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |              Length of the body, at most 4 MiB                |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *   |  Body: first a hello (core/protocol/stream-hello.ts), then messages   |
- *   |  (core/protocol/stream-codec.ts) ...                            |
- *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *
- * A frame without a body says that the sender is still there, and nothing else.
+ * Frames of a stream cut the bytes between two members into a hello (core/protocol/stream-hello.ts) and messages
+ * (core/protocol/stream-codec.ts): four bytes with the length of the body, then the body. A frame without a body says that the
+ * sender is still there, and nothing else.
  */
+import { ByteWriter } from "../layout/byte-cursor.ts";
 
 /** What a receiver is ready to hold in memory for one message. Senders page. */
 export const MAXIMUM_BODY_BYTES = 4 * 1024 * 1024;
 const HEADER_BYTES = 4;
+/** No short body is longer. */
+const EXPECTED_BYTES = 256;
 
 /** The body is longer than the receiver takes. */
 export class FrameTooLargeError extends Error {
@@ -26,49 +20,55 @@ export class FrameTooLargeError extends Error {
   }
 }
 
-/** Throws `FrameTooLargeError`. */
-export function encodeStreamFrame(body: Uint8Array): Uint8Array {
-  if (body.length > MAXIMUM_BODY_BYTES) throw new FrameTooLargeError(body.length);
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
-  frame.writeUInt32BE(body.length);
-  frame.set(body, HEADER_BYTES);
+/** A frame with what `writeBody` writes. Throws `FrameTooLargeError`. */
+export function encodeStreamFrame(writeBody: (writer: ByteWriter) => void): Uint8Array {
+  const writer = new ByteWriter(EXPECTED_BYTES).u32(0);
+  writeBody(writer);
+  const frame = writer.written();
+  const bodyBytes = frame.length - HEADER_BYTES;
+  if (bodyBytes > MAXIMUM_BODY_BYTES) throw new FrameTooLargeError(bodyBytes);
+  frame.writeUInt32BE(bodyBytes);
   return frame;
 }
 
 /** Finds the frames in what arrives in pieces of any size. Never holds more than one unfinished frame, and one piece. */
 export class FrameSplitter {
-  #maximumBodyBytes: number;
+  readonly #maximumBodyBytes: number;
   #pieces: Uint8Array[] = [];
   #bytes = 0;
   /** So many bytes have to be there before another look is worthwhile. */
   #neededBytes = HEADER_BYTES;
 
-  constructor(maximumBodyBytes = MAXIMUM_BODY_BYTES) {
+  constructor(maximumBodyBytes: number) {
     this.#maximumBodyBytes = maximumBodyBytes;
   }
 
-  /** From the next header on. */
-  allow(maximumBodyBytes: number): void {
-    this.#maximumBodyBytes = maximumBodyBytes;
-  }
-
-  /** The bodies that are complete now. Throws `FrameTooLargeError`, after which there is no going on. */
-  *push(piece: Uint8Array): Generator<Uint8Array> {
+  push(piece: Uint8Array): void {
     this.#pieces.push(piece);
     this.#bytes += piece.length;
-    if (this.#bytes < this.#neededBytes) return;
-    let rest = Buffer.concat(this.#pieces, this.#bytes);
+  }
+
+  /** The body of the next frame, as soon as it is complete. Throws `FrameTooLargeError`, after which there is no going on. */
+  take(): Uint8Array | undefined {
+    if (this.#bytes < this.#neededBytes) return undefined;
+    const joined = this.rest();
+    const bodyBytes = Buffer.from(joined.buffer, joined.byteOffset, HEADER_BYTES).readUInt32BE();
+    if (bodyBytes > this.#maximumBodyBytes) throw new FrameTooLargeError(bodyBytes);
+    this.#neededBytes = HEADER_BYTES + bodyBytes;
+    if (this.#bytes < this.#neededBytes) return undefined;
+    this.#pieces = [joined.subarray(this.#neededBytes)];
+    this.#bytes -= this.#neededBytes;
+    const body = joined.subarray(HEADER_BYTES, this.#neededBytes);
     this.#neededBytes = HEADER_BYTES;
-    while (rest.length >= HEADER_BYTES) {
-      const bodyBytes = rest.readUInt32BE();
-      if (bodyBytes > this.#maximumBodyBytes) throw new FrameTooLargeError(bodyBytes);
-      this.#neededBytes = HEADER_BYTES + bodyBytes;
-      if (rest.length < this.#neededBytes) break;
-      yield rest.subarray(HEADER_BYTES, this.#neededBytes);
-      rest = rest.subarray(this.#neededBytes);
-      this.#neededBytes = HEADER_BYTES;
-    }
-    this.#pieces = [rest];
-    this.#bytes = rest.length;
+    return body;
+  }
+
+  /** What has come and was not taken. */
+  rest(): Uint8Array {
+    const [first] = this.#pieces;
+    if (first !== undefined && this.#pieces.length === 1) return first;
+    const joined = Buffer.concat(this.#pieces, this.#bytes);
+    this.#pieces = [joined];
+    return joined;
   }
 }

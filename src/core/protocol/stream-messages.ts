@@ -1,92 +1,156 @@
-/** What members say to each other over their streams: reliable, ordered, authenticated (docs/replication.md). */
-import type { Location } from "../bindings/location.ts";
-import type { RegistrationVersion } from "../bindings/merge.ts";
-import type { MemberId, MobileKey } from "../names.ts";
-import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
+/**
+ * The tables of what members say to each other over their streams: reliable, ordered, authenticated. What a receiver makes of
+ * them is in docs/replication.md, their bytes in docs/messages.md.
+ */
+import { LOCATION_FIELDS } from "../bindings/location-row.ts";
+import {
+  address,
+  array,
+  below,
+  bytes,
+  endpoint,
+  flag,
+  list,
+  longText,
+  member,
+  mobile,
+  signed128,
+  time,
+  u16,
+  u32,
+  u64,
+} from "../layout/kinds.ts";
+import { type MessageOf, MessageSet, type RecordOf, record } from "../layout/record.ts";
+
+/** In which two members compare what one of them owns and the other backs up. */
+export const DIGEST_BUCKETS = 1024;
+
+const VERSION = {
+  mobile: [mobile, "Whose row it is."],
+  replayResets: [u32, "How often an operator has had its replay state forgotten."],
+  signedTime: [signed128, "What registrations are ordered by, in units of 2^-32 s."],
+  counter: [u64, "Changes of the registration so far."],
+  acceptedAtMs: [u64, "When it was accepted, or changed by its owner."],
+  decidedBy: [member, "The member that made this version."],
+} as const;
 
 /** Of a copy. */
-export interface HeldVersion extends RegistrationVersion {
-  readonly mobile: MobileKey;
-}
+export type HeldVersion = RecordOf<typeof VERSION>;
+
+const FORGOTTEN = { ...VERSION, generation: [u32, "Of its ownership."] } as const;
 
 /** A row that its owner has forgotten, as it was then. */
-export interface ForgottenRow extends HeldVersion {
-  readonly generation: number;
-}
+export type ForgottenRow = RecordOf<typeof FORGOTTEN>;
+
+const OWNED = { mobile: VERSION.mobile, generation: FORGOTTEN.generation } as const;
+
+const TEMPORARY = {
+  requestId: [u64, "The ingress's."],
+  minimumGeneration: [u32, "With which it was relayed."],
+  foreignAgent: [endpoint, "Where the request came from, and the reply goes to."],
+  destination: [endpoint, "Where it was sent to."],
+  owner: [member, "Whom the ingress relayed to."],
+  request: [bytes, "The untouched Registration Request: the mobile's identifier and the Identification are in it."],
+} as const;
 
 /** Of a temporary binding, what another member needs to become the ingress in place of the one that made it. */
-export interface TemporaryCopy {
-  /** The ingress's. */
-  readonly requestId: number;
-  /** Whom the ingress relayed to, and with which Minimum Generation. */
-  readonly owner: MemberId;
-  readonly minimumGeneration: number;
-  readonly foreignAgent: Endpoint;
-  readonly destination: Endpoint;
-  /** The untouched Registration Request. The mobile's identifier and the Identification are in it. */
-  readonly request: Uint8Array;
-}
+export type TemporaryCopy = RecordOf<typeof TEMPORARY>;
 
-export type StreamMessage =
-  /** Rows as in the store. The sender wants to hear once they are on the receiver's disk; it counts what it wants to hear of. */
-  | { readonly type: "rows"; readonly number: number; readonly rows: readonly string[] }
-  /** All that the receiver of this has sent up to `number` is on the sender's disk. */
-  | { readonly type: "ack"; readonly number: number }
-  /**
-   * Of the rows that the sender owns and the receiver backs up, in `DIGEST_BUCKETS` buckets. `level`: the receiver should hold
-   * them as they are, as the sender has missed nothing out since it last sent all.
-   */
-  | { readonly type: "digests"; readonly level: boolean; readonly buckets: readonly number[] }
-  /** Answer to `digests`: those that differ; rows of the receiver of this message come with it from the sender's copies. */
-  | { readonly type: "differing"; readonly buckets: readonly number[] }
-  /** The rows of all differing buckets have been sent. */
-  | { readonly type: "synchronized"; readonly number: number }
-  /** Who the sender believes it is the owner of. `last`: this was the final page. */
-  | {
-      readonly type: "owned";
-      readonly entries: readonly { readonly mobile: MobileKey; readonly generation: number }[];
-      readonly last: boolean;
-    }
-  /** Answer to the last page of `owned`: whatever was known better has been sent. */
-  | { readonly type: "owned-checked" }
-  /** Where a mobile is that the receiver wrongly believes to own, or to back up. */
-  | ({ readonly type: "moved" } & Omit<Location, "ingress">)
-  /** Copies of a dead member's bindings that the sender holds. `last`: this was the final page. */
-  | {
-      readonly type: "holding";
-      readonly of: MemberId;
-      readonly versions: readonly HeldVersion[];
-      readonly last: boolean;
-    }
-  /** Answer to a page of `holding`: send these rows. */
-  | { readonly type: "want"; readonly of: MemberId; readonly mobiles: readonly MobileKey[] }
-  /** Answer to `want`: the rows have been sent. */
-  | { readonly type: "sent"; readonly of: MemberId }
-  /** Take these bindings over. */
-  | { readonly type: "handover"; readonly rows: readonly string[] }
-  /** The owner has forgotten these rows, and whatever is older: nothing needs them any more. */
-  | { readonly type: "forget"; readonly rows: readonly ForgottenRow[] }
-  /**
-   * May this mobile have the home address? To the address's home, from an owner, who is answered by `holder`; from the home,
-   * for the claimant, to an owner whose mobile should have had the address before.
-   */
-  | {
-      readonly type: "claim";
-      readonly homeAddress: Ipv4Address;
-      readonly mobile: MobileKey;
-      readonly claimant: MemberId;
-    }
-  /** Who has the home address, and since when; `Infinity`: it is only kept for that mobile. */
-  | {
-      readonly type: "holder";
-      readonly homeAddress: Ipv4Address;
-      readonly mobile: MobileKey;
-      readonly sinceMs: number;
-    }
-  /**
-   * Temporary bindings of the sender, so that a reply finds its foreign agent though its ingress died (mission M13), and the
-   * Request Ids of those that have ended.
-   */
-  | { readonly type: "temporary"; readonly made: readonly TemporaryCopy[]; readonly ended: readonly number[] };
+const number = [u64, "What the acknowledgement will name: counted from 1 on each stream."] as const;
+const rows = [list(u32, longText), "Binding rows, each as in the store."] as const;
+const buckets = below(DIGEST_BUCKETS, u16);
+const of = [member, "The dead member."] as const;
+const last = [flag, "This is the final page."] as const;
+const homeAddress = [address, "The address that it is about."] as const;
 
-export const DIGEST_BUCKETS = 1024;
+export const STREAM_MESSAGES = new MessageSet({
+  rows: {
+    number: 1,
+    says: "Take these rows, and tell me by this number once they are on your disk.",
+    fields: { number, rows },
+  },
+  ack: {
+    number: 2,
+    says: "Everything that you sent up to this number is on my disk.",
+    fields: { number: [u64, "The last such."] },
+  },
+  digests: {
+    number: 3,
+    says: "These are digests of the rows that I own and you back up.",
+    fields: {
+      level: [flag, "You should hold them as they are: nothing was missed out since I last sent all."],
+      buckets: [array(DIGEST_BUCKETS, u32), "One for each bucket, the first bucket first."],
+    },
+  },
+  differing: {
+    number: 4,
+    says: "Answer to `digests`: in these buckets, what I hold differs; what I hold of them I have sent.",
+    fields: { buckets: [list(u16, buckets), "Their numbers."] },
+  },
+  synchronized: { number: 5, says: "I have sent you all that you must hold.", fields: { number } },
+  owned: {
+    number: 6,
+    says: "I believe that I own these mobiles.",
+    fields: { last, entries: [list(u32, record(OWNED)), "A page of them."] },
+  },
+  "owned-checked": {
+    number: 7,
+    says: "Answer to a page of `owned`: whatever I know better, I have sent.",
+    fields: {},
+  },
+  moved: {
+    number: 8,
+    says: "This mobile has this owner: to its home, and to whoever believes otherwise.",
+    fields: LOCATION_FIELDS,
+  },
+  holding: {
+    number: 9,
+    says: "After a death: these are the copies that I hold of the dead member's bindings which you decide about.",
+    fields: { of, last, versions: [list(u32, record(VERSION)), "A page of them."] },
+  },
+  want: {
+    number: 10,
+    says: "Answer to a page of `holding`: send me these, they are newer than mine.",
+    fields: { of, mobiles: [list(u32, mobile), "Whose rows are wanted."] },
+  },
+  sent: { number: 11, says: "Answer to `want`: they have gone before.", fields: { of } },
+  handover: { number: 12, says: "Take these bindings over.", fields: { rows } },
+  forget: {
+    number: 13,
+    says: "I, the owner, have forgotten these rows of mine, and whatever is older: nothing needs them any more.",
+    fields: { rows: [list(u32, record(FORGOTTEN)), "As they were then."] },
+  },
+  temporary: {
+    number: 14,
+    says: "I, the ingress, have relayed these requests; these others have ended.",
+    fields: {
+      made: [list(u32, record(TEMPORARY)), "Temporary bindings (mission M13)."],
+      ended: [list(u32, u64), "The Request Ids of those that have ended."],
+    },
+  },
+  claim: {
+    number: 15,
+    says:
+      "May this mobile have this home address? To the address's home, from an owner; or from the home, for the claimant, to the " +
+      "owner of a mobile that should have had it before.",
+    fields: {
+      homeAddress,
+      claimant: [member, "Whoever is to be answered."],
+      mobile: [mobile, "For which it is wanted."],
+    },
+  },
+  holder: {
+    number: 16,
+    says: "Answer to `claim`: this mobile has the address, or may have it.",
+    fields: {
+      homeAddress,
+      sinceMs: [time, "Since when; for ever: it is only kept for that mobile."],
+      mobile: [mobile, "Who has it."],
+    },
+  },
+});
+
+type StreamMessages = typeof STREAM_MESSAGES.tables;
+export type StreamMessageType = keyof StreamMessages;
+/** Of this type; by default, of any. */
+export type StreamMessage<T extends StreamMessageType = StreamMessageType> = MessageOf<StreamMessages, T>;

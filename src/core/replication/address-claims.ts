@@ -74,11 +74,6 @@ export class AddressClaims {
     if (home !== undefined && home !== self) send(home, { type: "claim", homeAddress, mobile, claimant: self });
   }
 
-  receive(from: MemberId, message: StreamMessage, now: Now): void {
-    if (message.type === "claim") this.#claimed(from, message, now);
-    if (message.type === "holder") this.#told(message, now);
-  }
-
   /** Something was heard of who has the address. */
   learned(homeAddress: Ipv4Address): void {
     if (homeAddress !== UNSPECIFIED) this.#doubtful.add(homeAddress);
@@ -90,11 +85,7 @@ export class AddressClaims {
     this.#doubtful.clear();
   }
 
-  #claimed(
-    from: MemberId,
-    { homeAddress, mobile, claimant }: StreamMessage & { readonly type: "claim" },
-    now: Now,
-  ): void {
+  claimed(from: MemberId, { homeAddress, mobile, claimant }: StreamMessage<"claim">, now: Now): void {
     const { self, send } = this.#options;
     const own = this.#claims(homeAddress).find(({ owner }) => owner === self);
     // The home of the address has found it twice, and asks the owner of the one that has had it longer whether that is so.
@@ -113,7 +104,7 @@ export class AddressClaims {
     send(claimant, holderOf(homeAddress, holder ?? { mobile, sinceMs: Number.POSITIVE_INFINITY }));
   }
 
-  #told({ homeAddress, mobile, sinceMs }: StreamMessage & { readonly type: "holder" }, now: Now): void {
+  told({ homeAddress, mobile, sinceMs }: StreamMessage<"holder">, now: Now): void {
     this.#keep(homeAddress, mobile, now);
     const { self, table } = this.#options;
     for (const row of table.allByHomeAddress(homeAddress)) {

@@ -12,12 +12,10 @@ import type { LocationTable } from "../bindings/location-table.ts";
 import { addressClaim, neededAtLeastUntilMs, neededUntilMs } from "../bindings/mobility-bindings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
-import type { MemberId } from "../names.ts";
+import { type MemberId, naiOf } from "../names.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
 import { mobileKeyOf } from "../registration/identity.ts";
 import type { Ipv4Address } from "../wire/ipv4.ts";
-
-export type Moved = StreamMessage & { readonly type: "moved" };
 
 const HOMES_OF_ADDRESS = 2;
 
@@ -141,7 +139,11 @@ export function homesOfAddress(
   return address === undefined ? [] : placement.rank(address).filter(isPresent).slice(0, HOMES_OF_ADDRESS);
 }
 
-export function movedTo(location: Omit<Location, "ingress">): Moved {
-  const { mobile, homeAddress, nai, homeAddressSinceMs, owner, backups, generation, knownUntilMs } = location;
-  return { type: "moved", mobile, homeAddress, nai, homeAddressSinceMs, owner, backups, generation, knownUntilMs };
+export function movedTo(location: Omit<Location, "ingress">): StreamMessage<"moved"> {
+  const { mobile, homeAddress, homeAddressSinceMs, owner, backups, generation, knownUntilMs } = location;
+  return { type: "moved", mobile, homeAddress, homeAddressSinceMs, owner, backups, generation, knownUntilMs };
+}
+
+export function locationOf({ type: _, ...location }: StreamMessage<"moved">): Omit<Location, "ingress"> {
+  return { ...location, nai: naiOf(location.mobile) };
 }

@@ -10,7 +10,7 @@ import type { Candidate, Placement } from "../members/placement.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
-import type { StreamMessage, TemporaryCopy } from "../protocol/stream-messages.ts";
+import type { StreamMessage, StreamMessageType, TemporaryCopy } from "../protocol/stream-messages.ts";
 import type { Ipv4Address } from "../wire/ipv4.ts";
 import { AddressClaims } from "./address-claims.ts";
 import { type DesignationSettings, decider, designateBackups } from "./designation.ts";
@@ -63,6 +63,11 @@ const REVIEW_CHUNK = 200;
 /** Whose copies count no more. */
 const OUT: ReadonlySet<PeerStatus["state"]> = new Set(["dead", "skewed"]);
 
+/** Each message is for one part alone. */
+type Receivers = {
+  readonly [T in StreamMessageType]: (from: MemberId, message: StreamMessage<T>, now: Now) => void;
+};
+
 export class Replication implements Safety {
   #options: ReplicationOptions;
   readonly #replicator: Replicator;
@@ -74,6 +79,7 @@ export class Replication implements Safety {
   /** Rows of ours that are still to be reviewed, after these members have come or gone. */
   #review: Iterator<MobileKey> | undefined;
   readonly #changed = new Set<MemberId>();
+  readonly #receivers: Receivers;
 
   constructor(options: ReplicationOptions) {
     this.#options = options;
@@ -112,6 +118,24 @@ export class Replication implements Safety {
       designated: designatedFor(options),
       isAvailable: (member) => this.#replicator.isAvailable(member),
     });
+    this.#receivers = {
+      rows: (from, message, now) => this.#replicator.rows(from, message, now),
+      ack: (from, message) => this.#replicator.acknowledged(from, message),
+      digests: (from, message, now) => this.#replicator.digests(from, message, now),
+      differing: (from, message, now) => this.#replicator.differing(from, message, now),
+      synchronized: (from, message) => this.#replicator.synchronized(from, message),
+      owned: (from, message, now) => this.#replicator.owned(from, message, now),
+      "owned-checked": (from) => this.#replicator.ownedChecked(from),
+      moved: (from, message) => this.#replicator.moved(from, message),
+      forget: (_, message) => this.#replicator.forget(message),
+      holding: (from, message) => this.#takeover.holding(from, message),
+      want: (from, message, now) => this.#takeover.wanted(from, message, now),
+      sent: (from, message) => this.#takeover.sent(from, message),
+      handover: (from, message, now) => this.#takeover.handedOver(from, message, now),
+      temporary: (from, message, now) => this.#copies.told(from, message, now),
+      claim: (from, message, now) => this.#claims.claimed(from, message, now),
+      holder: (_, message, now) => this.#claims.told(message, now),
+    };
   }
 
   /**
@@ -244,11 +268,9 @@ export class Replication implements Safety {
     this.#takeover.closed(peer);
   }
 
-  receive(from: MemberId, message: StreamMessage, now: Now): void {
-    if (message.type === "temporary") this.#copies.receive(from, message, now);
-    this.#replicator.receive(from, message, now);
-    this.#takeover.receive(from, message, now);
-    this.#claims.receive(from, message, now);
+  /** On a stream that is open. */
+  receive<T extends StreamMessageType>(from: MemberId, message: StreamMessage<T>, now: Now): void {
+    this.#receivers[message.type](from, message, now);
   }
 
   acknowledge(): void {

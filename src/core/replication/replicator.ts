@@ -18,7 +18,7 @@ import type { Observer } from "../observer.ts";
 import type { ForgottenRow, StreamMessage } from "../protocol/stream-messages.ts";
 import { bucketOf, type Digests } from "./digests.ts";
 import { forgottenRow, isKnownTo } from "./forgotten-row.ts";
-import { type Moved, movedTo, type Whereabouts } from "./homes.ts";
+import { locationOf, movedTo, type Whereabouts } from "./homes.ts";
 import { Link, type LinkState } from "./peer-progress.ts";
 
 const CONFIRMATION_TIMEOUT_MS = 2000;
@@ -179,60 +179,91 @@ export class Replicator {
     for (const backup of row.ownership.backups) this.#links.get(backup)?.forget(forgottenRow(row));
   }
 
-  receive(from: MemberId, message: StreamMessage, now: Now): void {
-    const link = this.#links.get(from);
-    if (link === undefined || !link.isUp) return;
-    switch (message.type) {
-      case "rows":
-        for (const text of message.rows) {
-          const row = this.read(text, from);
-          if (row !== undefined) this.apply(row, from, now);
-        }
-        link.oweAcknowledgement(message.number, this.#writtenPosition());
-        this.acknowledge();
-        break;
-      case "ack":
-        link.acknowledged(message.number);
-        this.#dropStrays(from, message.number);
-        break;
-      case "digests":
-        this.#compareDigests(from, message, now);
-        break;
-      case "differing":
-        if (link.digestsAnswered()) this.#sendDiffering(from, link, message.buckets, now);
-        break;
-      case "synchronized":
-        link.peerSynchronized = true;
-        link.oweAcknowledgement(message.number, this.#writtenPosition());
-        this.acknowledge();
-        break;
-      case "owned":
-        for (const entry of message.entries) this.#checkOwned(from, entry);
-        this.#sendBehindRows(from, { type: "owned-checked" }, now);
-        break;
-      case "owned-checked":
-        link.check.answered();
-        break;
-      case "moved":
-        this.#moved(from, message);
-        break;
-      case "forget":
-        for (const row of message.rows) this.#forget(row);
-        break;
-      case "holding":
-      case "want":
-      case "sent":
-      case "handover":
-      case "temporary":
-      case "claim":
-      case "holder":
-        break;
+  // What peers say
+
+  rows(from: MemberId, { rows, number }: StreamMessage<"rows">, now: Now): void {
+    for (const bytes of rows) {
+      const row = this.read(bytes, from);
+      if (row !== undefined) this.apply(row, from, now);
     }
+    this.#oweAcknowledgement(from, number);
+  }
+
+  acknowledged(from: MemberId, { number }: StreamMessage<"ack">): void {
+    this.#links.get(from)?.acknowledged(number);
+    this.#dropStrays(from, number);
+  }
+
+  digests(owner: MemberId, { level, buckets: told }: StreamMessage<"digests">, now: Now): void {
+    const { digests, observer, self } = this.#options;
+    const link = this.#links.get(owner);
+    const buckets = digests.differing(owner, told);
+    if (link === undefined) return;
+    if (level && buckets.length > 0) observer.count("digests-differing");
+    const lasting = link.compared(level ? buckets : []);
+    if (lasting.length > 0) observer.event("digests-differ", { member: owner, buckets: lasting.length });
+    // What we hold goes first: the owner may have lost it.
+    const copies = this.#heldIn(buckets, owner, (row) => row.ownership.backups.includes(self));
+    this.#startBacklog(owner, link, "copies", copies, () => ({ type: "differing", buckets }), now);
+  }
+
+  /** The peer has answered our digests: it gets all of our rows in the buckets that differ. */
+  differing(peer: MemberId, { buckets }: StreamMessage<"differing">, now: Now): void {
+    const link = this.#links.get(peer);
+    if (!link?.digestsAnswered()) return;
+    const mobiles = this.#heldIn(buckets, this.#options.self, (row) => row.ownership.backups.includes(peer));
+    // Nothing more to send, and level with each other before: no need to say so again.
+    if (mobiles.length === 0 && link.isSynchronized) return;
+    this.#startBacklog(peer, link, "owned", mobiles, () => link.synchronized(now.monotonicMs), now);
+  }
+
+  synchronized(from: MemberId, { number }: StreamMessage<"synchronized">): void {
+    const link = this.#links.get(from);
+    if (link !== undefined) link.peerSynchronized = true;
+    this.#oweAcknowledgement(from, number);
+  }
+
+  owned(from: MemberId, { entries }: StreamMessage<"owned">, now: Now): void {
+    for (const entry of entries) this.#checkOwned(from, entry);
+    this.#sendBehindRows(from, { type: "owned-checked" }, now);
+  }
+
+  ownedChecked(from: MemberId): void {
+    this.#links.get(from)?.check.answered();
+  }
+
+  /** A mobile may have another owner than we thought. If we hold its row, that owner gets it: it may not have it all. */
+  moved(from: MemberId, told: StreamMessage<"moved">): void {
+    const { table, whereabouts, send } = this.#options;
+    const row = table.get(told.mobile);
+    if (row === undefined) {
+      whereabouts.learn(locationOf(told), from);
+      return;
+    }
+    if (!isNewerOwnership(told, row.ownership)) {
+      if (row.ownership.owner !== told.owner) send(from, movedTo(whereabouts.locationFor(from, row)));
+      return;
+    }
+    const { owner, backups, generation } = told;
+    table.put({ ...row, ownership: { owner, backups, generation } });
+    if (backups.includes(this.#options.self)) this.tell(owner, row);
+    else this.#sendStray(row.mobile);
+  }
+
+  /** By its owner's clock each row has served its time, and by that alone: of what is newer here, the owner didn't know. */
+  forget({ rows }: StreamMessage<"forget">): void {
+    for (const row of rows) this.#forget(row);
   }
 
   /** The store writes again: what is owed is owed for what has just been handed to it. */
   recovered(): void {
     for (const link of this.#links.values()) link.recovered(this.#options.journal.position);
+  }
+
+  /** The peer wants to hear once all that was taken in so far is on our disk. */
+  #oweAcknowledgement(peer: MemberId, number: number): void {
+    this.#links.get(peer)?.oweAcknowledgement(number, this.#writtenPosition());
+    this.acknowledge();
   }
 
   /** When this position is durable, everything taken in so far is; never, while the store can't write. */
@@ -341,24 +372,6 @@ export class Replicator {
     return true;
   }
 
-  /** A mobile may have another owner than we thought. If we hold its row, that owner gets it: it may not have it all. */
-  #moved(from: MemberId, { type: _, ...location }: Moved): void {
-    const { table, whereabouts, send } = this.#options;
-    const row = table.get(location.mobile);
-    if (row === undefined) {
-      whereabouts.learn(location, from);
-      return;
-    }
-    if (!isNewerOwnership(location, row.ownership)) {
-      if (row.ownership.owner !== location.owner) send(from, movedTo(whereabouts.locationFor(from, row)));
-      return;
-    }
-    const { owner, backups, generation } = location;
-    table.put({ ...row, ownership: { owner, backups, generation } });
-    if (backups.includes(this.#options.self)) this.tell(owner, row);
-    else this.#sendStray(row.mobile);
-  }
-
   /**
    * As far as we know, enough others have it, and we can relay to its owner. If we can't, as in the moment in which a partition
    * ends, requests are served here: without the row old ones would be accepted.
@@ -428,27 +441,6 @@ export class Replicator {
     this.#sendBehindRows(peer, { type: "digests", level, buckets: this.#options.digests.outgoing(peer) }, now);
   }
 
-  #compareDigests(owner: MemberId, { level, buckets: told }: StreamMessage & { type: "digests" }, now: Now): void {
-    const { digests, observer, self } = this.#options;
-    const link = this.#links.get(owner);
-    const buckets = digests.differing(owner, told);
-    if (link === undefined) return;
-    if (level && buckets.length > 0) observer.count("digests-differing");
-    const lasting = link.compared(level ? buckets : []);
-    if (lasting.length > 0) observer.event("digests-differ", { member: owner, buckets: lasting.length });
-    // What we hold goes first: the owner may have lost it.
-    const copies = this.#heldIn(buckets, owner, (row) => row.ownership.backups.includes(self));
-    this.#startBacklog(owner, link, "copies", copies, () => ({ type: "differing", buckets }), now);
-  }
-
-  /** The peer has answered our digests: it gets all of our rows in the buckets that differ. */
-  #sendDiffering(peer: MemberId, link: Link, buckets: readonly number[], now: Now): void {
-    const mobiles = this.#heldIn(buckets, this.#options.self, (row) => row.ownership.backups.includes(peer));
-    // Nothing more to send, and level with each other before: no need to say so again.
-    if (mobiles.length === 0 && link.isSynchronized) return;
-    this.#startBacklog(peer, link, "owned", mobiles, () => link.synchronized(now.monotonicMs), now);
-  }
-
   /** Rows of the peer's that are no business of ours any more, but may be news to it. */
   #startStrays(peer: MemberId, link: Link): void {
     const { table, self } = this.#options;
@@ -507,7 +499,6 @@ export class Replicator {
     }
   }
 
-  /** By its owner's clock the row has served its time, and by that alone: of what is newer here, the owner didn't know. */
   #forget(forgotten: ForgottenRow): void {
     const { table, self } = this.#options;
     const row = table.get(forgotten.mobile);

@@ -117,32 +117,39 @@ export class Takeover {
     for (const survivors of [...this.#telling.values(), ...this.#told.values()]) survivors.delete(peer);
   }
 
-  receive(from: MemberId, message: StreamMessage, now: Now): void {
+  // What peers say
+
+  holding(from: MemberId, { of, versions, last }: StreamMessage<"holding">): void {
+    const { table, send } = this.#options;
+    const told = this.#toldBy(of, from);
+    const wanted = versions.filter((theirs) => {
+      const ours = table.get(theirs.mobile);
+      return ours === undefined || compareVersions(versionOf(ours), theirs) < 0;
+    });
+    told.unansweredWants++;
+    send(from, { type: "want", of, mobiles: wanted.map(({ mobile }) => mobile) });
+    if (last) told.complete = true;
+  }
+
+  wanted(from: MemberId, { of, mobiles }: StreamMessage<"want">, now: Now): void {
     const { table, replicator, send } = this.#options;
-    switch (message.type) {
-      case "holding":
-        this.#holding(from, message);
-        break;
-      case "want":
-        for (const mobile of message.mobiles) {
-          const row = table.get(mobile);
-          if (row !== undefined) replicator.tell(from, row);
-        }
-        replicator.flush(now);
-        send(from, { type: "sent", of: message.of });
-        this.#telling.get(message.of)?.get(from)?.answered();
-        break;
-      case "sent":
-        this.#toldBy(message.of, from).unansweredWants--;
-        break;
-      case "handover":
-        for (const text of message.rows) {
-          const row = replicator.read(text, from);
-          if (row !== undefined) this.#handedOver(row, from, now);
-        }
-        break;
-      default:
-        break;
+    for (const mobile of mobiles) {
+      const row = table.get(mobile);
+      if (row !== undefined) replicator.tell(from, row);
+    }
+    replicator.flush(now);
+    send(from, { type: "sent", of });
+    this.#telling.get(of)?.get(from)?.answered();
+  }
+
+  sent(from: MemberId, { of }: StreamMessage<"sent">): void {
+    this.#toldBy(of, from).unansweredWants--;
+  }
+
+  handedOver(from: MemberId, { rows }: StreamMessage<"handover">, now: Now): void {
+    for (const bytes of rows) {
+      const row = this.#options.replicator.read(bytes, from);
+      if (row !== undefined) this.#handedOver(row, from, now);
     }
   }
 
@@ -177,18 +184,6 @@ export class Takeover {
       const decides = row && decider(row.ownership.backups, this.#options.membership);
       if (row !== undefined && decides === survivor) yield { mobile, ...versionOf(row) };
     }
-  }
-
-  #holding(from: MemberId, { of, versions, last }: StreamMessage & { readonly type: "holding" }): void {
-    const { table, send } = this.#options;
-    const told = this.#toldBy(of, from);
-    const wanted = versions.filter((theirs) => {
-      const ours = table.get(theirs.mobile);
-      return ours === undefined || compareVersions(versionOf(ours), theirs) < 0;
-    });
-    told.unansweredWants++;
-    send(from, { type: "want", of, mobiles: wanted.map(({ mobile }) => mobile) });
-    if (last) told.complete = true;
   }
 
   #collect(member: MemberId, now: Now): void {

@@ -120,14 +120,14 @@ export class TemporaryCopies {
 
   // As the backup
 
-  receive(ingress: MemberId, { made, ended }: StreamMessage & { readonly type: "temporary" }, now: Now): void {
+  told(ingress: MemberId, { made, ended }: StreamMessage<"temporary">, now: Now): void {
     const held = this.#held.get(ingress) ?? new Map<number, Held>();
     this.#held.set(ingress, held);
     const expiresAtMs = now.monotonicMs + this.#options.lifetimeMs;
     let room = this.#options.maximum - this.#size;
     for (const copy of made) {
       if (room-- <= 0) this.#options.observer.countBy("temporaries-not-copied", "overloaded");
-      else held.set(copy.requestId, { copy, expiresAtMs });
+      else held.set(copy.requestId, { copy: ownBytes(copy), expiresAtMs });
     }
     for (const requestId of ended) held.delete(requestId);
   }
@@ -184,6 +184,11 @@ export class TemporaryCopies {
     const other = this.#backups.find((id) => id !== owner && isAvailable(id));
     return other ?? (isAvailable(owner) ? owner : undefined);
   }
+}
+
+/** The request is a view of the piece of the stream that it came in, which would be kept with it. */
+function ownBytes(copy: TemporaryCopy): TemporaryCopy {
+  return { ...copy, request: Uint8Array.from(copy.request) };
 }
 
 /** All others, beginning behind this one: the same few members get all copies, so that they travel together. */

@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { deriveStreamKey } from "../../../src/core/auth/cluster-key.ts";
-import { encodeStreamFrame } from "../../../src/core/protocol/stream-frame.ts";
 import {
   addressOf,
   CLUSTER,
@@ -17,6 +16,16 @@ import {
   type TestMember,
   until,
 } from "./stream-rig.ts";
+
+/** Behind the length and two bytes of magic. */
+const VERSION_OFFSET = 6;
+
+/** A whole frame, with a body that is a byte too short. */
+function shortened(frame: Uint8Array): Uint8Array {
+  const shorter = Buffer.from(frame.subarray(0, -1));
+  shorter.writeUInt32BE(shorter.length - 4);
+  return shorter;
+}
 
 vi.setConfig({ testTimeout: 20_000 });
 afterEach(closeAll);
@@ -100,7 +109,7 @@ describe("no stream comes about", () => {
         }),
     ],
     ["speaks another protocol", () => callTcp("ha2").write("GET / HTTP/1.1\r\n\r\n")],
-    ["speaks our protocol without TLS", () => callTcp("ha2").write(encodeStreamFrame(helloOf("ha1")))],
+    ["speaks our protocol without TLS", () => callTcp("ha2").write(helloOf("ha1"))],
     ["sends zeros", () => callTcp("ha2").write(new Uint8Array(100_000))],
     ["expects a certificate", () => callTls("ha2", { rejectUnauthorized: false })],
     [
@@ -164,14 +173,14 @@ describe("no stream comes about", () => {
   });
 
   it.each([
-    ["malformed-hello", Buffer.from("nonsense")],
-    ["malformed-hello", helloOf("ha1").subarray(0, -1)],
-    ["malformed-hello", Buffer.from(helloOf("ha1")).fill(0, 2, 3)],
-    ["newer-version", Buffer.from(helloOf("ha1")).fill(2, 2, 3)],
+    ["malformed-hello", Buffer.from("\0\0\0\x08nonsense")],
+    ["malformed-hello", shortened(helloOf("ha1"))],
+    ["malformed-hello", Buffer.from(helloOf("ha1")).fill(0, VERSION_OFFSET, VERSION_OFFSET + 1)],
+    ["newer-version", Buffer.from(helloOf("ha1")).fill(2, VERSION_OFFSET, VERSION_OFFSET + 1)],
     ["other-cluster", helloOf("ha1", { cluster: "other" })],
     ["own-id", helloOf("ha2")],
     ["wrong-member", helloOf("ha3")],
-    ["frame-too-large", new Uint8Array(1025)],
+    ["frame-too-large", Buffer.from("00000401", "hex")],
     ["handshake-timeout", undefined],
   ])("with a member by its key whose hello is at fault: %s", async (reason, hello) => {
     const ha2 = await openMember("ha2");

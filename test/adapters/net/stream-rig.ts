@@ -9,8 +9,9 @@ import {
 } from "../../../src/adapters/net/stream-channel.ts";
 import type { StreamFault } from "../../../src/adapters/net/stream-fault.ts";
 import { deriveStreamKey } from "../../../src/core/auth/cluster-key.ts";
-import { encodeStreamFrame, FrameSplitter } from "../../../src/core/protocol/stream-frame.ts";
-import { encodeHello, type Hello } from "../../../src/core/protocol/stream-hello.ts";
+import { decodeStreamMessage } from "../../../src/core/protocol/stream-codec.ts";
+import { encodeStreamFrame, FrameSplitter, MAXIMUM_BODY_BYTES } from "../../../src/core/protocol/stream-frame.ts";
+import { type Hello, writeHello } from "../../../src/core/protocol/stream-hello.ts";
 import type { StreamMessage } from "../../../src/core/protocol/stream-messages.ts";
 import { formatIpv4, type Ipv4Address } from "../../../src/core/wire/ipv4.ts";
 
@@ -54,6 +55,7 @@ export async function openMember(id: string, overrides: Partial<StreamChannelsOp
   const received: StreamMessage[] = [];
   const counts = new Map<StreamFault, number>();
   const log: string[] = [];
+  const splitters = new Map<string, FrameSplitter>();
   const streams = await StreamChannels.open({
     cluster: CLUSTER,
     secret: SECRET,
@@ -63,9 +65,15 @@ export async function openMember(id: string, overrides: Partial<StreamChannelsOp
     maximumClockSkewMs: () => 30_000,
     wallMs: () => Date.now(),
     listener: {
-      opened: (peer) => story.push(`opened ${peer}`),
+      opened: (peer) => {
+        story.push(`opened ${peer}`);
+        splitters.set(peer, new FrameSplitter(MAXIMUM_BODY_BYTES));
+      },
       closed: (peer, reason) => story.push(`closed ${peer} ${reason}`),
-      received: (_, message) => received.push(message),
+      received: (peer, bytes) => {
+        for (const body of bodiesIn(splitters.get(peer), bytes))
+          if (body.length > 0) received.push(decodeStreamMessage(body));
+      },
     },
     log: { event: (event, fields = {}) => log.push([event, ...Object.values(fields)].join(" ")) },
     count: (reason) => counts.set(reason, (counts.get(reason) ?? 0) + 1),
@@ -114,16 +122,20 @@ export class Impostor {
   constructor(as: string, to: string, hello: Uint8Array | undefined) {
     const psk = deriveStreamKey(SECRET, CLUSTER, as, to);
     this.socket = callTls(to, { pskCallback: () => ({ identity: `${as}@${CLUSTER}`, psk }) });
-    const splitter = new FrameSplitter();
-    this.socket.on("data", (chunk: Uint8Array) => this.frames.push(...splitter.push(chunk)));
-    if (hello !== undefined) this.send(hello);
-  }
-
-  send(body: Uint8Array): void {
-    this.socket.write(encodeStreamFrame(body));
+    const splitter = new FrameSplitter(MAXIMUM_BODY_BYTES);
+    this.socket.on("data", (chunk: Uint8Array) => this.frames.push(...bodiesIn(splitter, chunk)));
+    if (hello !== undefined) this.socket.write(hello);
   }
 }
 
+function* bodiesIn(splitter: FrameSplitter | undefined, bytes: Uint8Array): Generator<Uint8Array> {
+  if (splitter === undefined) throw new Error("bytes on a stream that is not open");
+  splitter.push(bytes);
+  for (let body = splitter.take(); body !== undefined; body = splitter.take()) yield body;
+}
+
+/** A whole frame. */
 export function helloOf(member: string, changes: Partial<Hello> = {}): Uint8Array {
-  return encodeHello({ cluster: CLUSTER, member, bootCount: 1, ...changes });
+  const hello: Hello = { cluster: CLUSTER, member, bootCount: 1, sentAtMs: Date.now(), ...changes };
+  return encodeStreamFrame((writer) => writeHello(writer, hello));
 }

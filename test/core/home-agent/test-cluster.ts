@@ -17,6 +17,7 @@ import type { Observer } from "../../../src/core/observer.ts";
 import { incarnationOf } from "../../../src/core/protocol/acquaintance.ts";
 import type { Message } from "../../../src/core/protocol/datagrams.ts";
 import { FrameCodec, openFrame } from "../../../src/core/protocol/frame.ts";
+import { decodeStreamMessage, encodeStreamMessage } from "../../../src/core/protocol/stream-codec.ts";
 import type { StreamMessage } from "../../../src/core/protocol/stream-messages.ts";
 import { ExtensionType } from "../../../src/core/wire/extension.ts";
 import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../../../src/core/wire/ipv4.ts";
@@ -49,6 +50,19 @@ const alices: MobileAssociation = {
   key: new TextEncoder().encode("8765432187654321"),
   mobiles: { by: "nai", nai: ALICE },
 };
+
+/** A message as it comes in on the stream to its sender. */
+export function said(from: string, message: StreamMessage): Input & { readonly type: "stream" } {
+  return { type: "stream", peer: from, bytes: encodeStreamMessage(message) };
+}
+
+/** What a member says with one output. */
+export function saidIn(bytes: Uint8Array): StreamMessage {
+  return decodeStreamMessage(bytes.subarray(LENGTH_BYTES));
+}
+
+/** Of what stands before each message on a stream. */
+const LENGTH_BYTES = 4;
 
 export interface TestClusterOptions {
   readonly maximumPending?: number;
@@ -164,6 +178,11 @@ export class TestCluster {
     if (!node.running) return;
     this.#perform(id, node.agent.handle(input, this.#now(id)));
     this.#deliver();
+  }
+
+  /** On the stream between the two, whatever the first one thinks. */
+  say(from: string, to: string, message: StreamMessage): void {
+    this.input(to, said(from, message));
   }
 
   /** A datagram from a foreign agent, which routing delivers to `ingress`. */
@@ -459,9 +478,9 @@ export class TestCluster {
           }
           break;
         case "stream":
-          (this.holds(output.message) ? this.#held : this.#inFlight).push({
+          (this.holds(saidIn(output.bytes)) ? this.#held : this.#inFlight).push({
             to: output.to,
-            input: { type: "stream", peer: id, message: output.message },
+            input: { type: "stream", peer: id, bytes: output.bytes },
             stream: `${id} ${output.to}`,
           });
           break;

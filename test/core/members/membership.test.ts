@@ -193,9 +193,4 @@ describe("a peer that has other members in its configuration", () => {
     expect(hasOthers(members, 5400, 1)).toBe(false);
     expect(hasOthers(members, 5600, 3)).toBe(false);
   });
-
-  it("is not one of an earlier version, which doesn't say", () => {
-    const members = membership();
-    for (let nowMs = 0; nowMs < 10_000; nowMs += 200) expect(hasOthers(members, nowMs, 0)).toBe(false);
-  });
 });

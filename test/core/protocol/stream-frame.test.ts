@@ -19,8 +19,19 @@ function* cut(bytes: Uint8Array, lengths: readonly number[]): Generator<Uint8Arr
   }
 }
 
+function frameOf(content: Uint8Array): Uint8Array {
+  return encodeStreamFrame((writer) => writer.bytes(content));
+}
+
+function* bodiesIn(splitter: FrameSplitter): Generator<Uint8Array> {
+  for (let found = splitter.take(); found !== undefined; found = splitter.take()) yield found;
+}
+
 function split(splitter: FrameSplitter, pieces: Iterable<Uint8Array>): string[] {
-  return [...pieces].flatMap((piece) => [...splitter.push(piece)].map(hex));
+  return [...pieces].flatMap((piece) => {
+    splitter.push(piece);
+    return [...bodiesIn(splitter)].map(hex);
+  });
 }
 
 describe("a stream frame", () => {
@@ -28,38 +39,34 @@ describe("a stream frame", () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 });
     fc.assert(
       fc.property(fc.array(body), lengths, (bodies, pieceLengths) => {
-        const stream = Buffer.concat(bodies.map(encodeStreamFrame));
-        expect(split(new FrameSplitter(), cut(stream, pieceLengths))).toEqual(bodies.map(hex));
+        const stream = Buffer.concat(bodies.map(frameOf));
+        expect(split(new FrameSplitter(40), cut(stream, pieceLengths))).toEqual(bodies.map(hex));
       }),
     );
   });
 
   it("begins with the length of its body", () => {
-    expect(hex(encodeStreamFrame(fromHex("aabbcc")))).toBe("00000003aabbcc");
-    expect(hex(encodeStreamFrame(new Uint8Array()))).toBe("00000000");
+    expect(hex(frameOf(fromHex("aabbcc")))).toBe("00000003aabbcc");
+    expect(hex(frameOf(new Uint8Array()))).toBe("00000000");
   });
 
   it("may be as large as the limit, and no larger", () => {
-    const splitter = new FrameSplitter();
-    const largest = encodeStreamFrame(new Uint8Array(MAXIMUM_BODY_BYTES));
-    const bodies = [...cut(largest, [16_384])].flatMap((piece) => [...splitter.push(piece)]);
-    expect(bodies.map(({ length }) => length)).toEqual([MAXIMUM_BODY_BYTES]);
-    expect(() => encodeStreamFrame(new Uint8Array(MAXIMUM_BODY_BYTES + 1))).toThrow(FrameTooLargeError);
+    const splitter = new FrameSplitter(MAXIMUM_BODY_BYTES);
+    const bodies = split(splitter, cut(frameOf(new Uint8Array(MAXIMUM_BODY_BYTES)), [16_384]));
+    expect(bodies.map(({ length }) => length)).toEqual([2 * MAXIMUM_BODY_BYTES]);
+    expect(() => frameOf(new Uint8Array(MAXIMUM_BODY_BYTES + 1))).toThrow(FrameTooLargeError);
   });
 
   it("is refused by its header alone, before any of an over-long body is kept", () => {
-    expect(() => [...new FrameSplitter(5).push(fromHex("00000006"))]).toThrow(FrameTooLargeError);
-    expect(() => [...new FrameSplitter().push(fromHex("ffffffff"))]).toThrow(FrameTooLargeError);
+    expect(() => split(new FrameSplitter(5), [fromHex("00000006")])).toThrow(FrameTooLargeError);
+    expect(() => split(new FrameSplitter(5), [fromHex("ffffffff")])).toThrow(FrameTooLargeError);
   });
 
-  it("is held to a new limit right after the frame that brought it", () => {
-    const frames = Buffer.concat([fromHex("aa"), fromHex("bbbb")].map(encodeStreamFrame));
-    const growing = new FrameSplitter(1);
-    const bodies: string[] = [];
-    for (const found of growing.push(frames)) {
-      bodies.push(hex(found));
-      growing.allow(2);
-    }
-    expect(bodies).toEqual(["aa", "bbbb"]);
+  it("can be taken alone, and what follows it, whole or not, is at hand", () => {
+    const splitter = new FrameSplitter(5);
+    const pieces = [frameOf(fromHex("aa")), frameOf(fromHex("bbbb")), fromHex("000000")];
+    for (const piece of pieces) splitter.push(piece);
+    expect(hex(splitter.take() ?? new Uint8Array())).toBe("aa");
+    expect(hex(splitter.rest())).toBe("00000002bbbb000000");
   });
 });

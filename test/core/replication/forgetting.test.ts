@@ -75,11 +75,7 @@ describe("a copy of which its owner says that it has forgotten it", () => {
     const first = row("ha1");
     if (first === undefined) throw new Error("nothing was registered");
     const forget = (to: string, forgotten: Binding) =>
-      cluster.input(to, {
-        type: "stream",
-        peer: "ha1",
-        message: { type: "forget", rows: [forgottenRow(forgotten)] },
-      });
+      cluster.say("ha1", to, { type: "forget", rows: [forgottenRow(forgotten)] });
     return { cluster, homeAddress, row, first, forget };
   }
 

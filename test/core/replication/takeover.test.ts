@@ -184,7 +184,7 @@ describe("bindings that are handed over", () => {
     const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3");
     cluster.register("ha1", { homeAddress });
     const row = cluster.diskRows("ha1").get(`binding ip:${homeAddress}`) ?? "";
-    cluster.input("ha2", { type: "stream", peer: "ha1", message: { type: "handover", rows: ["{}", row, "{"] } });
+    cluster.say("ha1", "ha2", { type: "handover", rows: ["{}", row, "{"] });
     expect(cluster.agent("ha1").findBinding(identity(homeAddress))?.ownership.owner).toBe("ha2");
     expect(cluster.count("ha2", "frames-rejected malformed-row")).toBe(2);
   });

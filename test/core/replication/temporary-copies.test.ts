@@ -249,7 +249,7 @@ describe("copies of temporary bindings", () => {
     const { subject, adopted, counts } = copies({ maximum: 10 });
     for (const ingress of ["ha1", "ha3"]) {
       const made = Array.from({ length: 8 }, (_, index) => ({ ...copy, requestId: index }));
-      subject.receive(ingress, { type: "temporary", made, ended: [] }, at(0));
+      subject.told(ingress, { type: "temporary", made, ended: [] }, at(0));
     }
     expect(counts.filter((counted) => counted === "temporaries-not-copied overloaded")).toHaveLength(6);
     for (const ingress of ["ha1", "ha3"]) subject.lost(ingress);
@@ -261,7 +261,7 @@ describe("copies of temporary bindings", () => {
   it("are adopted in pieces, so that registrations are not held up, and only as long as they are of use", () => {
     const { subject, adopted } = copies();
     const made = Array.from({ length: 300 }, (_, index) => ({ ...copy, requestId: index }));
-    subject.receive("ha1", { type: "temporary", made, ended: [] }, at(0));
+    subject.told("ha1", { type: "temporary", made, ended: [] }, at(0));
     subject.lost("ha1");
     subject.work(at(3000));
     expect(adopted).toHaveLength(256);
@@ -272,7 +272,7 @@ describe("copies of temporary bindings", () => {
 
   it("are forgotten by age when their end is never told", () => {
     const { subject, adopted } = copies();
-    subject.receive("ha1", { type: "temporary", made: [copy], ended: [] }, at(0));
+    subject.told("ha1", { type: "temporary", made: [copy], ended: [] }, at(0));
     subject.passTime(at(3600));
     subject.lost("ha1");
     subject.work(at(3600));
