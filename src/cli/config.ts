@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { checkConfig } from "../config/check.ts";
 import { ConfigError, type ConfigProblem, formatProblem } from "../config/problem.ts";
-import { configReference } from "../config/reference.ts";
+import { configReference, reloadOf } from "../config/reference.ts";
 import { configJsonSchema } from "../config/schema.ts";
 import { effectiveConfig } from "../config/show.ts";
 import { table } from "../text/columns.ts";
@@ -91,7 +91,7 @@ function leaves(value: unknown, path: string): [path: string, value: string][] {
 
 function describeKeys(): string {
   return table(
-    ["key", "expected", "default"],
-    configReference().map(({ key, expected, usual }) => [key, expected, usual]),
+    ["key", "expected", "default", "reload"],
+    configReference().map((row) => [row.key, row.expected, row.usual, reloadOf(row)]),
   );
 }

@@ -1,4 +1,5 @@
 /** What differs between two configurations, and what of it a running daemon can take over. */
+import { configReference } from "./reference.ts";
 import type { WrittenConfig } from "./written.ts";
 
 export interface ConfigChange {
@@ -11,28 +12,18 @@ export interface ConfigChange {
   readonly live: boolean;
 }
 
-/** All that is below these can change while the daemon runs. */
-const LIVE = [
-  "timers.heartbeat-interval",
-  "timers.peer-timeout",
-  "timers.maximum-clock-skew",
-  "placement",
-  "replication",
-  "registration",
-  "security-associations",
-  "security-associations-file",
-  "log",
-];
-/** Of the member that this daemon is; of the others everything. */
-const LIVE_OF_OURS = ["weight", "pool", "backups"];
-
 /** `node`: who this daemon is. */
 export function compareConfigs(before: WrittenConfig, after: WrittenConfig, node: string): readonly ConfigChange[] {
   const [old, young] = [leavesOf(before), leavesOf(after)];
   const paths = [...new Set([...old.keys(), ...young.keys()])];
+  const liveKeys = new Set(configReference().flatMap(({ key, isLive }) => (isLive ? [key] : [])));
+  // Of other members everything can change.
+  const isLive = (path: string) =>
+    (path.startsWith("members[") && !path.startsWith(`members[${node}].`)) ||
+    liveKeys.has(path.replace(/^members\[.*?\]/, "members[]"));
   return paths.flatMap((path) => {
     const [from = null, to = null] = [old.get(path), young.get(path)];
-    return from === to ? [] : [{ path, from, to, live: isLive(path, node) }];
+    return from === to ? [] : [{ path, from, to, live: isLive(path) }];
   });
 }
 
@@ -56,9 +47,4 @@ function addLeaves(leaves: Map<string, string>, path: string, value: unknown): v
     return;
   }
   for (const [key, part] of Object.entries(value)) addLeaves(leaves, `${path}.${key}`, part);
-}
-
-function isLive(path: string, node: string): boolean {
-  if (path.startsWith(`members[${node}].`)) return LIVE_OF_OURS.some((key) => path === `members[${node}].${key}`);
-  return path.startsWith("members[") || LIVE.some((live) => path === live || path.startsWith(`${live}.`));
 }

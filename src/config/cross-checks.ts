@@ -56,7 +56,7 @@ export function crossCheck(draft: Draft, node: string | undefined, problems: Pro
 
 type Report = (path: Path, message: string) => void;
 
-function checkBackups(members: NonNullable<Draft["sections"]["members"]>, error: Report): void {
+function checkBackups(members: readonly Member[], error: Report): void {
   const known = new Set(members.map(({ id }) => id));
   members.forEach(({ id, backups }, index) => {
     backups.forEach((backup, place) => {
@@ -68,12 +68,12 @@ function checkBackups(members: NonNullable<Draft["sections"]["members"]>, error:
   });
 }
 
-function checkRelayPairs({ members = [], relay }: Draft["sections"], error: Report): void {
-  const known = new Set(members.map(({ id }) => id));
+function checkRelayPairs({ members, relay }: Draft["sections"], error: Report): void {
+  const known = new Set(members?.map(({ id }) => id));
   const seen = new Set<string>();
   (relay?.pairs ?? []).forEach((pair, index) => {
     const path = ["relay", "pairs", index, "members"];
-    const unknown = pair.members.find((id) => members.length > 0 && !known.has(id));
+    const unknown = pair.members.find((id) => members !== undefined && !known.has(id));
     const name = pair.members.toSorted().join(" and ");
     if (unknown !== undefined) error(path, `there is no member ${unknown}; there are ${[...known].join(", ")}`);
     else if (new Set(pair.members).size < 2) error(path, "a pair is two different members");

@@ -1,8 +1,9 @@
 /** Reads configuration files into what their schema says, part by part: what is right is kept even where something else is wrong. */
 import type { z } from "zod";
+import { securityAssociations } from "./associations-schema.ts";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
-import { type ConfigFile, configFile, type SecurityAssociationsFile, securityAssociations } from "./schema.ts";
+import { type ConfigFile, configFile, type SecurityAssociationsFile } from "./schema.ts";
 import { reportIssues } from "./schema-problems.ts";
 import { readSource, type Source } from "./source.ts";
 

@@ -16,6 +16,8 @@ import {
   prefixContains,
 } from "../core/wire/ipv4.ts";
 import { encodeNai } from "../core/wire/nai.ts";
+import { INFINITE_LIFETIME } from "../core/wire/registration-message.ts";
+import { measured } from "./names.ts";
 
 interface TextForm<T> {
   /** What is expected, with an example. */
@@ -215,41 +217,57 @@ function formatDuration(durationMs: number): string {
 interface DurationBounds {
   readonly from: string;
   readonly to: string;
-  readonly example: string;
-  readonly wholeSeconds?: boolean;
   /** A duration below `from` that is allowed nevertheless. */
   readonly also?: string;
 }
 
-/** In milliseconds. */
-export const duration = (bounds: DurationBounds) =>
-  textField<number>({
-    expected: expectedDuration(bounds),
+/** All with what they usually are, which is also the example. */
+export const duration = (usual: string, bounds: DurationBounds) =>
+  measured("Ms", textField(durationForm("a duration", 1, usual, bounds))).prefault(usual);
+
+export const optionalDuration = (example: string, bounds: DurationBounds) =>
+  measured("Ms", textField(durationForm("a duration", 1, example, bounds))).optional();
+
+export const wholeSeconds = (usual: string, bounds: DurationBounds) =>
+  measured("Seconds", textField(secondsForm(usual, bounds))).prefault(usual);
+
+export const lifetime = (usual: string, bounds: DurationBounds) =>
+  measured("Seconds", textField(orInfinite(secondsForm(usual, bounds), INFINITE_LIFETIME))).prefault(usual);
+
+/** In milliseconds, or `Infinity`; its name doesn't say so, as there are limits in other units too. */
+export const durationLimit = (usual: string, bounds: DurationBounds) =>
+  textField(orInfinite(durationForm("a duration", 1, usual, bounds), Number.POSITIVE_INFINITY)).prefault(usual);
+
+const secondsForm = (example: string, bounds: DurationBounds) =>
+  durationForm("a duration in whole seconds", 1000, example, bounds);
+
+function durationForm(
+  kind: string,
+  unitMs: number,
+  example: string,
+  { from, to, also }: DurationBounds,
+): TextForm<number> {
+  const [least = 0, most = 0, exception] = [from, to, also ?? ""].map(parseDurationMs);
+  return {
+    expected: `${kind} such as ${example} (${also === undefined ? "" : `${also}, or `}${from} to ${to})`,
     pattern: DURATION,
-    parse: (text) => parseBounded(text, bounds),
-    format: formatDuration,
-  });
-
-/** In milliseconds; `infinite` is `Infinity`. */
-export const durationOrInfinite = (bounds: DurationBounds) =>
-  textField<number>({
-    expected: `${expectedDuration(bounds)}, or infinite`,
-    pattern: new RegExp(`${DURATION.source}|^infinite$`),
-    parse: (text) => (text === "infinite" ? Number.POSITIVE_INFINITY : parseBounded(text, bounds)),
-    format: (durationMs) => (durationMs === Number.POSITIVE_INFINITY ? "infinite" : formatDuration(durationMs)),
-  });
-
-function expectedDuration({ from, to, example, wholeSeconds, also }: DurationBounds): string {
-  const kind = wholeSeconds ? "a duration in whole seconds" : "a duration";
-  return `${kind} such as ${example} (${also === undefined ? "" : `${also}, or `}${from} to ${to})`;
+    parse: (text) => {
+      const durationMs = parseDurationMs(text);
+      if (durationMs === undefined || durationMs % unitMs !== 0) return undefined;
+      const isPossible = (durationMs >= least && durationMs <= most) || durationMs === exception;
+      return isPossible ? durationMs / unitMs : undefined;
+    },
+    format: (amount) => formatDuration(amount * unitMs),
+  };
 }
 
-function parseBounded(text: string, { from, to, wholeSeconds, also }: DurationBounds): number | undefined {
-  const durationMs = parseDurationMs(text);
-  if (durationMs === undefined || (wholeSeconds && durationMs % 1000 !== 0)) return undefined;
-  if (also !== undefined && durationMs === parseDurationMs(also)) return durationMs;
-  const [least = 0, most = 0] = [parseDurationMs(from), parseDurationMs(to)];
-  return durationMs >= least && durationMs <= most ? durationMs : undefined;
+function orInfinite(form: TextForm<number>, infinite: number): TextForm<number> {
+  return {
+    expected: `${form.expected}, or infinite`,
+    pattern: new RegExp(`${form.pattern.source}|^infinite$`),
+    parse: (text) => (text === "infinite" ? infinite : form.parse(text)),
+    format: (amount) => (amount === infinite ? "infinite" : form.format(amount)),
+  };
 }
 
 /** Without control characters, which would spoil logs and tables. */
@@ -260,6 +278,11 @@ export const text = (expected: string, maximumLength: number, pattern = /^\P{Cc}
     .regex(pattern, { error: expected })
     .max(maximumLength, { error: `${expected}, of ${maximumLength} characters at most` });
 
+/** Of clusters and checks. */
+export const name = (expected: string) => text(expected, 64, /^[A-Za-z0-9][A-Za-z0-9_.-]*$/);
+
+export const memberId = () => name("a member id such as ha1");
+
 export const number = (from: number, to: number) => {
   const error = `a number from ${from} to ${to}`;
   return z.number({ error }).meta({ title: error }).min(from, { error }).max(to, { error });
@@ -269,6 +292,9 @@ export const integer = (from: number, to: number) => {
   const error = `a whole number from ${from} to ${to}`;
   return z.int({ error }).meta({ title: error }).min(from, { error }).max(to, { error });
 };
+
+/** MULTI_EXIT_DISC, of 32 bits. */
+export const metric = () => integer(0, 4_294_967_295);
 
 export const flag = () => z.boolean({ error: "true or false" }).meta({ title: "true or false" });
 

@@ -1,41 +1,32 @@
 /** The section `health` of the configuration file; docs/routing.md explains it. */
 import { z } from "zod";
-import * as field from "./fields.ts";
-import { list, NAME, section } from "./shapes.ts";
+import { community, duration, durationLimit, integer, metric, name, number, size, text } from "./fields.ts";
+import { list, nonEmptyList, section } from "./shapes.ts";
 
-const from = (sample: string, what: string) =>
-  field.durationOrInfinite({ from: "1ms", to: "1h", example: sample }).prefault(sample).describe(what);
+const from = (sample: string, what: string) => durationLimit(sample, { from: "1ms", to: "1h" }).describe(what);
 
 const rungAttributes = (communities: readonly string[], med: number | undefined, prepend: number) =>
   section({
-    communities: list(field.community())
+    communities: list(community())
       .prefault([...communities])
       .describe("Communities (RFC 1997). `65535:0` asks routers for the least local preference (RFC 8326)."),
-    med: (med === undefined
-      ? field.integer(0, 4_294_967_295).optional()
-      : field.integer(0, 4_294_967_295).default(med)
-    ).describe("MULTI_EXIT_DISC: the lower one is preferred, where routers compare those of different neighbors."),
-    "as-path-prepend": field
-      .integer(0, 16)
+    med: (med === undefined ? metric().optional() : metric().default(med)).describe(
+      "MULTI_EXIT_DISC: the lower one is preferred, where routers compare those of different neighbors.",
+    ),
+    "as-path-prepend": integer(0, 16)
       .default(prepend)
       .describe("How often our AS is prepended, for routers that don't know the community."),
   });
 
 const execCheck = section({
-  name: field.text("a name such as uplink", 64, NAME).describe("Name of the check, unique among all."),
-  command: list(field.text("a program or an argument", 1024))
-    .min(1, { error: "a program, with its arguments" })
-    .describe("Program and arguments, run without a shell; it passes if it exits with 0."),
-  interval: field
-    .duration({ from: "100ms", to: "1d", example: "10s" })
-    .prefault("10s")
-    .describe("Pause between the end of one run and the next."),
-  timeout: field
-    .duration({ from: "100ms", to: "1h", example: "5s" })
-    .prefault("5s")
-    .describe("A run that takes longer is killed, and has failed."),
-  rise: field.integer(1, 1000).default(2).describe("Runs in a row that pass before it counts as passed again."),
-  fall: field.integer(1, 1000).default(3).describe("Runs in a row that fail before it counts as failed."),
+  name: name("a name such as uplink").describe("Name of the check, unique among all."),
+  command: nonEmptyList(text("a program or an argument", 1024), "a program, with its arguments").describe(
+    "Program and arguments, run without a shell; it passes if it exits with 0.",
+  ),
+  interval: duration("10s", { from: "100ms", to: "1d" }).describe("Pause between the end of one run and the next."),
+  timeout: duration("5s", { from: "100ms", to: "1h" }).describe("A run that takes longer is killed, and has failed."),
+  rise: integer(1, 1000).default(2).describe("Runs in a row that pass before it counts as passed again."),
+  fall: integer(1, 1000).default(3).describe("Runs in a row that fail before it counts as failed."),
   "on-failure": z
     .enum(["withdraw", "degrade"])
     .default("withdraw")
@@ -43,31 +34,23 @@ const execCheck = section({
 });
 
 export const health = section({
-  "start-delay": field
-    .duration({ from: "0s", to: "1h", example: "1s" })
-    .prefault("1s")
-    .describe("How long a member must be fit before its first announcement, while others are announced."),
-  "hold-down": field
-    .duration({ from: "0s", to: "1h", example: "3s" })
-    .prefault("3s")
-    .describe(
-      "How long it must be fitter before it is announced so again, and others announced before an unfit one leaves.",
-    ),
-  rise: field.integer(1, 1000).default(3).describe("Looks in a row, two per second, that make a check better."),
-  fall: field.integer(1, 1000).default(3).describe("Looks in a row that make it worse."),
+  "start-delay": duration("1s", { from: "0s", to: "1h" }).describe(
+    "How long a member must be fit before its first announcement, while others are announced.",
+  ),
+  "hold-down": duration("3s", { from: "0s", to: "1h" }).describe(
+    "How long it must be fitter before it is announced so again, and others announced before an unfit one leaves.",
+  ),
+  rise: integer(1, 1000).default(3).describe("Looks in a row, two per second, that make a check better."),
+  fall: integer(1, 1000).default(3).describe("Looks in a row that make it worse."),
   damping: section({
-    "half-life": field
-      .duration({ from: "1s", to: "1h", example: "1m" })
-      .prefault("1m")
-      .describe("The penalty, 1 per fall from `ready`, halves in this time (RFC 2439)."),
-    suppress: field.number(1, 1000).default(3).describe("A penalty from here on keeps the member `degraded`."),
-    reuse: field.number(0.1, 1000).default(1).describe("Until it has decayed to this; less than `suppress`."),
-    maximum: field
-      .duration({ from: "1s", to: "1d", example: "4m" })
-      .prefault("4m")
-      .describe(
-        "Nobody is kept `degraded` by damping for longer; `reuse` doubled in each half-life of it must reach `suppress`.",
-      ),
+    "half-life": duration("1m", { from: "1s", to: "1h" }).describe(
+      "The penalty, 1 per fall from `ready`, halves in this time (RFC 2439).",
+    ),
+    suppress: number(1, 1000).default(3).describe("A penalty from here on keeps the member `degraded`."),
+    reuse: number(0.1, 1000).default(1).describe("Until it has decayed to this; less than `suppress`."),
+    maximum: duration("4m", { from: "1s", to: "1d" }).describe(
+      "Nobody is kept `degraded` by damping for longer; `reuse` doubled in each half-life of it must reach `suppress`.",
+    ),
   })
     .prefault({})
     .describe("A member that falls again and again stays announced, and others are preferred."),
@@ -90,17 +73,16 @@ export const health = section({
     .prefault({})
     .describe("How long commits take."),
   "free-disk": section({
-    degraded: field.size().prefault("256MiB").describe("Less than this is free where the store is."),
-    fail: field.size().prefault("32MiB").describe("Less than this makes the member unfit."),
+    degraded: size().prefault("256MiB").describe("Less than this is free where the store is."),
+    fail: size().prefault("32MiB").describe("Less than this makes the member unfit."),
   })
     .prefault({})
     .describe("Room on the disk of `data-directory`; 0B switches a limit off."),
   "receive-overflows": section({
-    degraded: field
-      .integer(1, 1_000_000_000)
+    degraded: integer(1, 1_000_000_000)
       .default(1000)
       .describe("Datagrams per second that the kernel drops, as they come faster than they are read."),
-    fail: field.integer(1, 1_000_000_000).default(1_000_000_000).describe("So many make the member unfit."),
+    fail: integer(1, 1_000_000_000).default(1_000_000_000).describe("So many make the member unfit."),
   })
     .prefault({})
     .describe("Overload, as seen by the kernel."),
@@ -110,9 +92,8 @@ export const health = section({
   })
     .prefault({})
     .describe("With three members or more; with two it can't be told whose clock is wrong."),
-  "unheard-after": field
-    .duration({ from: "1s", to: "1h", example: "10s" })
-    .prefault("10s")
-    .describe("Without any BGP session, or with its announcement filtered, for so long, a member is degraded."),
+  "unheard-after": duration("10s", { from: "1s", to: "1h" }).describe(
+    "Without any BGP session, or with its announcement filtered, for so long, a member is degraded.",
+  ),
   exec: list(execCheck).prefault([]).describe("Checks of the operator."),
 });

@@ -1,6 +1,7 @@
 /** All keys of the configuration as a list, for people who want to read rather than feed an editor. */
-import type { z } from "zod";
-import { configJsonSchema } from "./schema.ts";
+import { z } from "zod";
+import { configFile } from "./schema.ts";
+import { live } from "./shapes.ts";
 
 export interface ConfigKey {
   /** Path of the key; `[]` stands for every item of a list. */
@@ -8,56 +9,79 @@ export interface ConfigKey {
   readonly expected: string;
   /** The default as it would be written; `required`, or empty where leaving it out has its own meaning. */
   readonly usual: string;
+  /** A running daemon can take over another value. */
+  readonly isLive: boolean;
+  readonly isSection: boolean;
   readonly description: string;
 }
 
-type JsonSchema = z.core.JSONSchema.BaseSchema;
+interface JsonSchema extends z.core.JSONSchema.BaseSchema {
+  live?: boolean;
+}
 
 /** In the order of the schema. */
 export function configReference(): readonly ConfigKey[] {
-  return keysOf(configJsonSchema(), "");
+  const schema = z.toJSONSchema(configFile, {
+    io: "input",
+    override({ zodSchema, jsonSchema }) {
+      if (live.has(zodSchema)) jsonSchema.live = true;
+    },
+  });
+  return keysOf(schema, "", false);
 }
 
-function keysOf(schema: JsonSchema, prefix: string): readonly ConfigKey[] {
+/** What a running daemon makes of another value; empty for a section, as it depends on the key. */
+export function reloadOf({ isLive, isSection }: ConfigKey): string {
+  if (isLive) return "at once";
+  return isSection ? "" : "restart";
+}
+
+function keysOf(schema: JsonSchema, prefix: string, isLive: boolean): readonly ConfigKey[] {
   const keys = new Map<string, ConfigKey>();
-  for (const branch of branchesOf(schema)) {
+  for (const branch of alternativesOf(schema)) {
     for (const [name, property] of Object.entries(branch.properties ?? {})) {
       if (typeof property !== "object") continue;
       const path = prefix === "" ? name : `${prefix}.${name}`;
-      const found = [ownKey(path, property, branch.required?.includes(name) ?? false), ...innerKeys(path, property)];
-      for (const key of found) keys.set(key.key, merge(keys.get(key.key), key));
+      const isRequired = branch.required?.includes(name) ?? false;
+      for (const found of keysAt(path, property, isRequired, isLive)) {
+        const known = keys.get(found.key);
+        keys.set(found.key, known === undefined ? found : merge(known, found));
+      }
     }
   }
   return [...keys.values()];
 }
 
-/** The alternatives of a section, or the section itself. */
-function branchesOf(schema: JsonSchema): readonly JsonSchema[] {
+/** Of a key, and of all that is below it. */
+function keysAt(key: string, schema: JsonSchema, isRequired: boolean, isBelowLive: boolean): readonly ConfigKey[] {
+  const isLive = isBelowLive || schema.live === true;
+  const description = schema.description ?? "";
+  const items = itemsOf(schema);
+  const inner = items ? keysOf(items, `${key}[]`, isLive) : keysOf(schema, key, isLive);
+  const own: ConfigKey = {
+    key,
+    expected: expectedOf(schema),
+    usual: isRequired ? "required" : defaultOf(schema),
+    isLive,
+    isSection: inner.length > 0,
+    description: schema.const === undefined ? description : `\`${schema.const}\`: ${description}`,
+  };
+  return [own, ...inner];
+}
+
+/** Of a section or value that may be one of several, or itself. */
+function alternativesOf(schema: JsonSchema): readonly JsonSchema[] {
   const alternatives = schema.oneOf ?? schema.anyOf ?? [schema];
   return alternatives.filter((branch): branch is JsonSchema => typeof branch === "object");
 }
 
-function innerKeys(path: string, schema: JsonSchema): readonly ConfigKey[] {
-  const items = itemsOf(schema);
-  return items ? keysOf(items, `${path}[]`) : keysOf(schema, path);
-}
-
-function ownKey(key: string, schema: JsonSchema, required: boolean): ConfigKey {
-  return {
-    key,
-    expected: expectedOf(schema),
-    usual: required ? "required" : defaultOf(schema),
-    description: schema.description ?? "",
-  };
-}
-
-/** Of a key that several alternatives have, such as `advertiser.type`. */
-function merge(known: ConfigKey | undefined, found: ConfigKey): ConfigKey {
-  if (!known) return found;
+/** A key that several alternatives have, such as `advertiser.type`; some mean the same in each. */
+function merge(known: ConfigKey, found: ConfigKey): ConfigKey {
+  if (known.description === found.description) return known;
   return {
     ...known,
     expected: `${known.expected}, ${found.expected}`,
-    description: `\`${known.expected}\`: ${known.description} \`${found.expected}\`: ${found.description}`,
+    description: `${known.description} ${found.description}`,
   };
 }
 
@@ -67,7 +91,7 @@ function expectedOf(schema: JsonSchema): string {
   if (schema.enum) return schema.enum.join(", ");
   const items = itemsOf(schema);
   if (items) return items.properties ? "a list of sections" : `a list: ${expectedOf(items)}`;
-  return "a section";
+  return schema.anyOf === undefined ? "a section" : alternativesOf(schema).map(expectedOf).join(", or ");
 }
 
 function itemsOf({ items }: JsonSchema): JsonSchema | undefined {

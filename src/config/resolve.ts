@@ -1,75 +1,59 @@
-import { INFINITE_LIFETIME } from "../core/wire/registration-message.ts";
+import type { Ipv4Address } from "../core/wire/ipv4.ts";
 import type { Checked } from "./check.ts";
-import type { AdvertiserConfig, BgpConfig, Config, Member, RelayAddressing } from "./config.ts";
+import type { AdvertiserConfig, Config, Member, RelayAddressing, Settings, Speaker } from "./config.ts";
 import { homeNetworks, listenEndpoint, type MemberPaths, memberPaths } from "./derived.ts";
-import { resolveHealth } from "./resolve-health.ts";
-import type { ConfigFile } from "./schema.ts";
+import { named } from "./names.ts";
+import { type ConfigFile, configFile } from "./schema.ts";
 
 /** From the words of the file to those of the daemon. The node must be known. */
 export function resolveConfig({ source, node, sections, secret, associations }: Checked): Config {
-  const members = sections.members.map((member) => resolveMember(member, sections));
+  // Associations are resolved already, and may be many.
+  const { "security-associations": _, ...few } = sections;
+  const settings = named(configFile, few as ConfigFile);
+  const { timers, virtualAddress } = settings;
+  const members = settings.members.map((member) => resolveMember(member, listenEndpoint(member, virtualAddress)));
   const self = members.find(({ id }) => id === node);
   if (!self) throw new Error("a checked configuration names one of its members as this node");
-  const { timers, relay, registration } = sections;
-  const paths = memberPaths(source, sections, self.id);
-  const lifetimeMs = registration["maximum-lifetime"];
+  const { pairs: __, ...relay } = settings.relay;
+  const { encapsulation, ...registration } = settings.registration;
+  const { dataDirectory, controlSocket, ...paths } = memberPaths(source, sections, self.id);
   return {
-    cluster: sections.cluster,
+    cluster: settings.cluster,
     node: self.id,
     members,
     self,
-    virtualAddress: sections["virtual-address"],
-    virtualNetwork: sections["virtual-network"],
-    announce: resolveAnnounce(sections),
-    manageAddress: sections["manage-address"],
+    virtualAddress,
+    virtualNetwork: settings.virtualNetwork,
+    announce: resolveAnnounce(settings),
+    manageAddress: settings.manageAddress,
     secret,
-    dataDirectory: paths.dataDirectory,
-    controlSocket: paths.controlSocket,
-    timers: {
-      heartbeatIntervalMs: timers["heartbeat-interval"],
-      peerTimeoutMs: timers["peer-timeout"],
-      maximumClockSkewMs: timers["maximum-clock-skew"],
-      relayTimeoutMs: timers["relay-timeout"],
-    },
-    relay: {
-      addressing: resolveAddressing(sections, self.id),
-      hopLimit: relay["hop-limit"],
-      maximumPending: relay["maximum-pending"],
-    },
-    placement: { loadFactor: sections.placement["load-factor"] },
-    replication: resolveReplication(sections),
+    dataDirectory,
+    controlSocket,
+    timers,
+    relay: { ...relay, addressing: resolveAddressing(settings, self.id) },
+    placement: settings.placement,
+    replication: resolveReplication(settings),
     registration: {
-      virtualAddress: sections["virtual-address"],
+      ...registration,
+      virtualAddress,
       homeNetworks: homeNetworks(sections),
-      maximumLifetimeSeconds: lifetimeMs === Number.POSITIVE_INFINITY ? INFINITE_LIFETIME : lifetimeMs / 1000,
-      maximumSimultaneousBindings: registration["maximum-simultaneous-bindings"],
-      minimalEncapsulation: registration.encapsulation.includes("minimal"),
-      greEncapsulation: registration.encapsulation.includes("gre"),
-      reverseTunneling: registration["reverse-tunneling"],
-      prohibitedCareOfNetworks: registration["prohibited-care-of-networks"],
-      authenticationFailureRepliesPerSecond: registration["authentication-failure-replies-per-second"],
+      minimalEncapsulation: encapsulation.includes("minimal"),
+      greEncapsulation: encapsulation.includes("gre"),
       pool: self.pool,
       otherPools: members.flatMap((member) => (member === self ? [] : member.pool)),
-      poolStickinessMs: registration["pool-stickiness"],
-      maximumMobilesPerAssociation: registration["maximum-mobiles-per-association"],
-      maximumClockSkewMs: timers["maximum-clock-skew"],
+      maximumClockSkewMs: timers.maximumClockSkewMs,
     },
     mobileAssociations: associations.mobiles,
     foreignAgentAssociations: associations.foreignAgents,
-    advertiser: resolveAdvertiser(sections, paths),
-    dataPlane: sections["data-plane"],
-    bfd: {
-      transmitIntervalMs: sections.bfd["transmit-interval"],
-      receiveIntervalMs: sections.bfd["receive-interval"],
-      detectMultiplier: sections.bfd["detect-multiplier"],
-      heartbeatTimeoutMs: sections.bfd["heartbeat-timeout"],
-    },
-    health: resolveHealth(sections.health, resolveAnnounce(sections)[0]),
-    log: sections.log,
+    advertiser: resolveAdvertiser(settings.advertiser, paths),
+    dataPlane: settings.dataPlane,
+    bfd: settings.bfd,
+    health: settings.health,
+    log: settings.log,
   };
 }
 
-function resolveAddressing({ relay, members }: ConfigFile, self: string): ReadonlyMap<string, RelayAddressing> {
+function resolveAddressing({ relay, members }: Settings, self: string): ReadonlyMap<string, RelayAddressing> {
   const others = members.map(({ id }) => id).filter((id) => id !== self);
   return new Map(
     others.map((id) => {
@@ -79,72 +63,54 @@ function resolveAddressing({ relay, members }: ConfigFile, self: string): Readon
   );
 }
 
-function resolveReplication({ replication, members }: ConfigFile): Config["replication"] {
-  const lifetimeSeconds = replication["degraded-lifetime"] / 1000;
+function resolveReplication({ replication, members }: Settings): Config["replication"] {
+  const { acks: acknowledgements, degraded, degradedLifetimeSeconds, ...others } = replication;
   return {
-    copies: replication.copies,
-    acknowledgements: replication.acks,
-    degradedLifetimeSeconds: replication.degraded === "serve" ? lifetimeSeconds : undefined,
-    digestIntervalMs: replication["digest-interval"],
+    ...others,
+    acknowledgements,
+    degradedLifetimeSeconds: degraded === "serve" ? degradedLifetimeSeconds : undefined,
     designated: new Map(members.map(({ id, backups }) => [id, backups])),
   };
 }
 
-function resolveMember(member: ConfigFile["members"][number], sections: ConfigFile): Member {
-  const { id, address, port, weight, pool, bgp, bfd } = member;
-  return {
-    id,
-    address,
-    port,
-    weight,
-    pool,
-    listen: listenEndpoint(member, sections["virtual-address"]),
-    bgp: bgp && resolveBgp(bgp, member),
-    bfd: bfd && { localAddress: bfd["local-address"] ?? address, neighbors: bfd.neighbors },
-  };
+function resolveMember(
+  { backups: _, bgp, bfd, ...member }: Settings["members"][number],
+  listen: Member["listen"],
+): Member {
+  return { ...member, listen, bgp: bgp && speaker(bgp, member), bfd: bfd && speaker(bfd, member) };
 }
 
-function resolveBgp(
-  bgp: NonNullable<ConfigFile["members"][number]["bgp"]>,
-  { address }: ConfigFile["members"][number],
-): BgpConfig {
-  return {
-    as: bgp.as,
-    routerId: bgp["router-id"],
-    localAddress: bgp["local-address"] ?? address,
-    neighbors: bgp.neighbors.map(
-      ({ "large-communities": largeCommunities, "as-path-prepend": asPathPrepend, ...rest }) => ({
-        ...rest,
-        med: rest.med,
-        largeCommunities,
-        asPathPrepend,
-      }),
-    ),
-  };
+function speaker<Section extends { readonly localAddress?: Ipv4Address | undefined }>(
+  section: Section,
+  { address }: Pick<Member, "address">,
+): Speaker<Section> {
+  return { ...section, localAddress: section.localAddress ?? address };
 }
 
-function resolveAnnounce(sections: ConfigFile): Config["announce"] {
-  const network = sections["virtual-network"];
-  const prefixes = sections.announce.map((what) => {
-    if (what === "network") return network;
-    return what === "address" ? { address: sections["virtual-address"], length: 32 } : what;
+function resolveAnnounce({ announce, virtualNetwork, virtualAddress }: Settings): Config["announce"] {
+  const prefixes = announce.map((what) => {
+    if (what === "network") return virtualNetwork;
+    return what === "address" ? { address: virtualAddress, length: 32 } : what;
   });
-  const [first, ...others] = prefixes.toSorted((a, b) => Number(b === network) - Number(a === network));
+  const [first, ...others] = prefixes.toSorted((a, b) => Number(b === virtualNetwork) - Number(a === virtualNetwork));
   if (!first) throw new Error("a checked configuration announces something");
   return [first, ...others];
 }
 
-function resolveAdvertiser({ advertiser }: ConfigFile, paths: MemberPaths): AdvertiserConfig {
-  if (advertiser.type === "none") return { type: "none" };
-  if (advertiser.type === "ospf") {
-    const { interface: interfaceName, lease } = advertiser;
-    return { type: "ospf", interface: interfaceName, vtyPath: paths.vtySocket, leaseSeconds: lease / 1000 };
+function resolveAdvertiser(
+  advertiser: Settings["advertiser"],
+  { exabgpDirectory, vtySocket }: Pick<MemberPaths, "exabgpDirectory" | "vtySocket">,
+): AdvertiserConfig {
+  switch (advertiser.type) {
+    case "none":
+      return advertiser;
+    case "ospf": {
+      const { vtyDirectory: _, ...ospf } = advertiser;
+      return { ...ospf, vtyPath: vtySocket };
+    }
+    case "exabgp": {
+      const { mode, group, ...exabgp } = advertiser;
+      return { ...exabgp, runtimeDirectory: exabgpDirectory, sidecar: mode === "sidecar" ? { group } : undefined };
+    }
   }
-  return {
-    type: "exabgp",
-    runtimeDirectory: paths.exabgpDirectory,
-    sidecar: advertiser.mode === "sidecar" ? { group: advertiser.group } : undefined,
-    holdTimeSeconds: advertiser["hold-time"] / 1000,
-    heartbeatTimeoutMs: advertiser["heartbeat-timeout"],
-  };
 }

@@ -23,7 +23,7 @@ import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
 import type { ConfigFile } from "./schema.ts";
 
-type Members = ConfigFile["members"];
+type Members = readonly ConfigFile["members"][number][];
 
 /** An address with a role, and where it stands. */
 interface Place {
@@ -129,9 +129,9 @@ function checkOwnAddresses(members: Members, error: Report): void {
 }
 
 /** What a member binds its UDP sockets to. */
-function checkPorts({ members = [], relay, ...sections }: Draft["sections"], error: Report): void {
+function checkPorts({ members, relay, ...sections }: Draft["sections"], error: Report): void {
   const virtualAddress = sections["virtual-address"];
-  if (virtualAddress === undefined) return;
+  if (virtualAddress === undefined || members === undefined) return;
   for (const [index, member] of members.entries()) {
     const { id, address, port, bfd } = member;
     const cluster: Path = ["members", index, "port"];

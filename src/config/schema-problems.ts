@@ -1,11 +1,11 @@
 /** Says in an operator's words what a zod schema found wrong. */
-import { z } from "zod";
+import type { z } from "zod";
 import type { Path } from "./place.ts";
 import type { Problems } from "./problem.ts";
+import { partOf, rowsOf } from "./shapes.ts";
 import type { Source } from "./source.ts";
 
 type Issue = z.core.$ZodIssue;
-type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 /** Keys whose values must not appear in messages. */
 const SECRET_KEYS: ReadonlySet<unknown> = new Set(["key", "key-hex"]);
@@ -22,7 +22,7 @@ export function reportIssues(
     const inner = issue.path.map((step) => (typeof step === "number" ? step : String(step)));
     const path = [...base, ...inner];
     if (issue.code === "unrecognized_keys") {
-      const known = keysAt(z.toJSONSchema(schema, { io: "input" }), inner, valueAt(source.value, base));
+      const known = keysAt(schema, inner, valueAt(source.value, base));
       for (const key of issue.keys) problems.keyError(source, [...path, key], `unknown key${suggestion(key, known)}`);
     } else {
       problems.error(source, path, describeIssue(issue, valueAt(source.value, path), path));
@@ -63,24 +63,10 @@ function valueAt(value: unknown, path: Path): unknown {
 }
 
 /** The keys that may stand in the section that the path leads to. */
-function keysAt(schema: JsonSchema, path: Path, value: unknown): readonly string[] {
-  const [step, ...rest] = path;
-  const branch = schema.anyOf ?? schema.oneOf;
-  if (branch) return keysAt(pickBranch(branch as JsonSchema[], value), path, value);
-  if (step === undefined) return Object.keys(schema.properties ?? {});
-  const child = typeof step === "number" ? schema.items : schema.properties?.[step];
-  if (typeof child !== "object" || Array.isArray(child)) return [];
-  return keysAt(child, rest, valueAt(value, [step]));
-}
-
-/** The alternative that the value's `type` selects. */
-function pickBranch(branches: readonly JsonSchema[], value: unknown): JsonSchema {
-  const type = valueAt(value, ["type"]);
-  const branch = branches.find(({ properties }) => {
-    const property = properties?.type;
-    return typeof property === "object" && property.const === type;
-  });
-  return branch ?? {};
+function keysAt(schema: z.core.$ZodType, [step, ...rest]: Path, value: unknown): readonly string[] {
+  if (step === undefined) return Object.keys(rowsOf(schema, value));
+  const part = partOf(schema, step, value);
+  return part === undefined ? [] : keysAt(part, rest, valueAt(value, [step]));
 }
 
 /** `; did you mean "x"?` where a candidate is within a typing slip or two. */

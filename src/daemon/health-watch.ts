@@ -75,16 +75,16 @@ export class HealthWatch {
   #isAlone = false;
 
   constructor(sources: HealthSources) {
-    const { node, cluster, health } = sources.configuration.current;
+    const { node, cluster, health, announce } = sources.configuration.current;
     this.#sources = sources;
-    this.#ladder = new Ladder(health.ladder);
-    this.#selfChecks = new SelfChecks(health.selfChecks);
+    this.#ladder = new Ladder(health);
+    this.#selfChecks = new SelfChecks({ ...health, prefix: announce[0] });
     const nowMs = Date.now();
     this.#checks = new Map([
-      ...SELF_CHECKS.map((name) => [name, new SettledCheck(name, health.hysteresis, nowMs)] as const),
-      ...health.execChecks.map((check) => [check.name, new SettledCheck(check.name, check, nowMs, true)] as const),
+      ...SELF_CHECKS.map((name) => [name, new SettledCheck(name, health, nowMs)] as const),
+      ...health.exec.map((check) => [check.name, new SettledCheck(check.name, check, nowMs, true)] as const),
     ]);
-    this.#execChecks = health.execChecks.map(
+    this.#execChecks = health.exec.map(
       (settings) =>
         new ExecCheck(settings, { ANYHOME_NODE: node, ANYHOME_CLUSTER: cluster }, (finding) => {
           this.#found(settings.name, finding);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { loadConfig } from "../../src/config/load.ts";
-import { configReference } from "../../src/config/reference.ts";
+import { configReference, reloadOf } from "../../src/config/reference.ts";
 
 const page = readFileSync(new URL("../../docs/config.md", import.meta.url), "utf8");
 const sample = /```yaml\n(.*?)```/s.exec(page)?.[1] ?? "";
@@ -12,9 +12,11 @@ const sample = /```yaml\n(.*?)```/s.exec(page)?.[1] ?? "";
 test("docs/config.md lists every key of the schema", async () => {
   const [handwritten = ""] = page.split(/(?<=<!-- made from .*-->\n)/);
   const rows = configReference().map(
-    ({ key, expected, usual, description }) => `| \`${key}\` | ${expected} | ${usual} | ${description} |`,
+    (row) => `| \`${row.key}\` | ${row.expected} | ${row.usual} | ${reloadOf(row)} | ${row.description} |`,
   );
-  const keys = ["| key | expected | default | meaning |", "| --- | --- | --- | --- |", ...rows, ""].join("\n");
+  const keys = ["| key | expected | default | reload | meaning |", "| --- | --- | --- | --- | --- |", ...rows, ""].join(
+    "\n",
+  );
   await expect(`${handwritten}\n${keys}`).toMatchFileSnapshot("../../docs/config.md");
 });
 

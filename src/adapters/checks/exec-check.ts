@@ -10,7 +10,8 @@ export interface ExecSettings extends Hysteresis {
   /** From the end of one run to the start of the next: runs never overlap. */
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  readonly onFailure: "degraded" | "fail";
+  /** `withdraw`: a failure makes the member unfit; `degrade`: others are preferred. */
+  readonly onFailure: "withdraw" | "degrade";
 }
 
 const OUTPUT_LIMIT_BYTES = 4096;
@@ -63,7 +64,7 @@ export class ExecCheck {
     });
     if (problem === undefined) return { state: "pass", reason: firstLine(stdout) || "it exits with 0" };
     const said = exitCode === undefined ? "" : firstLine(stderr || stdout);
-    return { state: onFailure, reason: said || firstLine(problem) };
+    return { state: onFailure === "withdraw" ? "fail" : "degraded", reason: said || firstLine(problem) };
   }
 }
 

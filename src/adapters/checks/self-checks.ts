@@ -25,9 +25,9 @@ export interface SelfCheckSettings {
   /** Datagrams per second that the kernel drops because they arrive faster than they are read. */
   readonly receiveOverflows: Limits;
   /** How much the clocks of most members differ from ours; ms. */
-  readonly clockSkew: Limits;
+  readonly clock: Limits;
   /** How long a member may be without any BGP session, or its announcement unaccepted, before it is degraded; ms. */
-  readonly unheardMs: number;
+  readonly unheardAfterMs: number;
 }
 
 /** How many attempts there have been since the start, and how many of them failed. */
@@ -186,7 +186,7 @@ export class SelfChecks {
     const majority = Math.floor((skewsMs.length + 1) / 2) + 1;
     const skewMs = skewsMs.toSorted((a, b) => b - a)[majority - 1] ?? 0;
     const reason = `the clocks of most members differ from ours by ${ms(skewMs)} or more`;
-    return { state: judge(skewMs, this.#settings.clockSkew), reason };
+    return { state: judge(skewMs, this.#settings.clock), reason };
   }
 
   /**
@@ -199,7 +199,7 @@ export class SelfChecks {
     if (up > 0 || this.#lastSessionMs === undefined) this.#lastSessionMs = nowMs;
     const silentMs = nowMs - this.#lastSessionMs;
     return {
-      state: silentMs >= this.#settings.unheardMs ? "degraded" : "pass",
+      state: silentMs >= this.#settings.unheardAfterMs ? "degraded" : "pass",
       reason:
         up > 0
           ? `${up} of ${neighbors.length} routers are connected`
@@ -208,7 +208,7 @@ export class SelfChecks {
   }
 
   #acceptance({ advertiser: { applied, neighbors, view } }: Vitals, nowMs: number): Finding | undefined {
-    const { prefix, unheardMs } = this.#settings;
+    const { prefix, unheardAfterMs } = this.#settings;
     const routers = neighbors.filter(({ state }) => state === "up");
     const answers = routers.map(({ address }) => isAccepted(view, address, prefix));
     const isRefused = applied.length > 0 && answers.length > 0 && answers.every((answer) => answer === false);
@@ -217,7 +217,7 @@ export class SelfChecks {
     if (!isRefused) return undefined;
     const silentMs = nowMs - this.#lastAcceptedMs;
     return {
-      state: silentMs >= unheardMs ? "degraded" : "pass",
+      state: silentMs >= unheardAfterMs ? "degraded" : "pass",
       reason: `no router has told our announcement back for ${ms(silentMs)}: is it filtered?`,
     };
   }

@@ -9,7 +9,14 @@ import { waitFor } from "../../../src/lab/wait.ts";
 const directory = mkdtempSync(join(tmpdir(), "anyhome-exec-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const settings = { name: "uplink", intervalMs: 20, timeoutMs: 20_000, rise: 1, fall: 1, onFailure: "fail" } as const;
+const settings = {
+  name: "uplink",
+  intervalMs: 20,
+  timeoutMs: 20_000,
+  rise: 1,
+  fall: 1,
+  onFailure: "withdraw",
+} as const;
 
 interface Running extends Disposable {
   readonly findings: Finding[];
@@ -66,7 +73,7 @@ describe("a check of the operator", () => {
   });
 
   it("can be one that only degrades", async () => {
-    using running = run(["false"], { onFailure: "degraded" });
+    using running = run(["false"], { onFailure: "degrade" });
     expect(await firstFinding(running)).toMatchObject({ state: "degraded" });
   });
 

@@ -11,8 +11,8 @@ const settings = {
   storeLatency: { degraded: 500, fail: 2000 },
   freeDisk: { degraded: 256, fail: 32 },
   receiveOverflows: { degraded: 1000, fail: 100_000 },
-  clockSkew: { degraded: 1000, fail: 5000 },
-  unheardMs: 10_000,
+  clock: { degraded: 1000, fail: 5000 },
+  unheardAfterMs: 10_000,
 };
 
 const announcement = { prefix, communities: [], asPathPrepend: 0 };
