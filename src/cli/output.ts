@@ -56,7 +56,7 @@ export async function serialize(value: unknown, format: "json" | "yaml", indent 
 }
 
 /** Writes text and a line end to stdout; resolves when the reader has room for more. */
-async function write(text: string): Promise<void> {
+export async function write(text: string): Promise<void> {
   if (text !== "") await writeText(`${text}\n`);
 }
 

@@ -17,6 +17,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./run.ts")).runCommand(),
     endsAtOnce: true,
   },
+  replay: {
+    summary: "make the decisions of a recorded daemon once more",
+    load: async () => (await import("./replay.ts")).replayCommand(),
+  },
   status: {
     summary: "how the home agent is",
     load: async () => (await import("./status.ts")).statusCommand(),

@@ -21,6 +21,7 @@ import { once } from "node:events";
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import { announcersOf } from "../adapters/advertiser/routing-view.ts";
 import { type ControlApi, serveControlApi } from "../adapters/api/server.ts";
+import { Recorder, type RecordingOptions } from "../adapters/recording/recorder.ts";
 import { storePaths } from "../adapters/store/paths.ts";
 import { openSqliteStore } from "../adapters/store/sqlite-store.ts";
 import type { Store } from "../adapters/store/store.ts";
@@ -54,10 +55,14 @@ import { TakeoverHistory } from "./takeover-history.ts";
 /** After the withdrawal is confirmed, routers may still send for a moment: what they send is served. */
 const LAST_REQUESTS_MS = 300;
 
-/** Runs the home agent until SIGTERM or SIGINT; on SIGHUP it reloads its configuration. Rejects if it can't be started. */
+/** An operator wants everything that the core is told in a file. */
+export type RecordingRequest = Pick<RecordingOptions, "path" | "withKeys">;
+
+/** Runs the home agent until SIGTERM or SIGINT; on SIGHUP it reads its configuration anew. Rejects if it can't be started. */
 export async function runDaemon(
   loaded: LoadedConfig,
   load: (running: LoadedConfig) => Promise<LoadedConfig>,
+  recording?: RecordingRequest,
 ): Promise<void> {
   const { config } = loaded;
   leaveSurroundings();
@@ -69,7 +74,7 @@ export async function runDaemon(
     lost: () => counters.add("log-lines-lost"),
   });
   process.on("uncaughtExceptionMonitor", (err) => log.event("daemon-crashed", { err }));
-  // From the beginning, so that a daemon that is told to stop while it starts leaves nothing behind either.
+  // From the beginning: who is told to stop while it starts shall leave nothing behind either.
   const stopSignal = Promise.race(
     (["SIGTERM", "SIGINT"] as const).map(async (name) => {
       await once(process, name);
@@ -77,10 +82,10 @@ export async function runDaemon(
     }),
   );
   const configuration = new LiveConfig({ loaded, load, log, counters });
-  // From the beginning, as without a listener the signal ends the process.
+  // From the beginning: without somebody who listens, the signal ends the process.
   process.on("SIGHUP", () => void configuration.reload());
   try {
-    const daemon = await startDaemon(configuration, counters, log).catch((error) => {
+    const daemon = await startDaemon(configuration, counters, log, recording).catch((error) => {
       log.event("daemon-failed", { err: error });
       throw error;
     });
@@ -93,11 +98,16 @@ export async function runDaemon(
 }
 
 interface Daemon {
-  /** Withdraws first, serves what still arrives, then closes everything. */
+  /** Withdraws first, serves what still comes, then closes everything. */
   stop(): Promise<void>;
 }
 
-async function startDaemon(configuration: LiveConfig, counters: Counters, log: ClosableEventLog): Promise<Daemon> {
+async function startDaemon(
+  configuration: LiveConfig,
+  counters: Counters,
+  log: ClosableEventLog,
+  recording: RecordingRequest | undefined,
+): Promise<Daemon> {
   const config = configuration.current;
   const watch = new StoreWatch(log);
   const store = await openSqliteStore({
@@ -107,9 +117,9 @@ async function startDaemon(configuration: LiveConfig, counters: Counters, log: C
     listener: watch,
   });
   try {
-    return await startOn(store, watch, configuration, counters, log);
+    return await startOn(store, watch, configuration, counters, log, recording);
   } catch (error) {
-    // Otherwise its workers would keep the process from ending.
+    // Its workers would keep the process from ending.
     await closeStore(store, log);
     throw error;
   }
@@ -121,6 +131,7 @@ async function startOn(
   configuration: LiveConfig,
   counters: Counters,
   log: ClosableEventLog,
+  recording: RecordingRequest | undefined,
 ): Promise<Daemon> {
   const startedAtMs = performance.now();
   const config = configuration.current;
@@ -128,7 +139,16 @@ async function startOn(
   let running = { config, settings: homeAgentSettings(config, start) };
   const takeovers = new TakeoverHistory();
   const agent = new HomeAgent(running.settings, observeInto(counters, log, takeovers));
-  restore(agent, store, config, log);
+  const recorder =
+    recording &&
+    (await Recorder.start({
+      ...recording,
+      version: packageVersion,
+      settings: running.settings,
+      forwards: config.dataPlane.type !== "none",
+      ended: (reason) => log.event("recording-ended", { reason }),
+    }));
+  await restore(agent, store, config, log, recorder);
 
   const endpointOf = (member: string) => configuration.current.members.find(({ id }) => id === member);
   const replyPaths = new ReplyPaths({
@@ -139,10 +159,11 @@ async function startOn(
   const driver = new Driver({
     agent,
     endpointOf,
-    // Half the timeout, so that neither the others can have given us up yet nor we them.
+    // Half the timeout: before the others can have given us up, or we them.
     stallMs: () => configuration.current.timers.peerTimeoutMs / 2,
     append: (changes) => store.append(changes),
     replied: (reply, destination) => replyPaths.replied(reply, destination),
+    record: recorder && ((now, inputs, outputs) => recorder.turn(now, inputs, outputs)),
     inputFailed: (err, input) => {
       counters.addLabeled("inputs-failed", input);
       log.event("input-failed", { err, input });
@@ -217,7 +238,7 @@ async function startOn(
   async function stop(): Promise<void> {
     health.stop();
     await advertiser.stop();
-    // After the withdrawal, as some routers take it as a reason to drop the BGP session and others don't.
+    // After the withdrawal: one router takes it for a reason to drop the BGP session, another for none.
     await bfd?.stop();
     await new Promise((resolve) => setTimeout(resolve, LAST_REQUESTS_MS));
     driver.stop();
@@ -226,6 +247,7 @@ async function startOn(
     driver.linkRelay?.close();
     await api?.close();
     await closeStore(store, log);
+    await recorder?.close();
   }
 
   try {
@@ -256,12 +278,12 @@ async function closeStore(store: Store, log: ClosableEventLog): Promise<void> {
   }
 }
 
-/** Tells the core which members have a route in the routers, whenever that changes. */
+/** Tells the core who has a route in the routers, whenever that changes. */
 function routeReporter(config: Config, driver: Driver): (status: AdvertiserStatus) => void {
   const [prefix] = config.announce;
   let told: string | undefined;
   return ({ view }) => {
-    // From an incomplete view it can't be concluded that a route has gone.
+    // Of an incomplete view nobody can say that a route has gone.
     const announcers = view.isComplete ? announcersOf(view, prefix) : undefined;
     const news = announcers?.toSorted().join();
     if (news === told) return;
@@ -270,11 +292,18 @@ function routeReporter(config: Config, driver: Driver): (status: AdvertiserStatu
   };
 }
 
-/** @throws StoreCorruptError */
-function restore(agent: HomeAgent, store: Store, config: Config, log: ClosableEventLog): void {
+/** Rejects with a StoreCorruptError. */
+async function restore(
+  agent: HomeAgent,
+  store: Store,
+  config: Config,
+  log: ClosableEventLog,
+  recorder: Recorder | undefined,
+): Promise<void> {
   const startedAtMs = performance.now();
   let bindings = 0;
   for (const { table, key, row } of store.load()) {
+    if (recorder !== undefined) await recorder.restored({ table, row });
     try {
       if (table === "location") agent.restoreLocation(decodeLocationRow(row));
       else {

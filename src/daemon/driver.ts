@@ -12,18 +12,20 @@ import type { MemberId } from "../core/names.ts";
 import type { Now } from "../core/now.ts";
 import type { Endpoint } from "../core/wire/ipv4.ts";
 
-/** The limit of setTimeout; longer waits are split. */
+/** setTimeout's limit; longer waits are cut in pieces. */
 const MAXIMUM_TIMEOUT_MS = 2 ** 31 - 1;
 
 export interface DriverOptions {
   readonly agent: HomeAgent;
   readonly endpointOf: (member: MemberId) => Endpoint | undefined;
   readonly append: (changes: readonly LoggedChange[]) => void;
-  /** For how long the process may stand still before others may have taken it for dead. */
+  /** How long the process may not run before others may have taken it for dead. */
   readonly stallMs: () => number;
   /** A reply is about to be sent to a foreign agent. */
   readonly replied: (reply: Uint8Array, destination: Endpoint) => void;
-  /** An input made the core throw, which is a bug but must not take the service down. */
+  /** Has all inputs of a turn, and what came of them; `undefined` if settling failed. Absent where nothing is recorded. */
+  readonly record?: ((now: Now, inputs: readonly Input[], outputs: readonly Output[] | undefined) => void) | undefined;
+  /** An input that made the core throw: a bug, which must not take the service down. */
   readonly inputFailed: (error: unknown, input: Input["type"]) => void;
 }
 
@@ -32,9 +34,9 @@ export class Driver {
   registrationSocket: UdpSocket | undefined;
   clusterSocket: UdpSocket | undefined;
   streams: StreamChannels | undefined;
-  /** Set only if some member is relayed to by its MAC address. */
+  /** Only where some member is to be relayed to by its MAC address. */
   linkRelay: LinkRelay | undefined;
-  /** Set if this home agent forwards. */
+  /** Where this home agent forwards. */
   dataPlane: DataPlane | undefined;
   readonly #options: DriverOptions;
   #inputs: Input[] = [];
@@ -44,17 +46,14 @@ export class Driver {
   #timer: NodeJS.Timeout | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #stopped = false;
-  /** There is one at least every few hundred milliseconds, as heartbeats are sent. */
+  /** Heartbeats alone make one every few hundred milliseconds. */
   #lastInputMs = performance.now();
 
   constructor(options: DriverOptions) {
     this.#options = options;
   }
 
-  /**
-   * Everything that arrives within one turn of the event loop is handled together at its end, which is cheaper the busier
-   * it is.
-   */
+  /** All that comes in within one turn of the event loop is handled together, at its end: the busier, the cheaper. */
   input(input: Input): void {
     if (this.#stopped) return;
     if (this.#inputs.push(input) === 1) setImmediate(() => this.#handleAll());
@@ -65,22 +64,22 @@ export class Driver {
     const inputs = this.#inputs;
     this.#inputs = [];
     const now = currentTime();
-    if (now.monotonicMs - this.#lastInputMs > this.#options.stallMs()) this.#take({ type: "stalled" }, now);
+    if (now.monotonicMs - this.#lastInputMs > this.#options.stallMs()) inputs.unshift({ type: "stalled" });
     this.#lastInputMs = now.monotonicMs;
-    for (const input of inputs) this.#take(input, now);
-    try {
-      this.#perform(this.#options.agent.settle(now));
-    } catch (error) {
-      this.#options.inputFailed(error, "tick");
-    }
+    const { agent, record } = this.#options;
+    for (const input of inputs) this.#attempt(input.type, () => agent.take(input, now));
+    const outputs = this.#attempt("tick", () => agent.settle(now));
+    record?.(now, inputs, outputs);
+    if (outputs !== undefined) this.#attempt("tick", () => this.#perform(outputs));
     this.#schedule(now);
   }
 
-  #take(input: Input, now: Now): void {
+  #attempt<Result>(input: Input["type"], work: () => Result): Result | undefined {
     try {
-      this.#options.agent.take(input, now);
+      return work();
     } catch (error) {
-      this.#options.inputFailed(error, input.type);
+      this.#options.inputFailed(error, input);
+      return undefined;
     }
   }
 

@@ -10,12 +10,12 @@ import { wantsLinkRelay } from "./make-link-relay.ts";
 import type { ReplyPaths } from "./reply-paths.ts";
 import { addVirtualAddress, removeVirtualAddress } from "./virtual-address.ts";
 
-/** How often to check whether registrations can be received. */
+/** How often it is looked whether registrations can be received. */
 const TENDING_INTERVAL_MS = 1000;
 
 /**
- * The receive buffer for requests, which may come from strangers. With a longer queue good ones would be answered too late
- * to be of use: it holds some thousand datagrams, which take less than 100 ms to be read and refused.
+ * Of requests that strangers may have sent. Behind a longer queue good ones would be answered too late to be of use: these are
+ * some thousand datagrams, which take less than 100 ms to be read and refused.
  */
 const BACKLOG_BYTES = 1024 * 1024;
 
@@ -23,7 +23,7 @@ const BACKLOG_BYTES = 1024 * 1024;
 export class Sockets {
   /** Why registrations can't be received; `undefined` while they can. */
   registrationFailure: string | undefined = "not bound yet";
-  /** Whether messages that others relay to our MAC address and the virtual IP address are received. */
+  /** What others relay to our MAC address and the virtual IP address is received. */
   takesLinkRelay = false;
   #linkSocket: UdpSocket | undefined;
   readonly #config: Config;
@@ -33,7 +33,7 @@ export class Sockets {
   readonly #log: EventLog;
   readonly #replyPaths: ReplyPaths;
   readonly #changed: () => void;
-  /** The configuration of the last reload; `#config` is that of the start. */
+  /** As the last reload left it; `#config` is that of the start. */
   #live: Config;
   #timer: NodeJS.Timeout | undefined;
   #hasAddedAddress = false;
@@ -58,10 +58,7 @@ export class Sockets {
     this.#changed = changed;
   }
 
-  /**
-   * Rejects if the cluster port can't be bound. The registration port is retried until it can be, as its address may appear
-   * later.
-   */
+  /** Rejects if the cluster port can't be had. The registration port is tried until it can be, as its address may come later. */
   async open(): Promise<void> {
     const { address, port } = this.#config.self;
     this.#driver.clusterSocket = await this.#bindCluster({ address, port });
@@ -76,17 +73,17 @@ export class Sockets {
     await this.#driver.streams?.close();
     await this.#driver.clusterSocket?.close();
     await this.#linkSocket?.close();
-    // An address that another daemon of this host has added is left alone.
+    // Not one that another daemon of this host has added.
     if (this.#hasAddedAddress) await this.#manageAddress(removeVirtualAddress);
   }
 
-  /** Other members may have been added, removed or moved; this one stays where it is. */
+  /** Others may have come, gone or moved; this one stays where it is. */
   reconfigure(config: Config): void {
     this.#live = config;
     this.#driver.streams?.setMembers(config.members);
   }
 
-  /** Brings the counter up to date and returns the sum. */
+  /** Brings the counter up to date; answers the sum. */
   countOverflows(): number {
     const { registrationSocket, clusterSocket } = this.#driver;
     let total = 0;
@@ -120,7 +117,7 @@ export class Sockets {
     });
   }
 
-  /** Checks now and at intervals, as an address can also be lost, for example when the host's network is restarted. */
+  /** Now and from time to time: an address can be lost as well, when somebody restarts the host's network. */
   async #tend(): Promise<void> {
     const before = this.registrationFailure;
     if (this.#config.manageAddress) await this.#keepAddress();
@@ -143,7 +140,7 @@ export class Sockets {
   async #findFailure(): Promise<string | undefined> {
     const destination = this.#config.self.listen;
     if (this.#driver.registrationSocket !== undefined) {
-      // The socket stays open without its address, and works again once the address is back.
+      // The socket stays open without its address, and works again with it.
       const isOurs = await isOurAddress(destination.address);
       return isOurs ? undefined : `${formatIpv4(destination.address)} is no address of this host`;
     }
@@ -157,7 +154,7 @@ export class Sockets {
     }
   }
 
-  /** Whether the host receives what is sent to the virtual address. */
+  /** Whether it does. */
   async #listenOnLink(): Promise<boolean> {
     const address = this.#config.virtualAddress;
     if (this.#linkSocket !== undefined) return await isOurAddress(address);
@@ -165,7 +162,7 @@ export class Sockets {
       this.#linkSocket = await this.#bindCluster({ address, port: this.#config.self.port });
       return true;
     } catch {
-      // Heartbeats tell the others, which then relay to our own address.
+      // Others are told by the heartbeats, and relay to our own address.
       return false;
     }
   }

@@ -2,9 +2,9 @@ import type { Store, StoreListener } from "../adapters/store/store.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Driver } from "./driver.ts";
 
-/** Passes news from the store on to the core and to the assessment of health. */
+/** Passes the store's news on to the core and to the assessment of health. */
 export class StoreWatch implements StoreListener {
-  /** Why the store can't write at the moment. */
+  /** Why the store can't write now. */
   failure: string | undefined;
   readonly #log: EventLog;
   #attached: { readonly store: Store; readonly driver: Driver; readonly changed: () => void } | undefined;

@@ -43,6 +43,12 @@ export const events = {
     explanation:
       "An error in the daemon (`err`) that nothing caught: the process ends at once, without withdrawing; its routes go as they do when a daemon is killed. Report it.",
   },
+  "recording-ended": {
+    level: "warn",
+    message: "recording ended",
+    explanation:
+      "The file of `anyhome run --record` can't be written, or its disk is slower than what is to be recorded (`reason`). Service goes on; what was recorded until then can be replayed.",
+  },
   "log-resumed": {
     level: "warn",
     message: "log goes on after a gap",

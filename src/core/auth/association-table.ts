@@ -28,6 +28,8 @@ export class DuplicateAssociationError extends Error {
  * applies: by NAI, then by home address, by range (narrowest first), and by realm.
  */
 export class AssociationTable {
+  readonly mobiles: readonly MobileAssociation[];
+  readonly foreignAgents: readonly ForeignAgentAssociation[];
   readonly #byNai: ReadonlyMap<string, readonly MobileAssociation[]>;
   readonly #byRealm: ReadonlyMap<string, readonly MobileAssociation[]>;
   readonly #byHomeAddress: RangeIndex<MobileAssociation>;
@@ -35,6 +37,8 @@ export class AssociationTable {
 
   /** Throws a DuplicateAssociationError where two have the same selector and SPI. */
   constructor(mobiles: readonly MobileAssociation[], foreignAgents: readonly ForeignAgentAssociation[]) {
+    this.mobiles = mobiles;
+    this.foreignAgents = foreignAgents;
     const byNai = new Map<string, MobileAssociation[]>();
     const byRealm = new Map<string, MobileAssociation[]>();
     const byHomeAddress: RangeEntry<MobileAssociation>[] = [];

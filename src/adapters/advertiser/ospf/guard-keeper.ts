@@ -9,24 +9,21 @@ import { type GuardReport, parseGuardReport } from "./guard-reports.ts";
 const ENTRY = entryFile(new URL("./guard-process.ts", import.meta.url));
 
 const WATCH_INTERVAL_MS = 1000;
-/**
- * Silent intervals in a row. They are counted, not timed, as a daemon that was stopped must not blame others. The guard
- * speaks ten times a second.
- */
+/** In a row: counted, not timed, as a daemon that was stopped must not blame others. It speaks ten times a second. */
 const MAXIMUM_SILENT_INTERVALS = 5;
 const REPORT_LIMIT_BYTES = 64 << 10;
 
 /** The daemon's end of a guard of ospfd. */
 export interface GuardKeeper {
-  /** Why no guard works. */
+  /** Why there is none that works. */
   readonly problem: string | undefined;
-  /** Leaves the guard alone; it ends by itself when ospfd announces nothing any more. */
+  /** Leaves it alone: it ends by itself, when ospfd announces nothing any more. */
   release(): void;
 }
 
 export type KeepGuard = (order: GuardOrder, log: EventLog) => GuardKeeper;
 
-/** Starts a guard of ospfd, and another one whenever it ends or falls silent. */
+/** Starts a guard of ospfd, and another one whenever it ends, or falls silent. */
 export class GuardProcess implements GuardKeeper {
   readonly #order: GuardOrder;
   readonly #log: EventLog;
@@ -38,7 +35,7 @@ export class GuardProcess implements GuardKeeper {
   /** Why ospfd can't be ended. */
   #failure: string | undefined;
 
-  /** @param program tests use others */
+  /** @param program tests have others */
   constructor(order: GuardOrder, log: EventLog, program: URL = ENTRY) {
     this.#order = order;
     this.#log = log;
@@ -68,7 +65,7 @@ export class GuardProcess implements GuardKeeper {
   }
 
   #spawn(): ChildProcess {
-    // There are no pipes if descriptors have run out; the error is reported later then.
+    // Without pipes where descriptors have run out; the error comes later then.
     const child: ChildProcess = spawn(process.execPath, [fileURLToPath(this.#program), JSON.stringify(this.#order)], {
       stdio: ["pipe", "pipe", "ignore"],
       // Its own session: an interrupt from the terminal is for the daemon.
