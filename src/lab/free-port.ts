@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 
-/** UDP ports of 127.0.0.1 that nobody uses at the moment. */
+/** UDP ports of 127.0.0.1 that are free at the moment. */
 export async function freeUdpPorts(count: number): Promise<number[]> {
   const sockets = Array.from({ length: count }, () => createSocket("udp4"));
   try {

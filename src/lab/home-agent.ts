@@ -48,7 +48,7 @@ export function superviseSidecar(place: LabPlace, name: string): void {
   startIn(place.namespace(name), command, node.log("exabgp"));
 }
 
-/** What the daemon says of itself. @throws where no daemon answers on the socket. */
+/** What the daemon says about itself. @throws if no daemon answers on the socket. */
 export async function readiness(controlSocket: string): Promise<ReadinessView> {
   const dispatcher = new Agent({ connect: { socketPath: controlSocket } });
   try {

@@ -1,7 +1,7 @@
 /** Text in columns, for people: tables, and names with their values. */
 import { visibleLine } from "./visible.ts";
 
-/** A line, or several. A line break within one is shown as such: what comes from elsewhere can't pretend to be a row. */
+/** A line or several. A line break within one is made visible, so that text from elsewhere can't pretend to be a row. */
 export type Cell = string | readonly string[];
 
 /** Columns under upper-case headings. */

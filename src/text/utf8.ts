@@ -1,4 +1,4 @@
-/** Text as it is found in files: what isn't UTF-8 is refused rather than replaced by something else. */
+/** Text read from files: bytes that aren't UTF-8 are refused instead of being replaced. */
 
 import { isUtf8 } from "node:buffer";
 

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 const root = new URL("../../", import.meta.url);
-const pages = ["README.md", ...readdirSync(new URL("docs", root)).map((name) => `docs/${name}`)].filter((path) =>
-  path.endsWith(".md"),
+const pages = ["README.md", "CHANGELOG.md", ...readdirSync(new URL("docs", root)).map((name) => `docs/${name}`)].filter(
+  (path) => path.endsWith(".md"),
 );
 
 function textOf(path: string): string {

@@ -15,3 +15,7 @@ test("bounds are those of the code", () => {
   expect(bounds.get("body of a frame")).toBe(`${MAXIMUM_BODY_BYTES / 1024 ** 2} MiB`);
   expect(page).toContain(`keep, for each other, ${DIGEST_BUCKETS} digests`);
 });
+
+test("the page is short enough to be read", () => {
+  expect(Buffer.byteLength(page)).toBeLessThanOrEqual(14 * 1024);
+});

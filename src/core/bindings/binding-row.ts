@@ -1,6 +1,7 @@
 /**
  * A binding as a row of the store: JSON with stable field names, readable by people and by `jq`. Addresses are dotted,
- * 64-bit numbers hexadecimal, `Infinity` is null. Made for reading a million of them at start: checked by hand, field by field.
+ * 64-bit numbers hexadecimal, `Infinity` is null. It is checked by hand, field by field, so that a million rows can be read
+ * at a start.
  */
 
 import { isMobileKey, type MobileKey } from "../names.ts";
@@ -8,10 +9,12 @@ import { formatIdentification } from "../wire/identification.ts";
 import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, parseIpv4, UNSPECIFIED } from "../wire/ipv4.ts";
 import type { Binding, CareOfBinding, Ownership, Registration } from "./binding.ts";
 
-/** The row is not one that `encodeBindingRow` made. */
+/** The row was not made by `encodeBindingRow`. */
 export class BindingRowError extends Error {
   override readonly name = "BindingRowError";
-  /** Path of the field at fault, e.g. `registration.careOfAddresses[0].expiresAtMs`; empty where the row is no JSON object. */
+  /**
+   * Path of the field at fault, e.g. `registration.careOfAddresses[0].expiresAtMs`; empty if the row is not a JSON object.
+   */
   readonly field: string;
 
   constructor(field: string, expected: string) {
@@ -20,7 +23,10 @@ export class BindingRowError extends Error {
   }
 }
 
-/** A change goes to the log and to backups, one right after the other, and a backup writes what it was sent. */
+/**
+ * A change goes to the log and to backups, one right after the other, and a backup writes what it received, so the last
+ * text is cached.
+ */
 let latest: { readonly binding: Binding; readonly row: string } | undefined;
 
 export function encodeBindingRow(binding: Binding): string {
@@ -81,7 +87,7 @@ export function decodeBindingRow(row: string): Binding {
     registration: decodeRegistration(fields.object("registration")),
     ownership: decodeOwnership(fields.object("ownership")),
   };
-  // Whatever else it says, a row is found by its key: it must be that of the mobile that it speaks of.
+  // A row is found by its key, so the key must be that of the mobile that the row is about.
   if (!hasOwnKey(binding)) throw new BindingRowError("mobile", "the key of this NAI, or else of this home address");
   latest = { binding, row };
   return binding;

@@ -12,7 +12,7 @@ import { MobileTable } from "./mobile-table.ts";
 import { addressClaim, hasAddressBefore, isTombstone, nextChangeMs } from "./mobility-bindings.ts";
 import type { StoreChange } from "./row-change.ts";
 
-/** Told of every change of a row, whatever its cause. */
+/** Told about every change of a row, whatever its cause. */
 export type RowListener = (before: Binding | undefined, after: Binding | undefined) => void;
 
 interface OwnedRows {
@@ -50,7 +50,7 @@ export class BindingTable {
     return this.#rows.findByHomeAddress(address);
   }
 
-  /** All that are said to have it; more than one until that is settled. */
+  /** All mobiles that are said to have the address; more than one until that is settled. */
   allByHomeAddress(address: Ipv4Address): Binding[] {
     return this.#rows.allByHomeAddress(address);
   }
@@ -59,12 +59,15 @@ export class BindingTable {
     return this.#rows.values();
   }
 
-  /** Keys of the rows that `owner` owns, in the order in which they became its own. Live: rows that change hands leave it while it is read. */
+  /**
+   * Keys of the rows that `owner` owns, in the order in which they became its own. Live: rows that change hands leave it
+   * while it is read.
+   */
   ownedBy(owner: MemberId): ReadonlySet<MobileKey> {
     return this.#byOwner.get(owner)?.mobiles ?? new Set();
   }
 
-  /** Whoever owns a row that is held here. */
+  /** All members that own a row held here. */
   get owners(): MemberId[] {
     return [...this.#byOwner].filter(([, { mobiles }]) => mobiles.size > 0).map(([owner]) => owner);
   }
@@ -93,11 +96,11 @@ export class BindingTable {
     this.#replace(this.#rows.get(row.mobile), row);
   }
 
-  /** Answers the log position. */
+  /** Returns the log position. */
   put(...rows: readonly Binding[]): number {
     for (const row of rows) this.#replace(this.#rows.get(row.mobile), row);
     const position = this.#journal.append(...rows.map(changeTo));
-    // What the store can't take now is written when it has recovered.
+    // What the store can't accept now is written when it has recovered.
     const writtenAt = this.#journal.writable ? position : Number.POSITIVE_INFINITY;
     for (const { mobile } of rows) this.#positions.set(mobile, writtenAt);
     return position;
@@ -110,7 +113,10 @@ export class BindingTable {
     else this.#positions.set(mobile, Number.POSITIVE_INFINITY);
   }
 
-  /** Takes back, in memory, a change of which a failed store doesn't tell whether it has it: both may be on disk, or neither. */
+  /**
+   * Takes back, in memory, a change of which a failed store doesn't tell whether it has it: both may be on disk, or
+   * neither.
+   */
   undo(mobile: MobileKey, before: Binding | undefined): void {
     this.#replace(this.#rows.get(mobile), before);
     this.#positions.set(mobile, Number.POSITIVE_INFINITY);
@@ -149,7 +155,7 @@ export class BindingTable {
   #replace(before: Binding | undefined, after: Binding | undefined): void {
     if (before !== undefined) {
       const owned = this.#ownedRows(before.ownership.owner);
-      // A row that stays with its owner keeps its place: who reads the set in portions must come to its end.
+      // A row that stays with its owner keeps its place, so that reading the set in portions comes to an end.
       if (after?.ownership.owner !== before.ownership.owner) owned.mobiles.delete(before.mobile);
       if (isTombstone(before)) owned.tombstones--;
     }

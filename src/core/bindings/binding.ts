@@ -10,11 +10,13 @@ import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 
 export interface Binding {
   readonly mobile: MobileKey;
-  /** 0.0.0.0: none any more. Without an NAI it is that of the key, or none. */
+  /** 0.0.0.0 if it has none any more. Without an NAI it is that of the key, or none. */
   readonly homeAddress: Ipv4Address;
   /** That of the key. */
   readonly nai: string | undefined;
-  /** Since when the mobile has had the address without a break, epoch ms: of two that were given one, the earlier keeps it. */
+  /**
+   * Since when the mobile has had the address without a break, epoch ms: of two that were given one, the earlier keeps it.
+   */
   readonly homeAddressSinceMs: number;
   /** The home address came from this cluster's pool. */
   readonly dynamic: boolean;
@@ -24,23 +26,37 @@ export interface Binding {
   readonly ownership: Ownership;
 }
 
-/** What the mobile node last had accepted. With no care-of address it is the tombstone of a deregistration or an expiry. */
+/**
+ * What was last accepted from the mobile node. Without a care-of address it is the tombstone of a deregistration or an
+ * expiry.
+ */
 export interface Registration {
   /** Of the last accepted request: later ones must exceed it (timestamps) or answer it (nonces), RFC 5944 5.7. */
   readonly identification: bigint;
   /** What `identification` is: timestamps order registrations, nonces do not. */
   readonly replayStyle: ReplayProtection["style"];
-  /** Authenticator of that request's authorization-enabling extension, hexadecimal: tells a retransmission from a replay. */
+  /**
+   * Authenticator of that request's authorization-enabling extension, hexadecimal: tells a retransmission from a replay.
+   */
   readonly authenticator: string;
-  /** The mobiles that share the key which authenticated that request: for them the row counts (core/registration/mobile-quota.ts). */
+  /**
+   * The mobiles that share the key which authenticated that request: for them the row counts
+   * (core/registration/mobile-quota.ts).
+   */
   readonly association: string;
-  /** What that request was answered: a retransmission gets the same. */
+  /** The code of the reply to that request: a retransmission gets the same. */
   readonly code: number;
   readonly lifetimeSeconds: number;
   readonly acceptedAtMs: number;
-  /** How often an operator has had the mobile's replay state forgotten. Before what the mobile has signed: that is what was wrong. */
+  /**
+   * How often an operator has had the mobile's replay state forgotten. It takes precedence over what the mobile has signed,
+   * as that is what was wrong.
+   */
   readonly replayResets: number;
-  /** Counts changes of this register: requests that were accepted, and what owners changed by themselves (core/bindings/revision.ts). */
+  /**
+   * Counts changes of this register: requests that were accepted, and what owners changed by themselves
+   * (core/bindings/revision.ts).
+   */
   readonly counter: number;
   /** The member that made this version. Two of them may make one from the same copy, at the same moment, in a partition. */
   readonly decidedBy: MemberId;
@@ -48,9 +64,15 @@ export interface Registration {
   readonly careOfAddresses: readonly CareOfBinding[];
   /** That request, or one before it, might be taken for a new one until then, were the row forgotten; epoch ms. */
   readonly replayableUntilMs: number;
-  /** As long as old copies of the row might be somewhere, it must be kept until then (epoch ms, `Infinity` for ever), even as a tombstone: they must lose against it. */
+  /**
+   * As long as old copies of the row might be somewhere, it must be kept until then (epoch ms, `Infinity` for ever), even
+   * as a tombstone: they must lose against it.
+   */
   readonly retainUntilMs: number;
-  /** Its dynamic home address is kept for the mobile until then (epoch ms, `Infinity` for ever), unless somebody else needs it. */
+  /**
+   * Its dynamic home address is kept for the mobile until then (epoch ms, `Infinity` for ever), unless another mobile needs
+   * it.
+   */
   readonly reservedUntilMs: number;
 }
 
@@ -64,7 +86,7 @@ export interface CareOfBinding {
   readonly expiresAtMs: number;
   /** The source of the accepted request: the foreign agent, or the mobile itself when co-located. */
   readonly foreignAgent: Endpoint;
-  /** The member that routing had delivered that request to. Comes in by `RegistrationContext.ingress`. */
+  /** The member that routing had delivered that request to. It comes from `RegistrationContext.ingress`. */
   readonly ingress: MemberId;
   readonly identification: bigint;
 }
@@ -72,6 +94,6 @@ export interface CareOfBinding {
 export interface Ownership {
   readonly owner: MemberId;
   readonly backups: readonly MemberId[];
-  /** Raised by whoever takes the binding over from another owner. */
+  /** Raised by every member that takes the binding over from another owner. */
   readonly generation: number;
 }

@@ -1,7 +1,10 @@
 import type { Now } from "../now.ts";
 import type { LoggedChange, StoreChange } from "./row-change.ts";
 
-/** A disk that finishes nothing for longer isn't waited for: as long as is waited for a backup (replication/peer-progress.ts), and half of a relay timeout. */
+/**
+ * A disk that finishes nothing for longer isn't waited for: as long as is waited for a backup
+ * (replication/peer-progress.ts), and half of a relay timeout.
+ */
 const COMMIT_TIMEOUT_MS = 1000;
 
 /** Hands row changes to the store under consecutive positions, and knows which of them are on disk. */
@@ -39,7 +42,7 @@ export class Journal {
     return position <= this.#durable;
   }
 
-  /** Answers the position of the last of `changes`. While the store can't write, they are dropped: see `writable`. */
+  /** Returns the position of the last of `changes`. While the store can't write, they are dropped: see `writable`. */
   append(...changes: StoreChange[]): number {
     if (!this.#writable || changes.length === 0) return this.#position;
     const logged: LoggedChange[] = changes.map((change) => ({ ...change, position: ++this.#position }));
@@ -58,7 +61,7 @@ export class Journal {
     this.#hangs = this.#stuck !== undefined && monotonicMs - this.#stuck.sinceMs > COMMIT_TIMEOUT_MS;
   }
 
-  /** This process did not run, and neither did what writes for it: the disk gets its time anew. */
+  /** This process did not run, and neither did its writers, so the disk gets its full time again. */
   stalled(): void {
     this.#stuck = undefined;
   }

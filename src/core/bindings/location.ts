@@ -1,4 +1,7 @@
-/** Where a mobile is that another member owns; on its ingress HA, this is the permanent binding of mission M5. */
+/**
+ * Where a mobile is that another member owns; on its ingress HA, this is the permanent binding that the temporary one
+ * becomes with the reply.
+ */
 
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
@@ -10,7 +13,7 @@ export interface Location {
   /** Since when it has had the address, as in its row; `Infinity`: it is gone, and the address is kept for it. */
   readonly homeAddressSinceMs: number;
   readonly owner: MemberId;
-  /** Who holds copies, and takes the mobile over if the owner dies. */
+  /** The members that hold copies and take the mobile over if the owner dies. */
   readonly backups: readonly MemberId[];
   /** Ownership generation: a higher one is newer. */
   readonly generation: number;

@@ -14,7 +14,7 @@ export function mergeBindings(a: Binding, b: Binding): Binding {
   const newest = compareRegistrations(a, b) >= 0 ? a : b;
   const ownerships = compareOwnerships(a.ownership, b.ownership);
   const owned = ownerships === 0 ? newest : ownerships > 0 ? a : b;
-  // A tombstone must outlast every copy that it has superseded, also one that it never met before.
+  // A tombstone must outlast every copy that it has superseded, including one that it has never met before.
   const retainUntilMs = Math.max(a.registration.retainUntilMs, b.registration.retainUntilMs);
   const createdAtMs = Math.min(a.createdAtMs, b.createdAtMs);
   const isAllSaid = newest.registration.retainUntilMs === retainUntilMs && newest.createdAtMs === createdAtMs;
@@ -23,7 +23,10 @@ export function mergeBindings(a: Binding, b: Binding): Binding {
   return { ...newest, createdAtMs, ownership: owned.ownership, registration };
 }
 
-/** Positive if `a` is newer: by generation, then by owner, so that members who take a binding over at once agree on who has it. */
+/**
+ * Positive if `a` is newer: by generation, then by owner, so that members who take a binding over at once agree on who has
+ * it.
+ */
 export function compareOwnerships(a: Ownership, b: Ownership): number {
   return a.generation - b.generation || compareText(a.owner, b.owner) || compareText(`${a.backups}`, `${b.backups}`);
 }
@@ -58,7 +61,10 @@ export function versionOf({ registration }: Pick<Binding, "registration">): Regi
   return { replayResets, signedTime: signedTime(registration), counter, acceptedAtMs, decidedBy };
 }
 
-/** By what an operator has started anew; then by what the mobile signed where that is a timestamp, else by the time of its acceptance; then by who changed it, when. */
+/**
+ * By what an operator has started anew; then by what the mobile signed where that is a timestamp, else by the time of its
+ * acceptance; then by who changed it, when.
+ */
 export function compareVersions(a: RegistrationVersion, b: RegistrationVersion): number {
   return (
     a.replayResets - b.replayResets ||
@@ -78,7 +84,10 @@ export function acceptanceMs(last: Registration | undefined, nowMs: number): num
   return Math.max(nowMs, Number((signedTime(last) * 1000n) >> 32n) + 1);
 }
 
-/** What registrations are ordered by, in NTP fractions of a second, in whatever era: nonces are no times, and go by their acceptance. */
+/**
+ * What registrations are ordered by, in NTP fractions of a second, in whatever era: nonces are no times, and go by their
+ * acceptance.
+ */
 function signedTime({ replayStyle, identification, acceptedAtMs }: Registration): bigint {
   const accepted = ntpFromEpochMs(acceptedAtMs);
   const unwrapped = BigInt(Math.floor(acceptedAtMs / 1000)) << 32n;

@@ -12,9 +12,9 @@ interface Row extends MobileIdentity {
  */
 export class MobileTable<R extends Row> {
   readonly #rows = new Map<MobileKey, R>();
-  /** Whoever has the address according to `isBefore`. */
+  /** The mobile that has the address according to `isBefore`. */
   readonly #holders = new Map<Ipv4Address, MobileKey>();
-  /** The others; hardly any address has some. */
+  /** The other mobiles; hardly any address has any. */
   readonly #rivals = new Map<Ipv4Address, Set<MobileKey>>();
   readonly #isBefore: (a: R, b: R) => boolean;
 
@@ -31,7 +31,7 @@ export class MobileTable<R extends Row> {
     return this.#rows.get(mobile);
   }
 
-  /** By its NAI, else by its address: whoever has that now, else whoever had it without an NAI. */
+  /** Found by its NAI, or else by its address: the mobile that has it now, or else the one that had it without an NAI. */
   find({ nai, homeAddress }: MobileIdentity): R | undefined {
     const byNai = nai === undefined ? undefined : this.#findByKey({ homeAddress: UNSPECIFIED, nai });
     const found = byNai ?? this.findByHomeAddress(homeAddress);
@@ -43,7 +43,7 @@ export class MobileTable<R extends Row> {
     return mobile === undefined ? undefined : this.#rows.get(mobile);
   }
 
-  /** All that are said to have the address, whoever has it first. */
+  /** All mobiles that are said to have the address, beginning with the one that has it. */
   allByHomeAddress(address: Ipv4Address): R[] {
     const holder = this.findByHomeAddress(address);
     return holder === undefined ? [] : [holder, ...this.#rivalsOf(address)];

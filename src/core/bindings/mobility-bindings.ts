@@ -10,7 +10,7 @@ export function isTombstone(binding: Binding): boolean {
 
 /**
  * Of two mobiles that were given one home address, as happens on two sides of a partition, the one that has had it longer
- * keeps it. What a mobile is gone from is only kept for it.
+ * keeps it. An address that a mobile has left is only reserved for it.
  */
 export function hasAddressBefore(
   a: { readonly mobile: string; readonly sinceMs: number },
@@ -25,7 +25,10 @@ export function addressClaim(binding: Binding): { readonly mobile: MobileKey; re
   return { mobile, sinceMs: isTombstone(binding) ? Number.POSITIVE_INFINITY : homeAddressSinceMs };
 }
 
-/** "After the expiration of this registration Lifetime, the home agent MUST delete its entry" (RFC 5944 3.8.2.2). The same object if nothing has expired. */
+/**
+ * "After the expiration of this registration Lifetime, the home agent MUST delete its entry" (RFC 5944 3.8.2.2). The same
+ * object if nothing has expired.
+ */
 export function withoutExpired(binding: Binding, nowMs: number): Binding {
   const { registration } = binding;
   const isLive = (entry: CareOfBinding) => entry.expiresAtMs > nowMs;
@@ -34,12 +37,12 @@ export function withoutExpired(binding: Binding, nowMs: number): Binding {
   return { ...binding, registration: { ...registration, careOfAddresses } };
 }
 
-/** Until then somebody needs the row: for a care-of address, against a replay or an old copy, for a reserved home address. */
+/** Until when the row is needed: for a care-of address, against a replay or an old copy, or for a reserved home address. */
 export function neededUntilMs(binding: Binding): number {
   return Math.max(neededUnreservedUntilMs(binding), binding.registration.reservedUntilMs);
 }
 
-/** As `neededUntilMs`, should its home address be given to somebody else as soon as the mobile has gone. */
+/** Like `neededUntilMs`, if its home address may be given to another mobile as soon as this one has gone. */
 export function neededUnreservedUntilMs({ registration }: Binding): number {
   const { careOfAddresses, retainUntilMs } = registration;
   return lastExpiryMs(careOfAddresses, retainUntilMs);
@@ -56,20 +59,23 @@ export function neededAtLeastUntilMs({ registration }: Binding): number {
   return lastExpiryMs(careOfAddresses, replayableUntilMs);
 }
 
-/** Nothing needs the row any more. */
+/** Whether nothing needs the row any more. */
 export function canForget(binding: Binding, nowMs: number): boolean {
   return nowMs >= neededUntilMs(binding);
 }
 
-/** A copy whose owner doesn't tell that it has forgotten the mobile is kept for so long beyond its time. */
+/** How long beyond its time a copy is kept whose owner doesn't say that it has forgotten the mobile. */
 export const ABANDONED_AFTER_MS = 600_000;
 
-/** The row's owner should have forgotten it long ago: nobody is left to say so. */
+/** Whether the row's owner should have forgotten it long ago, so that no member is left to say so. */
 export function isAbandoned(binding: Binding, nowMs: number): boolean {
   return canForget(binding, nowMs - ABANDONED_AFTER_MS);
 }
 
-/** When time changes the row next, if nothing else does before: an expiry, or the end of a tombstone at the earliest. Epoch ms or `Infinity`. */
+/**
+ * When time changes the row next, if nothing else does before: an expiry, or the end of a tombstone at the earliest. Epoch
+ * ms or `Infinity`.
+ */
 export function nextChangeMs(binding: Binding): number {
   const { careOfAddresses } = binding.registration;
   return isTombstone(binding)
@@ -93,7 +99,7 @@ export function expiryMs(fromMs: number, lifetimeSeconds: number): number {
   return lifetimeSeconds === INFINITE_LIFETIME ? Number.POSITIVE_INFINITY : fromMs + lifetimeSeconds * 1000;
 }
 
-/** A care-of address has one entry: a new one replaces the old. */
+/** A care-of address has one entry, and a new one replaces the old. */
 export function withCareOfAddress(entries: readonly CareOfBinding[], added: CareOfBinding): readonly CareOfBinding[] {
   return [...entries.filter((entry) => entry.careOfAddress !== added.careOfAddress), added];
 }

@@ -24,8 +24,8 @@ export interface Revision {
 
 /**
  * Every such change is made here, so that it is a newer version of the row, to which copies of the former one give way: a
- * change without a version would be undone by whoever holds an old copy. What time alone does (`withoutExpired`) needs none,
- * as it follows from the row.
+ * change without a version would be undone by any member that holds an old copy. What time alone does (`withoutExpired`)
+ * needs none, as it follows from the row.
  */
 export function revised(
   row: Binding,
@@ -51,8 +51,8 @@ export function revised(
 
 /**
  * Ends the binding, and what the mobile has signed counts no more: its next request need only be newer than now. It is a
- * version that wins over all that were signed, not a removal: a member that is away has a copy, and would bring it back. So it
- * is kept as long as such a copy might be.
+ * version that wins over all that were signed, not a removal: a member that is away has a copy, and would bring it back. So
+ * it is kept as long as such a copy might be.
  */
 export function withoutReplayState(row: Binding, decidedBy: MemberId, nowMs: number): Binding {
   const { replayResets } = row.registration;

@@ -1,7 +1,7 @@
 import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 
-/** What the ingress HA notes of a request that it relays: mission M3. It lives until the reply or the relay timeout. */
+/** What the ingress HA notes about a request that it relays. It lives until the reply or the relay timeout. */
 export interface TemporaryBinding extends MobileIdentity {
   readonly requestId: number;
   readonly foreignAgent: Endpoint;
@@ -17,7 +17,7 @@ export interface TemporaryBinding extends MobileIdentity {
   readonly deadlineMs: number;
 }
 
-/** Bounded: what doesn't fit is refused, so that a flood of requests sheds its newest. */
+/** Bounded: what doesn't fit is refused, so that in a flood the newest requests are shed. */
 export class TemporaryBindings {
   readonly #maximum: number;
   /** All have the same timeout, so insertion order is order of deadlines. */

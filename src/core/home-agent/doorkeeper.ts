@@ -1,6 +1,6 @@
 /**
- * Lets in what is worth the work of other members: a request that is authentic and new. Everything else is refused where it
- * comes in, or gets no more than a small share: strangers can send faster than a cluster can relay, find owners and keep
+ * Lets in what is worth the work of other members: requests that are authentic and new. Everything else is refused where it
+ * arrives, or gets no more than a small share: strangers can send faster than a cluster can relay, find owners and keep
  * temporary bindings, and what they send looks like requests.
  */
 import type { BindingTable } from "../bindings/binding-table.ts";
@@ -14,8 +14,8 @@ import type { ServedRequest } from "./owner.ts";
 import { RecentRequests } from "./recent-requests.ts";
 
 /**
- * Of requests that may be of use one at a time: repetitions that an owner answers as it did before (RFC 5944 3.8.2.2), mobiles
- * whose clocks are wrong and who need a 133, mobiles that leave out their NAI.
+ * Of requests that may be of use one at a time: repetitions that an owner answers as it did before (RFC 5944 3.8.2.2),
+ * mobiles whose clocks are wrong and who need a 133, mobiles that leave out their NAI.
  */
 const DOUBTFUL_PER_SECOND = 200;
 
@@ -38,7 +38,7 @@ export class Doorkeeper {
     this.#locations = options.locations;
   }
 
-  /** `undefined`: it is let in. */
+  /** `undefined` if it is let in. */
   refusal({ request, source, destination }: Arrival, now: Now): Refusal | undefined {
     const identity = identityOf(request);
     const row = this.#table.find(identity);
@@ -46,7 +46,7 @@ export class Doorkeeper {
     const arrival = { source, destination, nowMs: now.wallMs };
     const screened = this.#engine().screen(request, arrival, known, row !== undefined);
     if (typeof screened !== "string") return screened;
-    // Only what is authentic is remembered, or strangers would have this forgotten.
+    // Only authentic requests are remembered, or strangers could displace them.
     if (screened === "authentic" && this.#recent.isNew(authenticatorOfMobile(request))) return undefined;
     return this.#doubtful.take(now.wallMs) ? undefined : OVER_RATE;
   }

@@ -59,10 +59,10 @@ import {
   temporaryCopySettings,
 } from "./settings.ts";
 
-/** Two daemons that say they are one member. */
+/** Two daemons that claim to be the same member. */
 export interface Twins {
   readonly member: MemberId;
-  /** Where the one comes from that was started later. */
+  /** The address of the one that was started later. */
   readonly believed: string;
   readonly refused: string;
 }
@@ -88,7 +88,7 @@ export class HomeAgent {
   readonly #heartbeats: Heartbeats;
   readonly #replication: Replication;
   readonly #streams: PeerStreams;
-  /** Absent where nobody forwards. */
+  /** Absent if this member doesn't forward. */
   #forwarding: ForwardingChanges | undefined;
   /** Of the first input, monotonic ms. */
   #startedAtMs: number | undefined;
@@ -190,7 +190,7 @@ export class HomeAgent {
     this.#forwarding = forwarding;
   }
 
-  /** One input, and what comes of it. */
+  /** Handles one input and returns what follows from it. */
   handle(input: Input, now: Now): Output[] {
     this.take(input, now);
     return this.settle(now);
@@ -537,7 +537,7 @@ export class HomeAgent {
     this.#twins.set(member, { member, believed, refused, heardMs: now.monotonicMs });
   }
 
-  /** Neither a stranger, or no member any more, nor one whose times mean something else than ours. */
+  /** Neither a stranger or a former member, nor a member whose clock differs too much from ours. */
   #isBelieved(peer: MemberId): boolean {
     return (this.#membership.get(peer)?.state ?? "skewed") !== "skewed";
   }
@@ -594,7 +594,9 @@ function* forwardingEntries(rows: Iterable<Binding>): Generator<ForwardingEntry>
   for (const row of rows) if (!isTombstone(row)) yield forwardingEntry(row);
 }
 
-/** Of what this very request has made, by the foreign agent that it comes from; 0 where it made nothing, or by another one. */
+/**
+ * Of what this very request has made, by the foreign agent that it comes from; 0 where it made nothing, or by another one.
+ */
 function boundUntilMs({ request, source }: ServedRequest, binding: Binding): number {
   const made = binding.registration.careOfAddresses.find(
     ({ identification, foreignAgent }) =>
@@ -605,7 +607,10 @@ function boundUntilMs({ request, source }: ServedRequest, binding: Binding): num
   return made?.expiresAtMs ?? 0;
 }
 
-/** After which inputs an answer that waits may be sent, or given up: looking through them all after every datagram would cost too much. */
+/**
+ * After which inputs an answer that waits may be sent, or given up: looking through them all after every datagram would
+ * cost too much.
+ */
 function makesSafe(input: Input): boolean {
   return input.type === "durable" || input.type === "tick" || input.type === "stream-closed";
 }

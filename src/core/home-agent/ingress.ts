@@ -1,6 +1,6 @@
 /**
  * The ingress's part: notes a temporary binding, relays the request to the owner, and turns the temporary binding into a
- * permanent one when the reply comes back (mission M1-M6).
+ * permanent one when the reply comes back.
  */
 
 import { type IngressBinding, isNewerOwnership } from "../bindings/location.ts";
@@ -27,10 +27,10 @@ import type { Emit } from "./io.ts";
 import type { Owner, ServedRequest } from "./owner.ts";
 import type { Orphan, OwnerFinder, Route } from "./routes.ts";
 
-/** What is to be done once it is clear who owns the mobile. */
+/** What to do once it is clear which member owns the mobile. */
 interface Deferred extends Orphan {
   readonly source: Endpoint;
-  /** Whoever asked has given up by then; monotonic ms. */
+  /** By then the sender has given up; monotonic ms. */
   readonly deadlineMs: number;
   readonly resume: (now: Now) => void;
 }
@@ -39,15 +39,15 @@ interface Deferred extends Orphan {
 type Arrival = Pick<ServedRequest, "request" | "source" | "destination">;
 
 /**
- * Boot counts are seconds (adapters/store/directory.ts): a start that makes fewer requests per second than this never uses an id of a
- * later start. All 32-bit boot counts times it stay safe integers.
+ * Boot counts are seconds (adapters/store/directory.ts): a start that makes fewer requests per second than this never uses
+ * an id of a later start. All 32-bit boot counts times it stay safe integers.
  */
 const REQUEST_IDS_PER_BOOT_COUNT = 2 ** 21;
 
 export interface IngressSettings {
   readonly self: MemberId;
   readonly bootCount: number;
-  /** The Registration Reply comes back addressed to it (mission M4). */
+  /** The Registration Reply comes back addressed to it. */
   readonly virtualEndpoint: Endpoint;
   readonly relayTimeoutMs: number;
   readonly hopLimit: number;
@@ -136,7 +136,7 @@ export class Ingress {
     else this.#owner.refuse(this.#ownRequest(arrival, 0), refusal, undefined, now);
   }
 
-  /** A request that came in here and is not relayed. */
+  /** A request that arrived here and is not relayed. */
   #ownRequest(arrival: Arrival, generation: number): ServedRequest {
     const { self: ingress, hopLimit } = this.#settings;
     return { ...arrival, ingress, requestId: undefined, hopLimit, generation };
@@ -178,7 +178,10 @@ export class Ingress {
     }
   }
 
-  /** The owner's answer: the temporary binding becomes a permanent one, and the reply goes to the foreign agent that it names. */
+  /**
+   * The owner's answer: the temporary binding becomes a permanent one, and the reply goes to the foreign agent that it
+   * names.
+   */
   replied(sender: MemberId, message: RelayReply, now: Now): void {
     const temporary = this.#end(message.requestId, now);
     if (temporary === undefined) {
@@ -209,7 +212,10 @@ export class Ingress {
     });
   }
 
-  /** A request that this member could not answer: somebody else has become the owner, or is to, as the store has failed here. */
+  /**
+   * A request that this member could not answer: somebody else has become the owner, or is to, as the store has failed
+   * here.
+   */
   passOn(served: ServedRequest, now: Now): void {
     const { request, source, destination, ingress, requestId, hopLimit, generation } = served;
     if (requestId === undefined) {
@@ -330,7 +336,9 @@ export class Ingress {
     this.#send(ingress, { ...DISCARDED, requestId, destination });
   }
 
-  /** Mission M5: identifier, foreign agent, owner, and from the reply the granted lifetime and the home address. */
+  /**
+   * The permanent binding: identifier, foreign agent, owner, and from the reply the granted lifetime and the home address.
+   */
   #makePermanent(
     temporary: TemporaryBinding,
     reply: RegistrationReply,

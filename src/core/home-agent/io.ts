@@ -31,7 +31,7 @@ export type Input =
   | { readonly type: "stalled" }
   /** The members that routers have a route to; `undefined`: that can't be known. */
   | { readonly type: "routing-view"; readonly announcers: readonly MemberId[] | undefined }
-  /** What this member shall tell the others of itself. */
+  /** What this member tells the others about itself. */
   | {
       readonly type: "vitals";
       readonly health: HealthState;
@@ -81,7 +81,7 @@ export type Output =
       readonly type: "frame";
       readonly payload: Uint8Array;
       readonly to: MemberId;
-      /** A relayed request or reply: may go by MAC address, to the virtual address (mission M7). */
+      /** A relayed request or reply: it may be sent to a MAC address, with the virtual address as its IP destination. */
       readonly isRelay: boolean;
     }
   /** Bytes for the stream to another member; dropped where there is none. */

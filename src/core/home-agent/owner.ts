@@ -1,6 +1,6 @@
 /**
- * The owner's part: decides requests with the registration engine, and lets no reply out before the row that it speaks of is
- * on its own disk and on as many backups' as the operator wants.
+ * The owner's part: decides requests with the registration engine, and lets no reply out before the row that it speaks of
+ * is on its own disk and on as many backups' as the operator wants.
  */
 
 import type { Binding, Ownership } from "../bindings/binding.ts";
@@ -210,8 +210,8 @@ export class Owner {
   }
 
   /**
-   * Undoes, last one first, whatever did not reach the disk. What was asked goes to somebody who can store; if there is nobody,
-   * it is denied here, with 130 (RFC 5944 3.4, "insufficient resources").
+   * Undoes, last one first, whatever did not reach the disk. What was asked goes to somebody who can store; if there is
+   * nobody, it is denied here, with 130 (RFC 5944 3.4, "insufficient resources").
    */
   storeFailed(firstPosition: number, now: Now): void {
     const lost = this.#uncommitted.filter(({ position }) => position >= firstPosition);
@@ -261,7 +261,10 @@ export class Owner {
     return mayEndEarly ? Math.min(nowMs + ACKNOWLEDGEMENT_PAUSE_MS, neededUntilMs(row)) : neededUntilMs(row);
   }
 
-  /** Changes a row of ours otherwise than by a request of the mobile, such as an operator's deletion. Answers its log position. */
+  /**
+   * Changes a row of ours otherwise than by a request of the mobile, such as an operator's deletion. Returns its log
+   * position.
+   */
   put(row: Binding): number {
     const before = this.#table.get(row.mobile);
     const position = this.#table.put(row);
@@ -296,7 +299,8 @@ export class Owner {
     if (answer.binding === undefined) return true;
     const { mobile, registration } = answer.binding;
     const row = this.#table.get(mobile);
-    // An operator has had the replay state forgotten, and this member hears of it only now: what it accepted meanwhile has lost.
+    // An operator has had the replay state forgotten, and this member hears of it only now: what it accepted meanwhile has
+    // lost.
     if (row !== undefined && row.registration.replayResets > registration.replayResets) return false;
     if (acknowledgements === 0) return true;
     // Who has been superseded doesn't know any more what its successor has on which disks.
@@ -332,7 +336,7 @@ export class Owner {
     }
   }
 
-  /** Of a binding whose owner can't serve it, this member is the owner from now on, as if it had accepted it anew. */
+  /** Of a binding whose owner can't serve it, this member is the owner from now on, as if it had accepted it again. */
   #repeat(
     served: ServedRequest,
     reply: Uint8Array,
@@ -425,7 +429,9 @@ export class Owner {
     else this.#uncommitted.push(entry);
   }
 
-  /** As many as are wanted; none for what is granted for a short time because there are too few backups to ever give them. */
+  /**
+   * As many as are wanted; none for what is granted for a short time because there are too few backups to ever give them.
+   */
   #acknowledgements(binding: Binding | undefined): number {
     const { acknowledgements, degradedLifetimeSeconds = 0 } = this.#settings;
     if (binding === undefined) return 0;
@@ -463,7 +469,7 @@ export class Owner {
     const backups = mobile === undefined ? [] : this.#safety.designate({ mobile }, before?.backups ?? []);
     const generation = Math.max(served.generation, before?.generation ?? 0, 1);
     if (before === undefined) return { owner: this.#self, backups, generation };
-    // Whoever changes the ownership raises its generation, or copies could not tell which is newer.
+    // Every change of the ownership raises its generation, or copies could not tell which is newer.
     const isSame = before.owner === this.#self && before.backups.join() === backups.join();
     return isSame
       ? { ...before, generation }

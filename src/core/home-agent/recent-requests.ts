@@ -1,7 +1,10 @@
 /** Remembered at least; twice as many at most. At a thousand requests per second that is half a minute. */
 const REMEMBERED = 32_768;
 
-/** The newest requests, by their authenticators: the same comes from whoever has the same key and signs the same, and from nobody else. */
+/**
+ * The newest requests, by their authenticators: only a sender with the same key that signs the same bytes produces the same
+ * one.
+ */
 export class RecentRequests {
   #newest = new Set<string>();
   #older = new Set<string>();

@@ -1,4 +1,4 @@
-/** Where a request goes: to the owner of its mobile, as far as this member knows, or to whom placement picks (mission M14). */
+/** Where a request goes: to the owner of its mobile, as far as this member knows, or to the member that placement picks. */
 
 import type { Ownership } from "../bindings/binding.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
@@ -18,7 +18,7 @@ export interface Orphan {
   readonly formerOwner: MemberId;
 }
 
-/** Who is to serve a mobile, and the ownership generation that a binding made there must at least have. */
+/** The member that serves a mobile, and the least ownership generation that a binding made there must have. */
 export interface Route {
   readonly owner: MemberId;
   readonly generation: number;
@@ -53,7 +53,7 @@ export class OwnerFinder {
     this.#options = { ...this.#options, loadFactor };
   }
 
-  /** Mission M14: a binding names the owner; without one, placement picks it. */
+  /** A binding names the owner; without one, placement picks it. */
   route(identity: MobileIdentity, now: Now): Route | Undecided {
     const { self } = this.#options;
     if (!this.#options.replication.isConfirmed(now)) return "unconfirmed";
@@ -69,11 +69,11 @@ export class OwnerFinder {
   }
 
   /**
-   * Who is to serve a mobile that is unknown here. The home of its NAI knows whether there is such a mobile, and the home of the
-   * address that it names whether somebody has that, as owners tell them; so the request goes by way of these, and is placed
-   * by the last: only one decides, or members with different loads in mind would decide differently. Mobiles are placed by
-   * their address where they name one: whoever holds their rows is whoever is asked about the address. `from`: the members
-   * that it was relayed by, the last and the first.
+   * Who is to serve a mobile that is unknown here. The home of its NAI knows whether there is such a mobile, and the home
+   * of the address that it names whether somebody has that, as owners tell them; so the request goes by way of these, and
+   * is placed by the last: only one decides, or members with different loads in mind would decide differently. Mobiles are
+   * placed by their address where they name one: whoever holds their rows is whoever is asked about the address. `from`:
+   * the members that it was relayed by, the last and the first.
    */
   #place(
     identity: MobileIdentity,
@@ -94,7 +94,7 @@ export class OwnerFinder {
     return chooseOwner(this.#ranking(byAddress ?? byNai), candidates(now), loadFactor) ?? self;
   }
 
-  /** The member that owners tell of whoever goes by this name: the first in its ranking that is alive. */
+  /** The member that owners tell about the mobile of this name: the first in its ranking that is alive. */
   #home(name: MobileIdentity | undefined): MemberId | undefined {
     return this.#ranking(name).find((id) => this.#options.membership.isAlive(id));
   }
@@ -131,13 +131,13 @@ export class OwnerFinder {
       const heir = this.#heir(known, now);
       if (heir !== undefined && (!("owner" in heir) || !stale.includes(heir.owner))) return heir;
     } else if (!stale.includes(known.owner) && known.generation >= minimumGeneration) return known;
-    // Where what we know names somebody who can't serve, our binding supersedes theirs.
+    // If what we know names a member that can't serve, our binding supersedes its own.
     return { owner: self, generation: Math.max(minimumGeneration, known.generation + 1) };
   }
 
   /**
-   * A mobile of ours while this member can't store: alive isn't able. Who holds a copy and is able gets the binding, as it is
-   * here, and the request once it has claimed it. `undefined`: it can be served here, or nowhere better.
+   * A mobile of ours while this member can't store: alive isn't able. Who holds a copy and is able gets the binding, as it
+   * is here, and the request once it has claimed it. `undefined`: it can be served here, or nowhere better.
    */
   handedOver(identity: MobileIdentity, now: Now): Orphan | undefined {
     const { self, table, membership, replication } = this.#options;
@@ -147,7 +147,9 @@ export class OwnerFinder {
     return { mobile: row.mobile, formerOwner: self };
   }
 
-  /** By the row itself, as owner or backup, or by what was learned of it. An NAI names one mobile, whoever has its address. */
+  /**
+   * By the row itself, as owner or backup, or by what was learned of it. An NAI names one mobile, whoever has its address.
+   */
   known(identity: MobileIdentity): Known | undefined {
     const { byNai, byAddress } = namesOf(identity);
     const name = byNai ?? byAddress;
@@ -159,7 +161,10 @@ export class OwnerFinder {
     return row === undefined ? this.#options.locations.find(name) : { mobile: row.mobile, ...row.ownership };
   }
 
-  /** Who serves a mobile whose owner is gone: the backup that decides about it; nobody, before that or another has claimed it. */
+  /**
+   * Who serves a mobile whose owner is gone: the backup that decides about it; nobody, before that or another has claimed
+   * it.
+   */
   #heir({ mobile, owner, backups, generation }: Known, now: Now): Route | Orphan | undefined {
     const heir = this.#options.replication.decider(backups);
     if (heir === undefined) return undefined;
@@ -169,7 +174,7 @@ export class OwnerFinder {
   }
 }
 
-/** What a request names its sender by, each by itself. */
+/** The names of its sender in a request, each by itself. */
 function namesOf({ nai, homeAddress }: MobileIdentity): {
   readonly byNai: MobileIdentity | undefined;
   readonly byAddress: MobileIdentity | undefined;

@@ -72,6 +72,6 @@ export function clockOptions({ members, maximumClockSkewMs, peerTimeoutMs }: Hom
 
 export function temporaryCopySettings(settings: HomeAgentSettings): TemporaryCopySettings {
   const { maximumPending, relayTimeoutMs, peerTimeoutMs } = settings;
-  // As long as an ingress waits for the reply, and its death takes to be noticed by everybody.
+  // As long as an ingress waits for the reply, plus the time until every member has noticed its death.
   return { maximum: maximumPending, lifetimeMs: relayTimeoutMs + 2 * peerTimeoutMs };
 }

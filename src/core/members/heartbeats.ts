@@ -1,4 +1,4 @@
-/** Says how this member is, hears how the others are, and answers who can take a mobile (mission M10). */
+/** Tells the others the health and load of this member, learns theirs, and knows which members can take a mobile. */
 import type { MemberId } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
@@ -8,7 +8,7 @@ import type { Membership, PeerStatus } from "./membership.ts";
 import type { Candidate, PlacementMember } from "./placement.ts";
 import type { TrustedClock } from "./trusted-clock.ts";
 
-/** Who is given mobiles: of those who can store, all of the first kind that there is. */
+/** The kinds of health whose members get new mobiles: of the members that can store, all of the first kind that exists. */
 const TAKERS: readonly HealthState[] = ["ready", "degraded", "guarding"];
 
 export class Heartbeats {
@@ -45,7 +45,7 @@ export class Heartbeats {
     this.configure(options);
   }
 
-  /** Whoever is new is told at once. */
+  /** A new member is told at once. */
   configure(options: { readonly members: readonly PlacementMember[]; readonly intervalMs: number }): void {
     this.#weights = new Map(options.members.map(({ id, weight }) => [id, weight]));
     this.#intervalMs = options.intervalMs;
@@ -56,7 +56,7 @@ export class Heartbeats {
     return this.#health;
   }
 
-  /** When the next heartbeat is due, or a silent peer to be declared dead; monotonic ms. */
+  /** When the next heartbeat is due, or a silent peer has to be declared dead; monotonic ms. */
   get nextDueMs(): number {
     return this.#nextMs;
   }
@@ -70,7 +70,7 @@ export class Heartbeats {
     this.#nextMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Answers whether that has changed; a change is told at once, too. */
+  /** Returns whether that has changed; a change is sent at once, too. */
   setCanStore(canStore: boolean): boolean {
     if (canStore === this.#membership.canStoreHere) return false;
     this.#membership.canStoreHere = canStore;
@@ -79,9 +79,9 @@ export class Heartbeats {
   }
 
   /**
-   * Members that an unfit one may leave routing to: fit, announced, and still so after they have heard that this member is unfit.
-   * The last member that becomes unfit has none: all others were unfit before they heard of it. So they never all leave,
-   * however late their heartbeats come.
+   * Members that an unfit one may leave routing to: those that are fit and announced, and still are after they have heard
+   * that this member is unfit. The last member that becomes unfit has none, as all others were unfit before they heard of
+   * it. So they never all leave, however late their heartbeats arrive.
    */
   get standIns(): MemberId[] {
     return [...this.#membership.values()]
@@ -95,7 +95,10 @@ export class Heartbeats {
       .map(({ id }) => id);
   }
 
-  /** Answers the peer's state if that or its ability has changed, and whether its daemon has started anew since it was heard. */
+  /**
+   * Returns the peer's state if that or its ability has changed, and whether its daemon has restarted since it was last
+   * heard.
+   */
   received(
     sender: MemberId,
     incarnation: Incarnation,
@@ -107,7 +110,7 @@ export class Heartbeats {
     this.#membership.heard(sender, incarnation, heartbeat, now);
     const after = this.#membership.get(sender);
     this.#report(before, after);
-    // A start that is heard for the first time waits to be named, or what we say doesn't show it that we hear it.
+    // A start that is heard for the first time waits to be named; until then our frames don't show it that we hear it.
     if (before !== undefined && before.incarnation !== incarnation) this.#nextMs = Number.NEGATIVE_INFINITY;
     return {
       state: before?.state === after?.state && before?.canStore === after?.canStore ? undefined : after?.state,
@@ -115,7 +118,7 @@ export class Heartbeats {
     };
   }
 
-  /** Answers the peers that have fallen silent. */
+  /** Returns the peers that have fallen silent. */
   passTime(now: Now): PeerStatus[] {
     const changed = this.#membership.expire(now.monotonicMs).flatMap((before) => {
       const after = this.#membership.get(before.id);

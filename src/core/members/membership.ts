@@ -1,4 +1,4 @@
-/** What this member knows of the others, from their heartbeats (mission M10). */
+/** What this member knows about the others from their heartbeats. */
 import type { MemberId } from "../names.ts";
 import type { Now } from "../now.ts";
 import { type Incarnation, NO_INCARNATION } from "../protocol/acquaintance.ts";
@@ -7,47 +7,49 @@ import type { HealthState, Heartbeat, Load } from "../protocol/datagrams.ts";
 export interface PeerStatus {
   readonly id: MemberId;
   /**
-   * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear us any more. `skewed`: both hear each other,
-   * but their clocks are too far apart. `suspect`: silent for longer than the peer timeout. `dead`: silent for everybody who is
-   * alive. `unknown`: nothing that is no recording was ever heard since our start.
+   * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear us any more. `skewed`: both hear each
+   * other, but their clocks are too far apart. `suspect`: silent for longer than the peer timeout. `dead`: silent for
+   * everybody who is alive. `unknown`: nothing that is no recording was ever heard since our start.
    */
   readonly state: "alive" | "one-way" | "skewed" | "suspect" | "dead" | "unknown";
   readonly health: HealthState;
-  /** Routers have its announcement, as far as it knows. */
+  /** Whether routers have its announcement, as far as it knows. */
   readonly announced: boolean;
   readonly unfitCount: number;
-  /** Our unfit count, as it knows it. */
+  /** Our unfit count, as far as it knows. */
   readonly heardUnfitCount: number;
   readonly load: Load;
-  /** Its disk takes what is written, or did lately: it can own mobiles, and back others up. */
+  /** Whether its disk accepts writes, or did lately: it can own mobiles and back up others. */
   readonly canStore: boolean;
   /** `NO_INCARNATION` before it was first heard. */
   readonly incarnation: Incarnation;
-  /** Since it was last heard, something has come in its name that doesn't show that it hears this start of ours. */
+  /**
+   * Whether, since it was last heard, something has arrived in its name that doesn't show that it hears this start of ours.
+   */
   readonly isUnproven: boolean;
-  /** It names a later start of ours than this one: somebody else says that it is this member. */
+  /** Whether it names a later start of ours than this one, so that another daemon claims to be this member. */
   readonly hearsLaterStart: boolean;
   /** Its wall clock minus ours, including the time on the way; ms. */
   readonly clockSkewMs: number;
   /** Monotonic ms of the last heartbeat. */
   readonly lastHeardMs: number;
-  /** It receives what is addressed to its MAC address and the virtual IP address. */
+  /** Whether it receives what is addressed to its MAC address and the virtual IP address. */
   readonly takesLinkRelay: boolean;
   /** Members that it does not hear. */
   readonly silent: readonly MemberId[];
   /** Since when its configuration has had other members than ours, or `Infinity`; monotonic ms. */
   readonly differsSinceMs: number;
-  /** That has lasted: longer than it takes to give all members a new configuration. */
+  /** Whether that has lasted longer than it takes to give all members a new configuration. */
   readonly hasOtherMembers: boolean;
 }
 
 /** Within this time all members should have read a new configuration. */
 const RELOAD_PATIENCE_MS = 5000;
 
-/** Peer timeouts that a peer has to be heard for the first time. */
+/** How many peer timeouts a peer has to be heard for the first time. */
 const START_PATIENCE = 10;
 
-/** For reading what has come in during a stall. */
+/** The time for reading what has arrived during a stall. */
 const JUDGEMENT_PAUSE_MS = 1000;
 
 const NO_LOAD: Load = { ownedBindings: 0, registrationsPerSecond: 0, eventLoopDelayMs: 0, storeQueue: 0 };
@@ -61,13 +63,16 @@ export class Membership {
   #goneTimeoutMs = 0;
   #maximumClockSkewMs = 0;
   #membersDigest = 0;
-  /** What was said before has been waiting, and its time is old: nobody's clock is judged by it; monotonic ms. */
+  /**
+   * Messages sent before this were queued during a stall and carry old timestamps, so clock skew isn't judged by them;
+   * monotonic ms.
+   */
   #judgesClocksFromMs = Number.NEGATIVE_INFINITY;
-  /** Whom routers had a route to, and whether they still do. */
+  /** The members that routers had a route to, and whether they still do. */
   readonly #routed = new Map<MemberId, "present" | "gone">();
   /** Since when each could have been heard; monotonic ms. */
   readonly #awaitedSinceMs = new Map<MemberId, number>();
-  /** Of the last `expire`, monotonic ms. */
+  /** Time of the last `expire`, monotonic ms. */
   #lookedAtMs = Number.POSITIVE_INFINITY;
   /** Since when this member has been listening without a break, monotonic ms. */
   #listeningSinceMs = Number.NEGATIVE_INFINITY;
@@ -84,7 +89,7 @@ export class Membership {
     this.configure(options);
   }
 
-  /** What is known of those who stay is kept. */
+  /** What is known about members that stay is kept. */
   configure({
     peers,
     peerTimeoutMs,
@@ -96,14 +101,14 @@ export class Membership {
     readonly peerTimeoutMs: number;
     readonly heartbeatIntervalMs: number;
     readonly maximumClockSkewMs: number;
-    /** Of the members that we have in mind: see `Placement`. */
+    /** Digest of the configured members: see `Placement`. */
     readonly membersDigest: number;
   }): void {
     this.#peerTimeoutMs = peerTimeoutMs;
     this.#maximumClockSkewMs = maximumClockSkewMs;
     this.#membersDigest = membersDigest;
     // A member that stands still for half of the timeout demotes itself when it goes on; it may have been about to send a
-    // heartbeat. Whoever is silent for longer than both together has either done so, or is dead.
+    // heartbeat. A member that is silent for longer than both together has either done so or is dead.
     this.#goneTimeoutMs = Math.min(peerTimeoutMs / 2 + heartbeatIntervalMs, peerTimeoutMs);
     for (const id of [...this.#peers.keys()]) {
       if (peers.includes(id)) continue;
@@ -142,7 +147,7 @@ export class Membership {
     const isSkewed = this.judgesClocks(now.monotonicMs)
       ? Math.abs(clockSkewMs) > this.#maximumClockSkewMs
       : before.state === "skewed";
-    // It names a frame of ours, or it would not be believed; whether it still hears us it says besides.
+    // It names a frame of ours, or it would not be believed; whether it still hears us is in the heartbeat.
     const hearsUs = !heartbeat.silent.includes(this.#self);
     const { membersDigest } = heartbeat;
     const differs = membersDigest !== this.#membersDigest;
@@ -168,30 +173,33 @@ export class Membership {
     });
   }
 
-  /** False while what comes in may have been waiting here: the time in it is old. */
+  /** False while incoming messages may have been waiting here, so that the time in them is old. */
   judgesClocks(monotonicMs: number): boolean {
     return monotonicMs >= this.#judgesClocksFromMs;
   }
 
-  /** What has come in its name may be a recording, so nothing follows from it. */
+  /** What has arrived in its name may be a recording, so nothing follows from it. */
   unproven(id: MemberId, hearsLaterStart: boolean): void {
     const peer = this.#peers.get(id);
     if (peer !== undefined) this.#peers.set(id, { ...peer, isUnproven: true, hearsLaterStart });
   }
 
-  /** Whatever a peer says shows that it lives, though only its heartbeats tell how: these may wait behind the rest. */
+  /** Any message of a peer shows that it is alive, even if its heartbeats wait behind other messages. */
   lives(id: MemberId, monotonicMs: number): void {
     const peer = this.#peers.get(id);
     if (peer === undefined || peer.lastHeardMs === monotonicMs || !isHeard(peer)) return;
     this.#peers.set(id, { ...peer, lastHeardMs: monotonicMs });
   }
 
-  /** This member did not run. */
+  /** To be called when this member has not run for a while. */
   stalled(monotonicMs: number): void {
     this.#judgesClocksFromMs = monotonicMs + JUDGEMENT_PAUSE_MS;
   }
 
-  /** What all routers together have routes to; `undefined`: that can't be known, and what was known says nothing any more. */
+  /**
+   * Sets the members that all routers together have routes to; `undefined` if that can't be known, and earlier knowledge is
+   * void.
+   */
   routed(announcers: readonly MemberId[] | undefined): void {
     if (announcers === undefined) this.#routed.clear();
     for (const id of this.#routed.keys()) this.#routed.set(id, "gone");
@@ -199,18 +207,18 @@ export class Membership {
   }
 
   /**
-   * How long a peer may be silent. A route that has gone, of a member that said it was announced, means that somebody close to
-   * it has found it dead: its kernel, its BGP speaker, its router by BFD. One that is still there means nothing.
+   * How long a peer may be silent. If a member said that it was announced and its route has gone, something close to
+   * it has found it dead: its kernel, its BGP speaker, or its router by BFD. A route that is still there means nothing.
    */
   #timeoutMs({ id, announced }: PeerStatus): number {
     return announced && this.#routed.get(id) === "gone" ? this.#goneTimeoutMs : this.#peerTimeoutMs;
   }
 
   /**
-   * Suspects whoever has been silent for too long, and declares dead whom nobody alive hears: a broken path between two members
-   * kills neither of them. Answers those that changed, as they were before. To be called at least once per heartbeat interval:
-   * after a longer break it was this member that was stopped or starved, and what its peers said meanwhile is still unread,
-   * so that they get their time anew.
+   * Suspects members that have been silent for too long, and declares dead those that no living member hears: a broken path
+   * between two members kills neither of them. Returns those that changed, as they were before. To be called at least once
+   * per heartbeat interval: after a longer break it was this member that was stopped or starved, and what its peers said
+   * meanwhile is still unread, so they get their full time again.
    */
   expire(monotonicMs: number): PeerStatus[] {
     const changed: PeerStatus[] = [];
@@ -219,7 +227,8 @@ export class Membership {
     for (const peer of [...this.#peers.values()]) {
       const awaitedSinceMs = this.#awaitedSinceMs.get(peer.id) ?? monotonicMs;
       this.#awaitedSinceMs.set(peer.id, awaitedSinceMs);
-      // Whom we never heard may just be starting, as we are: after a power cut nobody should take over from the slower ones.
+      // A peer that was never heard may just be starting, as we are: after a power failure the slower ones should not be
+      // taken over.
       const silentMs =
         peer.state === "unknown"
           ? (monotonicMs - awaitedSinceMs) / START_PATIENCE
@@ -238,7 +247,7 @@ export class Membership {
 
   /**
    * Members that this one does not hear. One that it never heard is among them after the peer timeout, long before it is a
-   * suspect here: a member that has just started shall not keep the others from burying somebody who died before.
+   * suspect here: a member that has just started must not keep the others from taking over one that died before.
    */
   get silent(): MemberId[] {
     const awaitedMs = (id: MemberId) => this.#lookedAtMs - (this.#awaitedSinceMs.get(id) ?? this.#lookedAtMs);
@@ -262,25 +271,25 @@ export class Membership {
     return this.#peers.values();
   }
 
-  /** It can be relayed to, as both directions work; or it is this member. */
+  /** Whether it can be relayed to, because both directions work or it is this member. */
   isAlive(id: MemberId): boolean {
     return id === this.#self || this.#peers.get(id)?.state === "alive";
   }
 
-  /** It is alive, and able as well: what it would have to promise as an owner or a backup it can write down. */
+  /** Whether it is alive and able: it can store what it would have to promise as an owner or a backup. */
   isAble(id: MemberId): boolean {
     if (id === this.#self) return this.canStoreHere;
     const peer = this.#peers.get(id);
     return peer !== undefined && peer.state === "alive" && peer.canStore;
   }
 
-  /** Members that hear somebody else who says that it is this member, and was started later. */
+  /** Members that hear another daemon that claims to be this member and was started later. */
   get hearingAnother(): MemberId[] {
     const hearers = [...this.#peers.values()].filter((peer) => peer.hearsLaterStart && !isHeard(peer));
     return hearers.map(({ id }) => id);
   }
 
-  /** What our heartbeats say of the members that we have in mind. */
+  /** Digest of the configured members for our heartbeats. */
   get membersDigest(): number {
     return this.#membersDigest;
   }

@@ -1,5 +1,5 @@
 /**
- * Placement: which member should own a mobile that nobody knows yet. Weighted rendezvous hashing gives every member the
+ * Placement: which member should own a mobile that is not known yet. Weighted rendezvous hashing gives every member the
  * same ranking without talking; the bound on loads keeps one member from filling up while others are empty.
  */
 
@@ -15,17 +15,17 @@ export interface PlacementMember {
   readonly pool: readonly Ipv4Range[];
 }
 
-/** What placement needs to know of a member at the moment. */
+/** What placement needs to know about the current state of a member. */
 export interface Candidate {
   readonly id: MemberId;
   readonly weight: number;
   readonly acceptsNewMobiles: boolean;
-  /** What it would have to promise it can write down. */
+  /** Whether it can store what it would have to promise. */
   readonly canStore: boolean;
   readonly ownedBindings: number;
 }
 
-/** Rankings at hand; a request asks for its mobile's several times, on its way there and back. */
+/** How many rankings are cached; a request needs that of its mobile several times on its way there and back. */
 const MAXIMUM_REMEMBERED = 65_536;
 
 interface Scored {
@@ -36,7 +36,10 @@ interface Scored {
 export class Placement {
   readonly #key: KeyObject;
   #members: readonly { readonly member: PlacementMember; readonly high: number; readonly low: number }[] = [];
-  /** A Map from which the oldest is taken looks through all that were taken before: with every new mobile of a flood. */
+  /**
+   * An LRU cache rather than a Map: removing the oldest entry of a Map iterates over all entries deleted before, for every
+   * new mobile of a flood.
+   */
   readonly #remembered = new LRUCache<MobileKey, readonly MemberId[]>({ max: MAXIMUM_REMEMBERED });
   #digest = 0;
 
@@ -48,11 +51,11 @@ export class Placement {
   setMembers(members: readonly PlacementMember[]): void {
     this.#remembered.clear();
     this.#members = members.map((member) => ({ member, ...this.#hash(`member ${member.id}`) }));
-    // 0 says nothing.
+    // 0 means that there is no digest.
     this.#digest = this.#hash(`members ${members.map(describe).sort().join("; ")}`).high || 1;
   }
 
-  /** Whoever has another one ranks mobiles otherwise: other members, weights, or pools. */
+  /** A member with a different digest has different members, weights or pools, and ranks mobiles differently. */
   get digest(): number {
     return this.#digest;
   }

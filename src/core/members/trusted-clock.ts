@@ -1,22 +1,25 @@
 /**
  * Decides what the time is, for everything in the core: what is accepted, what has expired, what is promised and written.
  *
- * A wall clock can be set to anything at any moment, and back; the monotonic clock can't. So the system's wall clock is read once
- * and carried on by the monotonic one. A *step*, by which the two part since somebody has set the one or the machine has slept, is
- * held back until it is certain: the other members say that this is the time, or for a minute nobody says otherwise, or the
- * systems of most say the same. They are told the trusted time, and what the system says besides: an error that all of them
- * share is no proof of itself at once.
+ * A wall clock can be set to anything at any moment, and back; the monotonic clock can't. So the system's wall clock is
+ * read once and carried on by the monotonic one. A *step*, by which the two part because the wall clock was set or the
+ * machine was suspended, is held back until it is certain: the other members confirm it, nothing contradicts it for a
+ * minute, or the systems of most members show the same. Members tell each other both the trusted time and that of the
+ * system, so that an error shared by all is not taken as its own proof at once.
  */
 import type { MemberId } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
 
-/** Followed at once, though no more of it within `CERTAINTY_MS`: members bear it, and a leap second is one. */
+/**
+ * Steps of this size are followed at once, but no more than one within `CERTAINTY_MS`: members tolerate it, and a leap
+ * second is one.
+ */
 const FOLLOWED_STEP_MS = 1000;
-/** What nobody contradicts for so long is no slip of somebody's hand: a step, or the clock that a start finds. */
+/** A step, or the clock found at a start, that isn't contradicted for this long is taken for right. */
 const CERTAINTY_MS = 60_000;
 
-/** What a heartbeat says of its sender's clock. */
+/** What a heartbeat says about its sender's clock. */
 export interface ToldTime {
   /** Trusted; epoch ms. */
   readonly sentAtMs: number;
@@ -36,7 +39,7 @@ interface HeldStep {
   /** The system's clock minus the monotonic one, since then. */
   readonly offsetMs: number;
   readonly sinceMs: number;
-  /** Others have said that it is wrong: that nobody says so any more doesn't make it right. */
+  /** Whether others have said that it is wrong; that they no longer say so doesn't make it right. */
   readonly isContradicted: boolean;
   /** When fewer than most of all members' systems last showed it. */
   readonly notByMostMs: number;
@@ -47,7 +50,7 @@ export interface TrustedClockOptions {
   readonly memberCount: number;
   /** How far the clocks of two members may be apart. */
   readonly maximumSkewMs: number;
-  /** What a peer has said counts for so long. */
+  /** How long a peer's statement counts. */
   readonly witnessMs: number;
 }
 
@@ -74,12 +77,12 @@ export class TrustedClock {
     this.#options = options;
   }
 
-  /** The time to go by as of the last reading: to ask for it changes nothing. The system's own before the first. */
+  /** The trusted time as of the last reading; asking for it changes nothing. Before the first reading, the system's own. */
   at({ wallMs, monotonicMs }: Now): Now {
     return { wallMs: Number.isNaN(this.#offsetMs) ? wallMs : Math.round(monotonicMs + this.#offsetMs), monotonicMs };
   }
 
-  /** The time to go by, given what both clocks of the system say. */
+  /** The trusted time, given both clocks of the system. */
   read(system: Now): Now {
     const { monotonicMs } = system;
     const offsetMs = system.wallMs - monotonicMs;
@@ -106,32 +109,36 @@ export class TrustedClock {
     return { sentAtMs: wallMs, systemTimeMs, isTimeCertain: this.#isCertain };
   }
 
-  /** False from a start until others have been heard: nothing is to end for good by a clock that nobody has confirmed. */
+  /** False from a start until others have been heard: nothing must end for good by a clock that has not been confirmed. */
   get isCertain(): boolean {
     return this.#isCertain;
   }
 
-  /** When it is certain if nobody is heard; monotonic ms. */
+  /** When it becomes certain if no other member is heard; monotonic ms. */
   get certainAtMs(): number {
     return this.#anchor.sinceMs + CERTAINTY_MS;
   }
 
-  /** By how much the system's clock was set ahead (negative: back), as long as that is held back. */
+  /** By how much the system's clock was set ahead (negative: back), for as long as that is held back. */
   get heldStepMs(): number | undefined {
     return this.#held && Math.round(this.#held.offsetMs - this.#offsetMs);
   }
 
-  /** By how much the system's clock went ahead of the monotonic one before the last reading: for so long the machine may have slept. */
+  /**
+   * By how much the system's clock had moved ahead of the monotonic one at the last reading, for which time the machine may
+   * have slept.
+   */
   get sleptMs(): number {
     return this.#sleptMs;
   }
 
   /**
-   * After a start there is nothing but the system's clock, which may be wrong. It is certain once a member agrees that is certain,
-   * or more than half of all members do, or nobody has been there to ask. What others are certain of counts more than it.
+   * After a start there is nothing but the system's clock, which may be wrong. It is certain once a member that is certain
+   * agrees, or more than half of all members do, or there has been no member to ask. The time of members that are certain
+   * takes precedence.
    */
   #compare(offsetMs: number, monotonicMs: number): void {
-    // Somebody may just be setting it, as a boot does.
+    // It may just be being set, as happens at boot.
     const isFirst = Number.isNaN(this.#offsetMs);
     if (isFirst || Math.abs(offsetMs - this.#anchor.offsetMs) > FOLLOWED_STEP_MS)
       this.#anchor = { offsetMs, sinceMs: monotonicMs };
@@ -160,7 +167,7 @@ export class TrustedClock {
     const notByMostMs = this.#isByMost(offsetMs, monotonicMs) ? held.notByMostMs : monotonicMs;
     this.#held = { ...held, isContradicted, notByMostMs };
     const isUnopposed = !isContradicted && balance === 0 && monotonicMs - held.sinceMs >= CERTAINTY_MS;
-    // Clocks that somebody has set right must not wait for the one that is forgotten, however certain it is.
+    // Clocks that were corrected must not wait for one that was forgotten, however certain it is.
     const isOfMost = monotonicMs - notByMostMs >= CERTAINTY_MS;
     if (balance > 0 || isUnopposed || isOfMost) this.#set(offsetMs, monotonicMs);
   }
@@ -173,7 +180,7 @@ export class TrustedClock {
     return held;
   }
 
-  /** Positive: most of those who are certain confirm the step. Who holds back the same one doesn't know either. */
+  /** Positive if most of the members that are certain confirm the step. Those that hold back the same step don't count. */
   #weigh(offsetMs: number, monotonicMs: number): number {
     const isCloser = (theirs: number) => this.#isCloser(theirs, offsetMs);
     let balance = 0;
@@ -185,17 +192,17 @@ export class TrustedClock {
     return balance;
   }
 
-  /** More than half of all members' systems show the step, this one's included. */
+  /** Whether the systems of more than half of all members, including this one, show the step. */
   #isByMost(offsetMs: number, monotonicMs: number): boolean {
     const { memberCount, maximumSkewMs } = this.#options;
     const shown = this.#heardLately(monotonicMs).filter(
-      // Another error in the same direction is not this step.
+      // A different error in the same direction is not this step.
       ({ systemOffsetMs: theirs }) => Math.abs(theirs - offsetMs) <= maximumSkewMs && this.#isCloser(theirs, offsetMs),
     );
     return 2 * (1 + shown.length) > memberCount;
   }
 
-  /** To the step than to the trusted time. */
+  /** Whether it is nearer to the step than to the trusted time. */
   #isCloser(theirs: number, offsetMs: number): boolean {
     return Math.abs(theirs - offsetMs) < Math.abs(theirs - this.#offsetMs);
   }

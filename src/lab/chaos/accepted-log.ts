@@ -17,7 +17,7 @@ const acceptedLine = z.object({
 const unansweredLine = z.object({ ...common, identification: z.null(), lifetime: z.null() });
 const line = z.union([acceptedLine, unansweredLine]);
 
-/** A registration that was accepted, or given up as nobody answered. */
+/** A registration that was accepted, or given up because it was not answered. */
 export type LoggedRegistration = AcceptedRegistration | z.infer<typeof unansweredLine>;
 
 const CHUNK_BYTES = 1 << 20;
@@ -46,7 +46,7 @@ export class AcceptedLog {
     return this;
   }
 
-  /** Answers how many bytes were taken in: whole lines only. */
+  /** Returns how many bytes were consumed, which are whole lines only. */
   #readFrom(path: string, offset: number): number {
     const file = openSync(path, "r");
     try {

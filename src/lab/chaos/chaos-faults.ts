@@ -1,6 +1,6 @@
 /**
- * What a lab's home agents suffer. A fault is drawn from a seed: the same seed gives the same faults in the same order, though
- * not the same interleaving with what the cluster does.
+ * What a lab's home agents suffer. A fault is drawn from a seed: the same seed gives the same faults in the same order,
+ * though not the same interleaving with what the cluster does.
  */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -47,7 +47,7 @@ export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Whom it strikes; a power cycle strikes all. */
+  /** The home agent that it strikes; a power cycle strikes all. */
   readonly homeAgent: string;
   readonly lastsMs: number;
 }
@@ -129,7 +129,7 @@ export async function end(lab: Lab, { kind, homeAgent }: Fault): Promise<void> {
   }
 }
 
-/** What is cut. */
+/** What is cut off. */
 export function directions(lab: Lab, kind: "cut-off" | "partition" | "mute" | "deaf", homeAgent: string): Direction[] {
   const one = lab.node(homeAgent);
   const network = one.interfaces[0]?.network ?? "";

@@ -15,7 +15,7 @@ export interface ChaosLoadSettings {
   readonly tries?: number;
 }
 
-/** What came of the load from one foreign agent's site. */
+/** The result of the load from the site of one foreign agent. */
 const loadReport = z.object({
   sent: z.number(),
   repeated: z.number(),
@@ -31,7 +31,7 @@ export type ChaosLoadReport = z.infer<typeof loadReport>;
 const SITES = ["10.64.1.0", "10.68.0.0", "10.72.0.0"] as const;
 /** Ended by us, not by time. */
 const LONG_SECONDS = 1_000_000;
-/** Answers to requests under way are waited for. */
+/** Answers to outstanding requests are still awaited. */
 const ANSWERS_MS = 20_000;
 
 interface Site {

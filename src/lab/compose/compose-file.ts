@@ -240,7 +240,7 @@ function attached(node: TopologyNode) {
   };
 }
 
-/** A bridge that the host has no address on: containers reach each other, and nobody else. */
+/** A bridge on which the host has no address: containers reach each other and nothing else. */
 function segment({ prefix }: Network) {
   return {
     driver: "bridge",

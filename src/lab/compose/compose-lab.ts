@@ -45,12 +45,12 @@ const record = z.object({
   /** `own`: started for the lab, with its data in a directory; `system`: the one of this machine. */
   engine: z.enum(["own", "system"]),
   dataDirectory: z.string(),
-  /** The data directory was there before, or is somebody else's to remove. */
+  /** The data directory existed before, or others have to remove it. */
   keepsData: z.boolean(),
 });
 type LabRecord = z.infer<typeof record>;
 
-/** `auto`: the machine's where one answers, else an own one. */
+/** `auto`: the engine of the machine if it answers, otherwise one of the lab's own. */
 export type EngineChoice = "auto" | "own" | "system";
 
 export interface ComposeUpOptions extends UpOptions {
@@ -238,7 +238,7 @@ export class ComposeLab implements LabOperations {
     return this.docker.run(["exec", "--interactive", await this.container(name), ...command], options);
   }
 
-  /** What a home agent's API answers. @throws LabError where it doesn't */
+  /** The answer of a home agent's API. @throws LabError if there is none */
   async ask(homeAgent: string, method: "GET" | "POST", path: string): Promise<ApiAnswer> {
     const { exitCode, stdout, stderr } = await this.run(homeAgent, ["ask", method, path]);
     if (exitCode !== 0) throw new LabError(`${homeAgent} doesn't answer to ${method} ${path}: ${stderr || stdout}`);

@@ -3,7 +3,7 @@ import { type BindingView, bindingView } from "../../adapters/api/bindings.ts";
 import type { RunResult } from "../namespaces/namespace.ts";
 import { type MobileRow, mobileRows, mobileTable } from "./demo-mobiles.ts";
 
-/** What is the same in both demos: how it is told, and how mobiles are registered and looked up. */
+/** What both demos have in common: how they print, and how they register and look up mobiles. */
 export class Stage {
   readonly signal: AbortSignal;
   #step = 0;

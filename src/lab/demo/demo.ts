@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   }
   const abort = new AbortController();
   const interrupted = (signal: NodeJS.Signals) => abort.abort(new Error(`interrupted by ${signal}`));
-  // Not `once`: while nobody listens, a signal ends the process at once, and the lab would stay.
+  // Not `once`: without a listener a signal ends the process at once, and the lab would remain.
   process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
   const stage = new Stage(abort.signal);
   const obstacle = values["without-routers"] ? "none was asked for" : await labObstacle();

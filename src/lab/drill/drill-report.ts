@@ -1,4 +1,4 @@
-/** What came of drills, against what may come of them. Pure. */
+/** Compares the results of drills with their limits. Pure. */
 import type { Finding } from "../chaos/chaos-check.ts";
 import type { DrillLimits, DrillName } from "./drills.ts";
 
@@ -6,7 +6,7 @@ export interface DrillRun {
   readonly drill: DrillName;
   /** Or the site, or `all`. */
   readonly homeAgent: string;
-  /** See DrillLimits; `null` where it didn't happen: the route stayed, nobody had to ask again. */
+  /** See DrillLimits; `null` if it didn't happen: the route stayed, or no mobile had to ask again. */
   readonly fibMs: number | null;
   readonly servedMs: number | null;
   readonly slowestMs: number | null;
@@ -48,7 +48,7 @@ export interface DrillReport {
   readonly failure?: string;
 }
 
-/** A route that should go and stays is worse than any time; so is a lab in which nobody was served. */
+/** A route that should go and stays is worse than any time, and so is a lab in which no mobile was served. */
 export function summarize(
   drill: DrillName,
   all: readonly DrillRun[],
@@ -93,7 +93,7 @@ function largest(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }
 
-/** Of those that are there; of an even number, the mean of the two in the middle. */
+/** The median of those that are present; for an even number, the mean of the two in the middle. */
 export function median(values: readonly (number | null)[]): number | null {
   const sorted = values.filter((value) => value !== null).toSorted((a, b) => a - b);
   const upper = sorted[sorted.length >> 1];

@@ -1,4 +1,4 @@
-/** Whom drills may strike in a topology. */
+/** What drills may strike in a topology. */
 
 import { LabError } from "../lab-error.ts";
 import {

@@ -11,11 +11,11 @@ export const DRILLS = [
   "cut-link",
   "partition",
 ] as const;
-/** What happens to more than one home agent. */
+/** Drills that strike more than one home agent. */
 export const LARGE_DRILLS = ["upgrade", "lose-site"] as const;
 export type DrillName = (typeof DRILLS)[number] | (typeof LARGE_DRILLS)[number];
 
-/** At most; what isn't named is only reported. */
+/** Upper limits; what has no limit is only reported. */
 export interface DrillLimits {
   /** From the blow until the router's kernel doesn't route to the home agent any more. */
   readonly fibMs?: number;
@@ -37,27 +37,27 @@ export interface Drill {
   readonly meaning: string;
   /** What is struck at once; home agents take turns, and so do sites. */
   readonly strikes: "home-agent" | "site" | "cluster";
-  /** Whether the router shall turn away from it. */
+  /** Whether the router should turn away from it. */
   readonly leavesFib: boolean;
   /** Can't be asked what it holds while it lasts. */
   readonly silences: boolean;
-  /** Watched until every mobile was served again by who is left. */
+  /** Watched until every mobile has been served again by the remaining home agents. */
   readonly outlived?: boolean;
   /** Before any mobile registers. */
   prepare?(lab: DrillLab): Promise<void>;
   strike(lab: DrillLab, target: string, signal: AbortSignal): Promise<number>;
-  /** What isn't undone by starting what doesn't run. */
+  /** Undoes what isn't undone by starting the processes that don't run. */
   undo?(lab: DrillLab, target: string): Promise<void>;
   /** Of `fibMs` and `servedMs` for medians. */
   limits(hasBfd: boolean, traits: DrillLabTraits): DrillLimits;
 }
 
-/** Whoever has to ask again is served before he gives up. */
+/** A mobile that has to ask again is served before it gives up. */
 const NOTHING_LOST = { unanswered: 0, lost: 0 };
-/** Nor told to ask with another Identification, as by a home agent that has been started again. */
+/** Nor is it told to ask with another Identification, as a home agent does that has been restarted. */
 const NOTHING_DENIED = { ...NOTHING_LOST, denied: 0 };
 
-/** Until a router misses a home agent; without BFD, by BGP's hold time of 9 s. */
+/** How long it takes until a router misses a home agent; without BFD, until BGP's hold time of 9 s has passed. */
 function silent(hasBfd: boolean): number {
   return hasBfd ? 1000 : 10_000;
 }

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { LabError } from "../lab-error.ts";
 
@@ -44,14 +43,31 @@ function gatewaysIn(text: string): string[] {
   return [...text.matchAll(/\bvia (\S+)/g)].flatMap(([, gateway]) => gateway ?? []);
 }
 
-/** In UTC, wherever that is; until its input ends, also where a signal doesn't reach it. */
+const SUBSCRIBED = "subscribed";
+const SUBSCRIBED_MS = 30_000;
+
+/**
+ * In UTC, wherever that is; until its input ends, also where a signal doesn't reach it. It says when the kernel has a
+ * socket of the monitor that is subscribed to something: on a busy machine a process that has been started may not have
+ * come so far.
+ */
 const MONITOR = `exec 3<&0
 TZ=UTC ip -ts monitor route &
 monitor=$!
 { cat <&3 >/dev/null; kill $monitor; } &
+is_subscribed() {
+  for descriptor in /proc/$monitor/fd/*; do
+    socket=$(readlink "$descriptor")
+    inode=\${socket#socket:[}
+    awk -v inode="\${inode%]}" '$10 == inode && $4 != "00000000" { found = 1 } END { exit !found }' /proc/net/netlink && return
+  done
+  return 1
+}
+while kill -0 $monitor && ! is_subscribed; do sleep 0.05; done
+echo ${SUBSCRIBED}
 wait $monitor`;
 
-/** The changes of a router's route, with the kernel's own times: how often somebody looks makes no difference. */
+/** The changes of a router's route, with the kernel's own times, so that they don't depend on how often it is polled. */
 export class RouteWatch {
   readonly #reader: RouteMonitorReader;
   readonly #process: ChildProcess;
@@ -61,7 +77,11 @@ export class RouteWatch {
     this.#reader = reader;
   }
 
-  /** @param enter the words that run a command on the router */
+  /**
+   * Resolves when no change is missed any more. Rejects with a LabError if it doesn't come so far.
+   *
+   * @param enter the words that run a command on the router
+   */
   static async start(
     enter: readonly string[],
     prefix: string,
@@ -70,12 +90,23 @@ export class RouteWatch {
     const [file = "", ...args] = [...enter, "sh", "-c", MONITOR];
     const reader = new RouteMonitorReader(prefix);
     const child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"], env: { ...process.env, ...environment } });
-    createInterface({ input: child.stdout }).on("line", (line) => reader.read(line));
-    await once(child, "spawn");
-    return new RouteWatch(child, reader);
+    const lines = createInterface({ input: child.stdout });
+    const subscribed = new Promise<void>((resolve, reject) => {
+      lines.on("line", (line) => (line === SUBSCRIBED ? resolve() : reader.read(line)));
+      child.on("error", reject);
+      AbortSignal.timeout(SUBSCRIBED_MS).onabort = () => reject(new LabError("the router's routes can't be watched"));
+    });
+    const watch = new RouteWatch(child, reader);
+    await subscribed.catch((error) => {
+      watch.stop();
+      throw error;
+    });
+    return watch;
   }
 
-  /** When a next hop was first gone, after a time; `undefined` while it isn't. @throws LabError where the watch has ended. */
+  /**
+   * When a next hop was first gone, after a time; `undefined` while it isn't. @throws LabError where the watch has ended.
+   */
   goneAt(nextHop: string, sinceMs: number): number | undefined {
     if (this.#process.exitCode !== null) throw new LabError("the router's routes can't be watched any more");
     return this.#reader.changes.find(({ atMs, nextHops }) => atMs >= sinceMs && !nextHops.includes(nextHop))?.atMs;

@@ -1,4 +1,6 @@
-/** Drills on a lab that is up: while mobiles register, something happens to a home agent, and its consequences are timed. */
+/**
+ * Drills on a lab that is up: while mobiles register, something happens to a home agent, and its consequences are timed.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 import { AcceptedLog, type LoggedRegistration } from "../chaos/accepted-log.ts";
 import { type Finding, findLost } from "../chaos/chaos-check.ts";
@@ -26,13 +28,15 @@ export interface DrillOptions {
 
 /** Requests for one registration, a second apart: as a mobile that doesn't give up soon. */
 const TRIES = 5;
-/** A mobile asks again after so long without an answer. */
+/** A mobile asks again after this long without an answer. */
 const RETRANSMISSION_MS = 1000;
 const REGISTERED_MS = 60_000;
 const SERVED_MS = 60_000;
 /** More than BGP's hold time. */
 const FIB_MS = 15_000;
-/** How long it is watched what mobiles experience, after the route has gone. Longer than it takes to ask again, and again. */
+/**
+ * How long it is watched what mobiles experience, after the route has gone. Longer than it takes to ask again, and again.
+ */
 const OBSERVATION_MS = 3500;
 
 /** A failure after the first run ends the drills, and is part of the report. @throws LabError for one before. */
@@ -107,7 +111,7 @@ async function play(
     const struckAtMs = await drill.strike(lab, target, signal);
     let goneAtMs: number | undefined;
     let observedUntilMs = struckAtMs;
-    /** By mobile: what is lost is lost once. */
+    /** By mobile, so that each loss is counted once. */
     const lost = new Map<string, Finding>();
     const check = async (asked: readonly string[]) => {
       accepted.read();
@@ -142,7 +146,7 @@ async function play(
   }
 }
 
-/** Waits until each mobile that is registered has registered anew. */
+/** Waits until each registered mobile has registered again. */
 async function untilServed(accepted: AcceptedLog, struckAtMs: number, signal: AbortSignal): Promise<void> {
   await waitFor(
     () => {

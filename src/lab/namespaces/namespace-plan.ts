@@ -16,7 +16,10 @@ export interface NodePlan {
   readonly settings: readonly string[];
 }
 
-/** A node's link into a segment: its interface is named after the node at the other end, or after the segment if that is a bridge. */
+/**
+ * A node's link into a segment: its interface is named after the node at the other end, or after the segment if that is a
+ * bridge.
+ */
 interface Link {
   readonly network: string;
   readonly ends: readonly [LinkEnd, LinkEnd];
@@ -52,7 +55,7 @@ export function namespacePlan(topology: Topology, namespaceOf: (node: string) =>
   }
 }
 
-/** The virtual address is a source on every home agent: nobody may be picky about which way packets come. */
+/** The virtual address is a source address on every home agent, so reverse path filtering must be off. */
 const COMMON_SETTINGS = ["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"];
 
 /** Ports count when ECMP picks a home agent: mobiles behind one foreign agent reach several. */

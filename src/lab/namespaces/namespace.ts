@@ -15,7 +15,7 @@ export async function ipBatch(commands: readonly string[], namespace?: string): 
   await mustRun(["ip", ...inNamespace(namespace), "-batch", "-"], { input: `${commands.join("\n")}\n` });
 }
 
-/** What an `ip -json` command answers. */
+/** The output of an `ip -json` command. */
 export async function ipJson<T>(args: readonly string[], namespace?: string): Promise<T[]> {
   const stdout = await mustRun(["ip", ...inNamespace(namespace), "-json", ...args]);
   return stdout === "" ? [] : JSON.parse(stdout);

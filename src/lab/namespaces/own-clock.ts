@@ -1,6 +1,6 @@
 /**
- * A clock of its own for a home agent's daemon, as network namespaces share the machine's: it asks libfaketime, which adds what
- * a file says. Time that only goes on (CLOCK_MONOTONIC) is not shifted, as on a machine whose clock somebody sets.
+ * A clock of its own for a home agent's daemon, as network namespaces share the machine's: it asks libfaketime, which adds
+ * what a file says. Time that only goes on (CLOCK_MONOTONIC) is not shifted, as on a machine whose clock is set.
  */
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

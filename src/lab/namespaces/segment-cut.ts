@@ -20,8 +20,8 @@ export interface Direction {
 }
 
 /**
- * Frames of `from` for `to` go to a hardware address that nobody has: nobody is told of their loss, as on a broken wire,
- * and the other direction stays as it is. Resolves with the time of the cut, epoch ms.
+ * Frames of `from` for `to` go to a hardware address that does not exist, so their loss goes unnoticed, as on a broken
+ * wire, and the other direction stays as it is. Resolves with the time of the cut, epoch ms.
  */
 export async function cut(directions: readonly Direction[], reach = NAMESPACES): Promise<number> {
   return onNeighbors(

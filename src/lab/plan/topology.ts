@@ -1,6 +1,6 @@
 /**
- * The lab as data: which nodes there are, how they are linked, who speaks BGP with whom. What runs it (network
- * namespaces, or containers) and what configures its parts are generated from this.
+ * The lab as data: which nodes there are, how they are linked, and which of them speak BGP with each other. What runs it
+ * (network namespaces, or containers) and what configures its parts are generated from this.
  *
  *      fa1 ── 10.1.11.0/24 ──┐                                  ┌── ha1
  *      fa2 ── 10.1.12.0/24 ── r2 ── 10.1.1.0/29 ── r1 ── 10.1.0.0/24 ── ha2
@@ -140,7 +140,9 @@ export interface BgpPeer {
   readonly address: string;
 }
 
-/** Whom a node speaks BGP with: routers with every speaker on their segments, home agents with routers only. */
+/**
+ * The nodes that a node speaks BGP with: routers speak with every speaker on their segments, home agents with routers only.
+ */
 export function bgpPeers(topology: Topology, node: TopologyNode): BgpPeer[] {
   return node.interfaces.flatMap(({ network }) =>
     attachments(topology, network).flatMap(({ node: other, address }) =>

@@ -36,7 +36,10 @@ export const TWO_SITES: Topology = {
   ],
 };
 
-/** Backed up by both of the other site: a site that is lost takes no copy with it that nobody else has. */
+/**
+ * Each home agent is backed up by both of the other site, so a site that is lost takes no copy with it that the other
+ * doesn't have.
+ */
 function inSite(site: 1 | 2, name: string, as: number, address: string, pool: string) {
   const node = homeAgent(name, as, { network: `site${site}-lan`, address, gateway: `10.${site}.0.1` }, pool);
   return { ...node, backups: site === 1 ? ["ha3", "ha4"] : ["ha1", "ha2"] };
