@@ -1,4 +1,4 @@
-/** What an operator should see to, as long as it lasts. */
+/** What an operator should attend to, for as long as it lasts. */
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import type { BfdNeighborStatus } from "../adapters/bfd/speaker.ts";
 import type { CheckStatus } from "../core/health/settled-check.ts";
@@ -18,7 +18,7 @@ export interface AlarmSources {
   readonly advertiser: AdvertiserStatus;
   readonly bfdNeighbors: readonly BfdNeighborStatus[];
   readonly checks: Iterable<CheckStatus>;
-  /** Unfit, and still announced for want of another member. */
+  /** Unfit, and still announced because no other member is. */
   readonly isLastAnnouncer: boolean;
   readonly storeFailure: string | undefined;
   readonly registrationSocketFailure: string | undefined;
@@ -26,21 +26,27 @@ export interface AlarmSources {
   /** Peers that are alive and have no stream with this member, and why. */
   readonly missingStreams: ReadonlyMap<string, string>;
   readonly maximumClockSkewMs: number;
-  /** By how much the system's clock was set ahead or back, as long as that isn't believed. */
+  /** By how much the system's clock was set ahead or back, for as long as that isn't believed. */
   readonly heldClockStepMs: number | undefined;
   readonly twins: readonly Twins[];
-  /** Why the configuration file, as it is now, was not taken over. */
+  /** Why the current configuration file was not applied. */
   readonly configurationProblem: string | undefined;
-  /** Why no log lines are written. */
+  /** Why no log lines are being written. */
   readonly logFailure: string | undefined;
 }
 
-/** Worth telling: lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second is a lot. */
+/**
+ * Worth telling: lifetimes and timestamps are compared across members: with the default window of 7 s for mobiles, a second
+ * is a lot.
+ */
 const CLOCK_SKEW_BOUND_MS = 1000;
 
 const VERBS = { fail: "fails", degraded: "is degraded" } as const;
 
-/** To be kept up to date whether or not anyone asks: an alarm tells since when it holds, not since when it is known. */
+/**
+ * To be kept up to date whether or not anyone asks, as an alarm says since when it has held, not since when it has been
+ * known.
+ */
 export class Alarms {
   readonly #active = new Map<string, Alarm>();
 
@@ -48,7 +54,7 @@ export class Alarms {
     return [...this.#active.values()];
   }
 
-  /** An alarm that goes on keeps the time it began. */
+  /** An alarm that persists keeps the time at which it began. */
   update(sources: AlarmSources, nowMs: number): void {
     const found = new Map(findings(sources).map(([id, message]) => [id, message]));
     for (const id of this.#active.keys()) if (!found.has(id)) this.#active.delete(id);

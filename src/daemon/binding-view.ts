@@ -11,7 +11,7 @@ import { RequestFlag } from "../core/wire/registration-message.ts";
 
 export type AddressOf = (member: MemberId) => Ipv4Address;
 
-/** `undefined` for a tombstone: there is no binding any more. `self` owns the binding, or backs it up. */
+/** `undefined` for a tombstone, as there is no binding any more. `self` owns the binding, or backs it up. */
 export function viewOfBinding(binding: Binding, self: MemberId, addressOf: AddressOf): BindingView | undefined {
   const { registration, ownership } = binding;
   const latest = registration.careOfAddresses.at(-1);
@@ -34,12 +34,12 @@ export function viewOfBinding(binding: Binding, self: MemberId, addressOf: Addre
   };
 }
 
-/** Also of a tombstone. */
+/** The same for a tombstone. */
 export function viewOfRemains({ mobile, homeAddress, nai, ownership }: Binding): DeletionView {
   return { mobile, homeAddress: formatIpv4(homeAddress), nai: nai ?? null, owner: ownership.owner };
 }
 
-/** `undefined` where this HA only knows who the owner is. */
+/** `undefined` if this HA only knows who the owner is. */
 export function viewOfLocation(location: Location, addressOf: AddressOf): BindingView | undefined {
   const { ingress } = location;
   if (ingress === undefined) return undefined;
@@ -90,7 +90,7 @@ function viewOfCareOf(binding: CareOfBinding): BindingView["careOfAddresses"][nu
   };
 }
 
-/** `null` for never. */
+/** `null` means never. */
 export function viewOfTime(timeMs: number): string | null {
   return timeMs === Number.POSITIVE_INFINITY ? null : new Date(timeMs).toISOString();
 }

@@ -51,12 +51,12 @@ export interface ControlSources {
   readonly counters: () => CountersView;
   /** On the monotonic clock. */
   readonly startedAtMs: number;
-  /** `undefined` where a member is to be relayed to by its IP address. */
+  /** `undefined` if a member is relayed to by its IP address. */
   readonly linkPath: (member: MemberId) => LinkPath | undefined;
   readonly rung: () => Rung;
   readonly checks: () => readonly CheckStatus[];
   readonly advertiser: () => AdvertiserStatus;
-  /** `undefined` where something else forwards. */
+  /** `undefined` if something else forwards. */
   readonly dataPlane: DataPlane | undefined;
   readonly bfdNeighbors: () => readonly BfdNeighborStatus[];
   readonly alarms: () => StatusView["alarms"];
@@ -150,7 +150,7 @@ export class DaemonControl implements ControlService {
   async deleteBinding({ mobile, ...options }: Named & DeletionOptions): Promise<DeletionView | undefined> {
     const { agent, configuration, deleteBinding } = this.#sources;
     const row = options.forgetReplay ? agent.findBinding(identityOf(mobile)) : undefined;
-    // Of a mobile whose binding is over replay state is left.
+    // For a mobile whose binding has ended there is still replay state.
     const view = this.binding({ mobile }) ?? (row && viewOfRemains(row));
     if (view === undefined) return undefined;
     if (view.owner !== configuration.current.node) {
@@ -274,7 +274,7 @@ export class DaemonControl implements ControlService {
     }
     for (const binding of agent.bindings) yield () => this.#viewOfBinding(binding);
     for (const location of agent.locations) {
-      // Where there is a row as well, it says more.
+      // If there is a row as well, it has more information.
       if (agent.findBinding(location) === undefined) yield () => viewOfLocation(location, this.#addressOf);
     }
   }
@@ -316,7 +316,7 @@ function viewOfPeer(
   peer: PeerStatus,
   monotonicMs: number,
 ): Omit<PeerView, "id" | "address" | "port" | "replication" | "relay"> {
-  // Who was never heard may be suspect or dead by now.
+  // A peer that was never heard may be suspect or dead by now.
   if (peer.lastHeardMs === Number.NEGATIVE_INFINITY) {
     return {
       state: peer.state,

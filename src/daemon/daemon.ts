@@ -58,7 +58,7 @@ const LAST_REQUESTS_MS = 300;
 /** An operator wants everything that the core is told in a file. */
 export type RecordingRequest = Pick<RecordingOptions, "path" | "withKeys">;
 
-/** Runs the home agent until SIGTERM or SIGINT; on SIGHUP it reads its configuration anew. Rejects if it can't be started. */
+/** Runs the home agent until SIGTERM or SIGINT; on SIGHUP it reloads its configuration. Rejects if it can't be started. */
 export async function runDaemon(
   loaded: LoadedConfig,
   load: (running: LoadedConfig) => Promise<LoadedConfig>,
@@ -74,7 +74,7 @@ export async function runDaemon(
     lost: () => counters.add("log-lines-lost"),
   });
   process.on("uncaughtExceptionMonitor", (err) => log.event("daemon-crashed", { err }));
-  // From the beginning: who is told to stop while it starts shall leave nothing behind either.
+  // From the beginning, so that a daemon that is told to stop while it starts leaves nothing behind either.
   const stopSignal = Promise.race(
     (["SIGTERM", "SIGINT"] as const).map(async (name) => {
       await once(process, name);
@@ -82,7 +82,7 @@ export async function runDaemon(
     }),
   );
   const configuration = new LiveConfig({ loaded, load, log, counters });
-  // From the beginning: without somebody who listens, the signal ends the process.
+  // From the beginning, as without a listener the signal ends the process.
   process.on("SIGHUP", () => void configuration.reload());
   try {
     const daemon = await startDaemon(configuration, counters, log, recording).catch((error) => {
@@ -98,7 +98,7 @@ export async function runDaemon(
 }
 
 interface Daemon {
-  /** Withdraws first, serves what still comes, then closes everything. */
+  /** Withdraws first, serves what still arrives, then closes everything. */
   stop(): Promise<void>;
 }
 
@@ -119,7 +119,7 @@ async function startDaemon(
   try {
     return await startOn(store, watch, configuration, counters, log, recording);
   } catch (error) {
-    // Its workers would keep the process from ending.
+    // Otherwise its workers would keep the process from ending.
     await closeStore(store, log);
     throw error;
   }
@@ -159,7 +159,7 @@ async function startOn(
   const driver = new Driver({
     agent,
     endpointOf,
-    // Half the timeout: before the others can have given us up, or we them.
+    // Half the timeout, so that neither the others can have given us up yet nor we them.
     stallMs: () => configuration.current.timers.peerTimeoutMs / 2,
     append: (changes) => store.append(changes),
     replied: (reply, destination) => replyPaths.replied(reply, destination),
@@ -238,7 +238,7 @@ async function startOn(
   async function stop(): Promise<void> {
     health.stop();
     await advertiser.stop();
-    // After the withdrawal: one router takes it for a reason to drop the BGP session, another for none.
+    // After the withdrawal, as some routers take it as a reason to drop the BGP session and others don't.
     await bfd?.stop();
     await new Promise((resolve) => setTimeout(resolve, LAST_REQUESTS_MS));
     driver.stop();
@@ -278,12 +278,12 @@ async function closeStore(store: Store, log: ClosableEventLog): Promise<void> {
   }
 }
 
-/** Tells the core who has a route in the routers, whenever that changes. */
+/** Tells the core which members have a route in the routers, whenever that changes. */
 function routeReporter(config: Config, driver: Driver): (status: AdvertiserStatus) => void {
   const [prefix] = config.announce;
   let told: string | undefined;
   return ({ view }) => {
-    // Of an incomplete view nobody can say that a route has gone.
+    // From an incomplete view it can't be concluded that a route has gone.
     const announcers = view.isComplete ? announcersOf(view, prefix) : undefined;
     const news = announcers?.toSorted().join();
     if (news === told) return;

@@ -12,20 +12,20 @@ import type { MemberId } from "../core/names.ts";
 import type { Now } from "../core/now.ts";
 import type { Endpoint } from "../core/wire/ipv4.ts";
 
-/** setTimeout's limit; longer waits are cut in pieces. */
+/** The limit of setTimeout; longer waits are split. */
 const MAXIMUM_TIMEOUT_MS = 2 ** 31 - 1;
 
 export interface DriverOptions {
   readonly agent: HomeAgent;
   readonly endpointOf: (member: MemberId) => Endpoint | undefined;
   readonly append: (changes: readonly LoggedChange[]) => void;
-  /** How long the process may not run before others may have taken it for dead. */
+  /** For how long the process may stand still before others may have taken it for dead. */
   readonly stallMs: () => number;
   /** A reply is about to be sent to a foreign agent. */
   readonly replied: (reply: Uint8Array, destination: Endpoint) => void;
   /** Has all inputs of a turn, and what came of them; `undefined` if settling failed. Absent where nothing is recorded. */
   readonly record?: ((now: Now, inputs: readonly Input[], outputs: readonly Output[] | undefined) => void) | undefined;
-  /** An input that made the core throw: a bug, which must not take the service down. */
+  /** An input made the core throw, which is a bug but must not take the service down. */
   readonly inputFailed: (error: unknown, input: Input["type"]) => void;
 }
 
@@ -34,9 +34,9 @@ export class Driver {
   registrationSocket: UdpSocket | undefined;
   clusterSocket: UdpSocket | undefined;
   streams: StreamChannels | undefined;
-  /** Only where some member is to be relayed to by its MAC address. */
+  /** Set only if some member is relayed to by its MAC address. */
   linkRelay: LinkRelay | undefined;
-  /** Where this home agent forwards. */
+  /** Set if this home agent forwards. */
   dataPlane: DataPlane | undefined;
   readonly #options: DriverOptions;
   #inputs: Input[] = [];
@@ -46,14 +46,17 @@ export class Driver {
   #timer: NodeJS.Timeout | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #stopped = false;
-  /** Heartbeats alone make one every few hundred milliseconds. */
+  /** There is one at least every few hundred milliseconds, as heartbeats are sent. */
   #lastInputMs = performance.now();
 
   constructor(options: DriverOptions) {
     this.#options = options;
   }
 
-  /** All that comes in within one turn of the event loop is handled together, at its end: the busier, the cheaper. */
+  /**
+   * Everything that arrives within one turn of the event loop is handled together at its end, which is cheaper the busier
+   * it is.
+   */
   input(input: Input): void {
     if (this.#stopped) return;
     if (this.#inputs.push(input) === 1) setImmediate(() => this.#handleAll());

@@ -1,6 +1,6 @@
 /**
- * Whether this member attracts traffic, and how much: gathers what the parts report, and acts on what is made of it. The one
- * place that tells the core how this member is, and the advertiser what to announce.
+ * Whether this member attracts traffic, and how much: gathers what the parts report, and acts on what is made of it. The
+ * one place that tells the core how this member is, and the advertiser what to announce.
  *
  *    parts ──▶ SelfChecks ─▶ SettledCheck ┐
  *    commands ▶ ExecCheck ─▶ SettledCheck ┼▶ assess ──▶ Ladder ──▶ core, and thereby the other members
@@ -29,11 +29,11 @@ import type { ReplyPaths } from "./reply-paths.ts";
 import type { Sockets } from "./sockets.ts";
 import type { StoreWatch } from "./store-watch.ts";
 
-/** How often this member looks at itself; at every change of a part it is assessed besides. */
+/** How often this member checks itself; in addition it is assessed at every change of a part. */
 const LOOK_INTERVAL_MS = 500;
 /** A stall worth a line in the log. */
 const STALL_MS = 250;
-/** Whoever guards waits for word of the others first: it is alone only after they have had the time to answer. */
+/** A guarding member waits for word from the others first: it is alone only once they have had the time to answer. */
 const ALONE_AFTER_MS = 1000;
 
 export interface HealthSources {
@@ -61,14 +61,16 @@ export class HealthWatch {
   readonly #checks: ReadonlyMap<string, SettledCheck>;
   readonly #execChecks: readonly ExecCheck[];
   readonly #ladder: Ladder;
-  /** Alarms are kept from the beginning, as a start can take long because of what there is an alarm for; later all is. */
+  /**
+   * Alarms are kept from the beginning, as the cause of an alarm can make a start take long; everything else starts later.
+   */
   #timer = setInterval(() => this.#updateAlarms(), LOOK_INTERVAL_MS);
   /** On the monotonic clock. */
   #listeningSinceMs = Number.POSITIVE_INFINITY;
   #eventLoopDelayMs = 0;
   #hasCaughtUp = false;
   #stopping = false;
-  /** Since when it guards with nobody else known to be announced; monotonic. */
+  /** Since when it has been guarding with no other member known to be announced; monotonic. */
   #aloneSinceMs: number | undefined;
   #isAlone = false;
 
@@ -92,7 +94,7 @@ export class HealthWatch {
     this.#monitor.start();
   }
 
-  /** Peers can be heard from now on. */
+  /** To be called once peers can be heard. */
   listening(): void {
     this.#listeningSinceMs = performance.now();
   }
@@ -107,7 +109,7 @@ export class HealthWatch {
     this.reassess();
   }
 
-  /** The last word: this member is down. */
+  /** The end: this member is down from now on. */
   stop(): void {
     this.#stopping = true;
     clearInterval(this.#timer);
@@ -165,7 +167,7 @@ export class HealthWatch {
     return peers.map((id) => (missing.has(id) ? `${id} (no stream: ${missing.get(id)})` : id));
   }
 
-  /** To be called when something has changed that it goes by. */
+  /** To be called when something has changed that the assessment depends on. */
   reassess(): void {
     const { configuration, driver, store, sockets, advertiser, log } = this.#sources;
     const before = this.rung;
@@ -179,7 +181,7 @@ export class HealthWatch {
     const { health, preference, reasons } = this.rung;
     if (before.health !== health) log.event("health-changed", { from: before.health, to: health, reasons });
     this.#noticeLoneliness(health === "guarding" && !othersServe);
-    // First to the members: they may have to be announced before this one is withdrawn.
+    // The members are told first, as they may have to be announced before this one is withdrawn.
     driver.input({
       type: "vitals",
       health,
@@ -198,7 +200,7 @@ export class HealthWatch {
       unheardPeers: [...agent.peers].filter(({ state }) => state === "unknown").map(({ id }) => id),
       listenedMs: performance.now() - this.#listeningSinceMs,
       peerTimeoutMs: configuration.current.timers.peerTimeoutMs,
-      // Only at the start: whoever has been level with its peers serves on while one of them comes back.
+      // Only at the start: a member that has caught up with its peers goes on serving while one of them returns.
       catchingUpWith: this.#hasCaughtUp ? [] : this.#describe(agent.catchingUpWith),
       storeFailure: storeWatch.failure,
       oldestQueuedMs,
@@ -212,7 +214,7 @@ export class HealthWatch {
     return standing;
   }
 
-  /** What members say counts as long as routers don't say otherwise. */
+  /** What members say counts unless routers contradict it. */
   #othersServe(): boolean {
     const { configuration, agent, advertiser } = this.#sources;
     const { announce, node } = configuration.current;
@@ -263,7 +265,10 @@ export class HealthWatch {
   }
 }
 
-/** Of those that came in here or were relayed to this member, those that it had no room or no time for. */
+/**
+ * The requests that arrived here or were relayed to this member, and those among them for which there was no room or no
+ * time.
+ */
 function requestOutcomes(counters: Counters): Outcomes {
   return {
     tried: counters.total("requests-received") + counters.labeled("frames-received", "relay-request"),
@@ -277,7 +282,7 @@ function inputsFailed(counters: Counters): Vitals["inputsFailed"] {
   return { tick, others: counters.total("inputs-failed") - tick };
 }
 
-/** Routers have been told, as far as can be known here. */
+/** Whether routers have been told, as far as can be known here. */
 function isHeard({ applied, neighbors }: AdvertiserStatus): boolean {
   return applied.length > 0 && (neighbors.length === 0 || neighbors.some(({ state }) => state === "up"));
 }

@@ -8,10 +8,13 @@ interface Running {
   readonly settings: HomeAgentSettings;
 }
 
-/** What tells this start of the daemon from all others. */
+/** What distinguishes this start of the daemon from all others. */
 type Start = Pick<HomeAgentSettings, "bootCount" | "startNonce">;
 
-/** What the core needs of the configuration. Of those that run, what takes long to exchange is kept where it is the same. */
+/**
+ * The part of the configuration that the core needs. Parts of the running one that are slow to replace are kept if they are
+ * unchanged.
+ */
 export function homeAgentSettings(config: Config, start: Start, running?: Running): HomeAgentSettings {
   return {
     cluster: config.cluster,
@@ -37,7 +40,7 @@ export function homeAgentSettings(config: Config, start: Start, running?: Runnin
   };
 }
 
-/** A reload that finds them as they were leaves the lists. */
+/** A reload that doesn't change them keeps the lists. */
 function hasSameAssociations(config: Config, running: Running | undefined): running is Running {
   return (
     running?.config.mobileAssociations === config.mobileAssociations &&

@@ -4,14 +4,14 @@ import { ControlError } from "../adapters/api/requests.ts";
 const MAXIMUM_LISTINGS = 32;
 
 /**
- * Keeps the iterators of listings in pages. Those of a Map go on after changes of the Map, so that nothing is left out or
- * told twice, and a page costs the same wherever it begins.
+ * Keeps the iterators of paged listings. Iterators of a Map continue after changes of the Map, so that nothing is left out
+ * or listed twice, and a page costs the same wherever it begins.
  */
 export class Listings<Rows> {
   readonly #byCursor = new Map<string, Rows>();
   #count = 0;
 
-  /** Answers the cursor by which `take` finds the listing again, once. */
+  /** Returns the cursor by which `take` finds the listing again, once. */
   keep(rows: Rows): string {
     const [oldest] = this.#byCursor.keys();
     if (oldest !== undefined && this.#byCursor.size >= MAXIMUM_LISTINGS) this.#byCursor.delete(oldest);

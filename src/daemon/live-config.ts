@@ -1,4 +1,4 @@
-/** The configuration in force, and how another one takes its place while the daemon runs: as a whole, or not at all. */
+/** The configuration in force, and how another one replaces it while the daemon runs: as a whole or not at all. */
 import type { ReloadView, StatusView } from "../adapters/api/members.ts";
 import type { Counters } from "../adapters/telemetry/counters.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
@@ -9,7 +9,7 @@ import { ConfigError, formatProblem } from "../config/problem.ts";
 
 export interface LiveConfigOptions {
   readonly loaded: LoadedConfig;
-  /** Reads the file anew. Rejects with a ConfigError if it can't be used. */
+  /** Reads the file again. Rejects with a ConfigError if it can't be used. */
   readonly load: (running: LoadedConfig) => Promise<LoadedConfig>;
   readonly log: EventLog;
   readonly counters: Counters;
@@ -17,15 +17,17 @@ export interface LiveConfigOptions {
 
 export class LiveConfig {
   lastReload: StatusView["lastReload"] = null;
-  /** Called with a configuration that is to be in force from now on. */
+  /** Called with a configuration that is in force from now on. */
   apply: (config: Config) => void = () => undefined;
-  /** Called when it is known what becomes of a file that was read. */
+  /** Called when the outcome of a reload is known. */
   settled: () => void = () => undefined;
   readonly #options: LiveConfigOptions;
   #loaded: LoadedConfig;
-  /** One at a time, in the order in which they were asked for. */
+  /** Reloads run one at a time, in the order of the requests. */
   #queue: Promise<unknown> = Promise.resolve();
-  /** The one of each kind that hasn't begun: it will read what is there then, which is an answer to all that ask until then. */
+  /**
+   * The reload of each kind that hasn't begun. It will read the file as it is then, which answers all requests until then.
+   */
   readonly #waiting = new Map<boolean, Promise<ReloadView>>();
 
   constructor(options: LiveConfigOptions) {
@@ -37,7 +39,7 @@ export class LiveConfig {
     return this.#loaded.config;
   }
 
-  /** With `checkOnly` everything stays as it is. Never rejects. */
+  /** With `checkOnly` nothing changes. Never rejects. */
   reload(checkOnly = false): Promise<ReloadView> {
     const waiting = this.#waiting.get(checkOnly);
     if (waiting !== undefined) return waiting;

@@ -8,7 +8,7 @@ import type { Counters } from "../adapters/telemetry/counters.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Config } from "../config/config.ts";
 
-/** The advertiser that the configuration asks for; it announces nothing yet. */
+/** The advertiser that is configured; it announces nothing yet. */
 export function makeAdvertiser(
   config: Config,
   log: EventLog,
@@ -29,7 +29,7 @@ export function makeAdvertiser(
   return options ? new ExabgpAdvertiser({ ...options, log, counters }, { changed }) : new NoneAdvertiser({ changed });
 }
 
-/** What an ExaBGP of this member is to do; `undefined` where none is asked for. */
+/** The settings of this member's ExaBGP; `undefined` if none is configured. */
 export function exabgpOptions(config: Config): Omit<ExabgpAdvertiserOptions, "log" | "counters"> | undefined {
   const { advertiser } = config;
   const { bgp } = config.self;
@@ -52,7 +52,7 @@ export function exabgpOptions(config: Config): Omit<ExabgpAdvertiserOptions, "lo
   };
 }
 
-/** All members, as those that may announce. */
+/** All members, in their role as announcers. */
 export function configuredAnnouncers({ members }: Config): Announcer[] {
   return members.map(({ id, address, bgp }) => ({ id, address, as: bgp?.as ?? 0 }));
 }

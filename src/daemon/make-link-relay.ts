@@ -5,7 +5,7 @@ import type { Config, Member } from "../config/config.ts";
 import type { HomeAgent } from "../core/home-agent/home-agent.ts";
 import type { MemberId } from "../core/names.ts";
 
-/** `undefined` where the configuration has nobody relayed to by MAC address. */
+/** `undefined` if no member is configured to be relayed to by MAC address. */
 export async function makeLinkRelay(
   config: Config,
   agent: HomeAgent,
@@ -29,7 +29,7 @@ export async function makeLinkRelay(
   );
 }
 
-/** Whether some pair with this member is to relay by MAC address. */
+/** Whether some pair with this member is configured to relay by MAC address. */
 export function wantsLinkRelay({ relay }: Config): boolean {
   return [...relay.addressing.values()].includes("l2");
 }

@@ -3,7 +3,7 @@ import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Observer } from "../core/observer.ts";
 import type { TakeoverHistory } from "./takeover-history.ts";
 
-/** What the core reports goes into counters and log; takeovers are remembered, too. */
+/** Passes what the core reports to the counters and the log, and remembers takeovers. */
 export function observeInto(counters: Counters, log: EventLog, takeovers: TakeoverHistory): Observer {
   return {
     count: (counter) => counters.add(counter),

@@ -10,12 +10,12 @@ import { wantsLinkRelay } from "./make-link-relay.ts";
 import type { ReplyPaths } from "./reply-paths.ts";
 import { addVirtualAddress, removeVirtualAddress } from "./virtual-address.ts";
 
-/** How often it is looked whether registrations can be received. */
+/** How often to check whether registrations can be received. */
 const TENDING_INTERVAL_MS = 1000;
 
 /**
- * Of requests that strangers may have sent. Behind a longer queue good ones would be answered too late to be of use: these are
- * some thousand datagrams, which take less than 100 ms to be read and refused.
+ * The receive buffer for requests, which may come from strangers. With a longer queue good ones would be answered too late
+ * to be of use: it holds some thousand datagrams, which take less than 100 ms to be read and refused.
  */
 const BACKLOG_BYTES = 1024 * 1024;
 
@@ -23,7 +23,7 @@ const BACKLOG_BYTES = 1024 * 1024;
 export class Sockets {
   /** Why registrations can't be received; `undefined` while they can. */
   registrationFailure: string | undefined = "not bound yet";
-  /** What others relay to our MAC address and the virtual IP address is received. */
+  /** Whether messages that others relay to our MAC address and the virtual IP address are received. */
   takesLinkRelay = false;
   #linkSocket: UdpSocket | undefined;
   readonly #config: Config;
@@ -33,7 +33,7 @@ export class Sockets {
   readonly #log: EventLog;
   readonly #replyPaths: ReplyPaths;
   readonly #changed: () => void;
-  /** As the last reload left it; `#config` is that of the start. */
+  /** The configuration of the last reload; `#config` is that of the start. */
   #live: Config;
   #timer: NodeJS.Timeout | undefined;
   #hasAddedAddress = false;
@@ -58,7 +58,10 @@ export class Sockets {
     this.#changed = changed;
   }
 
-  /** Rejects if the cluster port can't be had. The registration port is tried until it can be, as its address may come later. */
+  /**
+   * Rejects if the cluster port can't be bound. The registration port is retried until it can be, as its address may appear
+   * later.
+   */
   async open(): Promise<void> {
     const { address, port } = this.#config.self;
     this.#driver.clusterSocket = await this.#bindCluster({ address, port });
@@ -73,17 +76,17 @@ export class Sockets {
     await this.#driver.streams?.close();
     await this.#driver.clusterSocket?.close();
     await this.#linkSocket?.close();
-    // Not one that another daemon of this host has added.
+    // An address that another daemon of this host has added is left alone.
     if (this.#hasAddedAddress) await this.#manageAddress(removeVirtualAddress);
   }
 
-  /** Others may have come, gone or moved; this one stays where it is. */
+  /** Other members may have been added, removed or moved; this one stays where it is. */
   reconfigure(config: Config): void {
     this.#live = config;
     this.#driver.streams?.setMembers(config.members);
   }
 
-  /** Brings the counter up to date; answers the sum. */
+  /** Brings the counter up to date and returns the sum. */
   countOverflows(): number {
     const { registrationSocket, clusterSocket } = this.#driver;
     let total = 0;
@@ -117,7 +120,7 @@ export class Sockets {
     });
   }
 
-  /** Now and from time to time: an address can be lost as well, when somebody restarts the host's network. */
+  /** Checks now and at intervals, as an address can also be lost, for example when the host's network is restarted. */
   async #tend(): Promise<void> {
     const before = this.registrationFailure;
     if (this.#config.manageAddress) await this.#keepAddress();
@@ -140,7 +143,7 @@ export class Sockets {
   async #findFailure(): Promise<string | undefined> {
     const destination = this.#config.self.listen;
     if (this.#driver.registrationSocket !== undefined) {
-      // The socket stays open without its address, and works again with it.
+      // The socket stays open without its address, and works again once the address is back.
       const isOurs = await isOurAddress(destination.address);
       return isOurs ? undefined : `${formatIpv4(destination.address)} is no address of this host`;
     }
@@ -154,7 +157,7 @@ export class Sockets {
     }
   }
 
-  /** Whether it does. */
+  /** Whether the host receives what is sent to the virtual address. */
   async #listenOnLink(): Promise<boolean> {
     const address = this.#config.virtualAddress;
     if (this.#linkSocket !== undefined) return await isOurAddress(address);
@@ -162,7 +165,7 @@ export class Sockets {
       this.#linkSocket = await this.#bindCluster({ address, port: this.#config.self.port });
       return true;
     } catch {
-      // Others are told by the heartbeats, and relay to our own address.
+      // Heartbeats tell the others, which then relay to our own address.
       return false;
     }
   }

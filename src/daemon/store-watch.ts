@@ -2,9 +2,9 @@ import type { Store, StoreListener } from "../adapters/store/store.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Driver } from "./driver.ts";
 
-/** Passes the store's news on to the core and to the assessment of health. */
+/** Passes news from the store on to the core and to the assessment of health. */
 export class StoreWatch implements StoreListener {
-  /** Why the store can't write now. */
+  /** Why the store can't write at the moment. */
   failure: string | undefined;
   readonly #log: EventLog;
   #attached: { readonly store: Store; readonly driver: Driver; readonly changed: () => void } | undefined;

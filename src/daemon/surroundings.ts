@@ -1,11 +1,13 @@
 /**
- * What a process has from whoever started it, and what the daemon and its children would otherwise do differently for. Node
- * itself sees to signals that were blocked or ignored, to descriptors that are closed or passed on, and to the limit of open
- * files; `commandEnvironment` and `ExecCheck` to variables.
+ * What a process inherits and what would otherwise make the daemon and its children behave differently. Node itself takes
+ * care of signals that were blocked or ignored, of descriptors that are closed or passed on, and of the limit of open
+ * files;
+ * `commandEnvironment` and `ExecCheck` take care of variables.
  */
 export function leaveSurroundings(): void {
-  // What is for us alone is made so, by its mode. Other accounts, as ExaBGP's, pass the directories above it, and write in none.
+  // What is for us alone gets a mode that says so. Other accounts, such as ExaBGP's, can pass the directories above it but
+  // write in none.
   process.umask(0o022);
-  // One that was removed fails every command that is run in it, and one that is stood in can't be unmounted.
+  // Every command fails in a directory that was removed, and a directory that a process is in can't be unmounted.
   process.chdir("/");
 }

@@ -2,7 +2,7 @@ import type { StatusView } from "../adapters/api/members.ts";
 
 const KEPT = 5;
 
-/** The last takeovers that this member has decided about, oldest first. */
+/** The last takeovers that this member decided about, oldest first. */
 export class TakeoverHistory {
   readonly #finished: StatusView["takeovers"] = [];
 

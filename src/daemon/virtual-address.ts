@@ -1,12 +1,14 @@
 import { mustRun } from "../adapters/kernel/command.ts";
 
 const INTERFACE = "lo";
-/** `ip` waits for a lock of the kernel at most. */
+/** `ip` waits at most for a lock of the kernel. */
 const TIMEOUT_MS = 5000;
 
-/** Adds the virtual home agent address to the loopback interface, so that the kernel delivers registrations to this host. */
+/**
+ * Adds the virtual home agent address to the loopback interface, so that the kernel delivers registrations to this host.
+ */
 export async function addVirtualAddress(address: string): Promise<void> {
-  // "replace" succeeds where a daemon that was killed has left the address behind.
+  // "replace" succeeds even if a killed daemon has left the address behind.
   await ipAddress("replace", address);
 }
 

@@ -6,11 +6,11 @@ import type { RoutingView } from "./routing-view.ts";
 
 export interface Advertisement {
   readonly prefix: Ipv4Prefix;
-  /** Absent: `normal`. For BGP the attributes say the same in its own words; other protocols go by this. */
+  /** `normal` if absent. For BGP the attributes express the same in its own terms; other protocols use this. */
   readonly preference?: Preference;
   /** Standard communities, `[high, low]` (RFC 1997). */
   readonly communities: readonly (readonly [number, number])[];
-  /** MULTI_EXIT_DISC; absent: not sent. */
+  /** MULTI_EXIT_DISC; not sent if absent. */
   readonly med?: number;
   /** How many times our own AS is prepended; 0 for none. */
   readonly asPathPrepend: number;
@@ -30,7 +30,7 @@ export interface NeighborStatus {
 export interface AdvertiserStatus {
   readonly type: "exabgp" | "ospf" | "none";
   readonly speaker: SpeakerState;
-  /** Process id of the speaker, where we started it. */
+  /** Process id of the speaker, if we started it. */
   readonly pid?: number;
   readonly restarts: number;
   /** Why the speaker last stopped. */
@@ -39,22 +39,27 @@ export interface AdvertiserStatus {
   /** What the speaker has confirmed. */
   readonly applied: readonly Advertisement[];
   readonly neighbors: readonly NeighborStatus[];
-  /** What the routers say: who announces. */
+  /** What the routers say about who announces. */
   readonly view: RoutingView;
 }
 
 export interface Advertiser {
   start(): Promise<void>;
-  /** Replaces the whole set. Returns at once; `status().applied` follows. The last call wins over restarts of the speaker. */
+  /**
+   * Replaces the whole set. Returns at once; `status().applied` follows. The last call wins over restarts of the speaker.
+   */
   set(advertisements: readonly Advertisement[]): void;
   status(): AdvertiserStatus;
-  /** Whose announcements there may be in what routers say. */
+  /** The members whose announcements may appear in what routers say. */
   setMembers(members: readonly Announcer[]): void;
-  /** Withdraws everything, waits until the speaker has confirmed it (bounded), then stops the speaker. The last call. */
+  /**
+   * Withdraws everything, waits until the speaker has confirmed it (bounded), then stops the speaker. No other call may
+   * follow.
+   */
   stop(): Promise<void>;
 }
 
 export interface AdvertiserListener {
-  /** Speaker state, applied set or a neighbor changed. */
+  /** The state of the speaker, the applied set or a neighbor has changed. */
   changed(status: AdvertiserStatus): void;
 }

@@ -1,26 +1,31 @@
-/** How members are told apart in what routers say: each announcement carries a mark of its own. */
+/** How members are told apart in what routers say: the announcements of each carry a mark of its own. */
 import type { MemberId } from "../../core/names.ts";
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
 import type { PathAttributes } from "./routing-view.ts";
 
 export interface Announcer {
   readonly id: MemberId;
-  /** 0, which is nobody's (RFC 7607), where it doesn't speak BGP. */
+  /** 0, which is reserved (RFC 7607), if the member doesn't speak BGP. */
   readonly as: number;
-  /** The member's own. */
+  /** The member's own address. */
   readonly address: Ipv4Address;
 }
 
 export type LargeCommunity = readonly [number, number, number];
 
-/** The function within our AS's large communities that says "announced by the member with this address": Mobile IP's port. */
+/**
+ * The function within our AS's large communities that says "announced by the member with this address": Mobile IP's port.
+ */
 const MEMBER_FUNCTION = 434;
 
 export function memberCommunity({ as, address }: Omit<Announcer, "id">): LargeCommunity {
   return [as, MEMBER_FUNCTION, address];
 }
 
-/** By the large community; where a router strips those, by the AS that the path begins in, if no other member has it too. */
+/**
+ * Identifies the member by the large community or, if a router strips those, by the AS in which the path begins, unless
+ * another member has the same AS.
+ */
 export function findAnnouncer(
   { asPath, largeCommunities }: PathAttributes,
   members: readonly Announcer[],
@@ -33,7 +38,7 @@ export function findAnnouncer(
   return others.length === 0 ? first : undefined;
 }
 
-/** Whether the router that told has the path from that member itself: nothing but its AS follows the router's own. */
+/** Whether the router has the path from that member itself, so that nothing but its AS follows the router's own. */
 export function isDirect({ asPath }: PathAttributes, neighborAs: number, announcer: Announcer): boolean {
   const rest = asPath[0] === neighborAs ? asPath.slice(1) : asPath;
   return rest.every((as) => as === announcer.as);

@@ -1,8 +1,8 @@
-/** Who announces the cluster's prefixes, as the routers tell (mission M9). docs/advertiser.md says what it is good for. */
+/** Who announces the cluster's prefixes, according to the routers. docs/advertiser.md says what this is used for. */
 import type { MemberId } from "../../core/names.ts";
 import { formatPrefix, type Ipv4Prefix } from "../../core/wire/ipv4.ts";
 
-/** What BGP says of a path besides where it leads. */
+/** What BGP says about a path apart from its destination. */
 export interface PathAttributes {
   /** From the router's own AS to the one that announces; members of an AS_SET are left out. */
   readonly asPath: readonly number[];
@@ -16,29 +16,29 @@ export interface PathAttributes {
 /** A path to one of the prefixes that the cluster announces. */
 export interface SeenPath {
   readonly prefix: Ipv4Prefix;
-  /** The router that told. */
+  /** The router that reports the path. */
   readonly neighbor: string;
-  /** Tells a router's paths to one prefix apart (RFC 7911); absent: it sends only its best one. */
+  /** Distinguishes a router's paths to one prefix (RFC 7911); absent if it sends only its best one. */
   readonly pathId?: string;
   readonly nextHop: string;
   readonly attributes: PathAttributes;
-  /** Which member announces it; absent: nobody of the cluster. */
+  /** The member that announces it; absent if it is none of the cluster. */
   readonly announcer?: MemberId;
-  /** The router has it from us: it has accepted what we announce. */
+  /** Whether the router has it from us, and thus has accepted our announcement. */
   readonly isEcho: boolean;
 }
 
 export interface RoutingView {
   readonly paths: readonly SeenPath[];
-  /** Routers that tell all they have, and have had the time to. What such a router doesn't tell isn't there. */
+  /** Routers that report all they have and have had the time to do so. What such a router doesn't report doesn't exist. */
   readonly complete: readonly string[];
-  /** All routers with a session are such, and there is one. */
+  /** Whether there are routers with a session and all of them are such. */
   readonly isComplete: boolean;
 }
 
 export const UNKNOWN_VIEW: RoutingView = { paths: [], complete: [], isComplete: false };
 
-/** The members whose announcement of a prefix some router has; `undefined`: none is seen, which says nothing. */
+/** The members whose announcement of a prefix some router has; `undefined` if none is seen and that means nothing. */
 export function announcersOf(view: RoutingView, prefix: Ipv4Prefix): readonly MemberId[] | undefined {
   const wanted = formatPrefix(prefix);
   const seen = view.paths.flatMap((path) =>
@@ -47,7 +47,7 @@ export function announcersOf(view: RoutingView, prefix: Ipv4Prefix): readonly Me
   return seen.length > 0 || view.isComplete ? [...new Set(seen)] : undefined;
 }
 
-/** As `announcersOf`, without this member: `[]` where it is the last one; `undefined` where that can't be known. */
+/** Like `announcersOf`, without this member: `[]` if it is the last one; `undefined` if that can't be known. */
 export function othersAnnouncing(
   view: RoutingView,
   prefix: Ipv4Prefix,
@@ -57,7 +57,7 @@ export function othersAnnouncing(
   return others?.length === 0 && !view.isComplete ? undefined : others;
 }
 
-/** Whether a router has a prefix from us; `undefined` where that can't be known. */
+/** Whether a router has a prefix from us; `undefined` if that can't be known. */
 export function isAccepted(view: RoutingView, neighbor: string, prefix: Ipv4Prefix): boolean | undefined {
   const wanted = formatPrefix(prefix);
   const echo = view.paths.some(

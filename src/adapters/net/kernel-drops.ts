@@ -4,7 +4,7 @@ import type { Endpoint } from "../../core/wire/ipv4.ts";
 
 /**
  * How many datagrams the kernel has dropped because the buffer of the UDP socket bound to `local` was full, since the
- * socket was opened. 0 where the system doesn't tell: only Linux does.
+ * socket was opened. 0 if the system doesn't tell; only Linux does.
  */
 export function kernelDrops(local: Endpoint): number {
   let table: string;

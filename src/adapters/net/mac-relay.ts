@@ -1,6 +1,6 @@
 /**
- * Relays between members on one link (mission M7): in a frame to the other member's MAC address, while the destination IP
- * address stays the virtual one. The members' own heartbeats keep their MAC addresses in the kernel's neighbor table.
+ * Relays between members on one link in a frame to the other member's MAC address, while the destination IP address stays
+ * the virtual one. The members' own heartbeats keep their MAC addresses in the kernel's neighbor table.
  */
 import { networkInterfaces } from "node:os";
 import { encodeEthernetUdp } from "../../core/wire/ethernet-frame.ts";
@@ -9,13 +9,13 @@ import { formatMac, type MacAddress, parseMac } from "../../core/wire/mac-addres
 import { type Neighbor, readNeighborTable } from "../kernel/neighbor-table.ts";
 import { PacketSocket } from "../kernel/packet-socket.ts";
 
-/** What of the system is used; tests have their own. */
+/** The part of the system that is used; tests have their own. */
 export interface LinkAccess {
   neighbors(): ReadonlyMap<Ipv4Address, Neighbor>;
-  /** `undefined` for an interface that is down, or has no MAC address. */
+  /** `undefined` for an interface that is down or has no MAC address. */
   macOf(device: string): MacAddress | undefined;
   interfaceIndex(device: string): number;
-  /** Throws what has a `code`. */
+  /** Throws an error with a `code`. */
   send(frame: Uint8Array, interfaceIndex: number): void;
   close(): void;
 }
@@ -24,17 +24,17 @@ export interface LinkRelayOptions {
   /** Our own address and port on the cluster channel. */
   readonly self: Endpoint;
   readonly virtualAddress: Ipv4Address;
-  /** Members to relay to by MAC address where that can be, with their endpoints on the cluster channel. */
+  /** Members to relay to by MAC address where possible, with their endpoints on the cluster channel. */
   readonly peers: ReadonlyMap<string, Endpoint>;
-  /** Whether a member says that it takes what is relayed so. */
+  /** Whether a member says that it accepts what is relayed this way. */
   readonly isTaking: (member: string) => boolean;
-  /** Something was sent, or is to be sent to the member's own address. */
+  /** Something was sent, or has to be sent to the member's own address instead. */
   readonly sent: (addressing: LinkPath["addressing"]) => void;
-  /** Relaying to `member` goes by its MAC address from now on, or, for the reason given, by its IP address. */
+  /** Relaying to `member` uses its MAC address from now on or, for the reason given, its IP address. */
   readonly changed: (member: string, path: LinkPath) => void;
 }
 
-/** How what is relayed to a member is addressed, and why not by its MAC address. */
+/** How relayed messages to a member are addressed, and why not by its MAC address. */
 export type LinkPath =
   | { readonly addressing: "l2"; readonly mac: string }
   | { readonly addressing: "l3"; readonly reason: string };
@@ -45,30 +45,30 @@ interface Link {
   readonly interfaceIndex: number;
 }
 
-/** How long a look at the neighbor table holds: a card that is replaced is noticed soon enough. */
+/** How long a look at the neighbor table is valid; the replacement of a network card is noticed soon enough. */
 const LOOK_HOLDS_MS = 1000;
 
 export class LinkRelay {
   #options: LinkRelayOptions;
   readonly #access: LinkAccess | string;
   readonly #links = new Map<string, Link | string>();
-  /** Of each member that something was sent to. */
+  /** For each member that something was sent to. */
   readonly #told = new Map<string, string>();
   #lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** `access`: or why there is none. */
+  /** `access` is the access to links, or the reason why there is none. */
   constructor(options: LinkRelayOptions, access: LinkAccess | string) {
     this.#options = options;
     this.#access = access;
   }
 
-  /** Other members, or others' addresses. */
+  /** Sets other members, or new addresses of members. */
   setPeers(peers: LinkRelayOptions["peers"]): void {
     this.#options = { ...this.#options, peers };
     this.#lookedAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Whether it was sent; if not, it is to be sent to the member's own address. */
+  /** Returns whether it was sent; if not, it has to be sent to the member's own address. */
   send(member: string, payload: Uint8Array): boolean {
     const peer = this.#options.peers.get(member);
     if (peer === undefined) return false;
@@ -93,12 +93,12 @@ export class LinkRelay {
       this.#access.send(frame, link.interfaceIndex);
       return true;
     } catch {
-      // Larger than the link's MTU, no room, an interface that has gone: IP knows what to do about all of them.
+      // It is larger than the link's MTU, there is no room, or the interface has gone: IP can deal with all of these.
       return false;
     }
   }
 
-  /** `undefined` for a member that is to be relayed to by its IP address anyway. */
+  /** `undefined` for a member that is relayed to by its IP address anyway. */
   pathTo(member: string): LinkPath | undefined {
     return this.#options.peers.has(member) ? pathOver(this.#link(member)) : undefined;
   }
@@ -107,7 +107,7 @@ export class LinkRelay {
     if (typeof this.#access !== "string") this.#access.close();
   }
 
-  /** Or why there is none. */
+  /** The link to use, or the reason why there is none. */
   #link(member: string): Link | string {
     const nowMs = performance.now();
     if (nowMs - this.#lookedAtMs > LOOK_HOLDS_MS) {
@@ -156,7 +156,7 @@ function pathOver(link: Link | string): LinkPath {
     : { addressing: "l2", mac: formatMac(link.destinationMac) };
 }
 
-/** The links of this host; or why there is no access to them. */
+/** The links of this host, or the reason why there is no access to them. */
 export async function openLinks(): Promise<LinkAccess | string> {
   try {
     const socket = await PacketSocket.open();

@@ -6,7 +6,7 @@ import { HANDSHAKE_TIMEOUT_MS, SECURITY } from "./stream-tls.ts";
 
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 1000;
-/** After a stream this long, the next failure is the first again. */
+/** After a stream of this length, the next failure is the first again. */
 const STABLE_MS = 5000;
 
 export interface StreamDialerOptions {
@@ -16,9 +16,9 @@ export interface StreamDialerOptions {
   readonly key: Uint8Array;
   /** The other side holds the key, too. When the socket closes, the dialer connects again. */
   readonly secured: (socket: TLSSocket) => void;
-  /** Somebody was there, but not a member with our key. That nobody is there is no news. */
+  /** There was a listener, but not a member with our key. That there is no listener is no news. */
   readonly rejected: (reason: StreamFault) => void;
-  /** Nobody was there; in the words of the system, `undefined` if it has none. */
+  /** There was no listener; in the words of the system, `undefined` if it has none. */
   readonly unreachable: (code: string | undefined) => void;
 }
 
@@ -35,7 +35,7 @@ export class StreamDialer {
     this.#dial();
   }
 
-  /** Connects no more; a socket that is secured already is not its own. */
+  /** Stops connecting; a socket that is already secured does not belong to it any more. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retryTimer);
@@ -54,7 +54,7 @@ export class StreamDialer {
       ...tcp,
       ...SECURITY,
       pskCallback: () => ({ identity, psk: key }),
-      // A server that shows a certificate instead of the key is none of ours, whoever signed it.
+      // A server that shows a certificate instead of the key is none of ours, no matter who signed it.
       ca: [],
       rejectUnauthorized: true,
       checkServerIdentity: () => new Error("a certificate is no proof of membership"),
@@ -95,7 +95,7 @@ export class StreamDialer {
   }
 }
 
-/** `undefined`: the system's error, or a connection that was closed without a word. */
+/** `undefined` for an error of the system, or a connection that was closed without a word. */
 function faultOf(error: Error): StreamFault | undefined {
   const code = "code" in error ? String(error.code) : "";
   if ("syscall" in error || code === "ECONNRESET") return undefined;

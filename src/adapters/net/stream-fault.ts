@@ -1,20 +1,20 @@
 /** Why a stream did not come about, or ended. The names are stable: they name counters, and stand in the log. */
 export type StreamFault =
-  // Before anybody has proved anything
+  // Before the other side has proved anything
   /** No TLS 1.3 with a pre-shared key: a stranger, a scanner, another program. */
   | "bad-handshake"
-  /** A member by name, with another key: other secret files. */
+  /** A member by name, with another key: the secret files differ. */
   | "bad-key"
   | "unknown-member"
   | "other-cluster"
-  /** Somebody calls himself by our id. */
+  /** The caller uses our id. */
   | "own-id"
   /** The peer knows no key of ours: it is of another cluster, or does not have us among its members. */
   | "refused"
   | "handshake-timeout"
   /** Displaced by newer ones, as in a flood. */
   | "too-many-handshakes"
-  // Of somebody with the right key
+  // After the other side has proved that it has the right key
   | "malformed-hello"
   | "newer-version"
   | "wrong-member"

@@ -5,14 +5,14 @@ import { type Endpoint, formatIpv4 } from "../../core/wire/ipv4.ts";
 import type { StreamFault } from "./stream-fault.ts";
 import { HANDSHAKE_TIMEOUT_MS, SECURITY } from "./stream-tls.ts";
 
-/** Beyond it the oldest one is dropped: a flood can't keep members out, who need a few milliseconds only. */
+/** Beyond this number the oldest is dropped: a flood can't keep out members, which need only a few milliseconds. */
 const MAXIMUM_HANDSHAKES = 64;
 
 export interface StreamListenerOptions {
   readonly local: Endpoint;
-  /** The key of whoever calls itself so, or why there is none. */
+  /** The key for a caller of this name, or the reason why there is none. */
   readonly keyOf: (identity: string) => Uint8Array | StreamFault;
-  /** Whoever calls itself so has proved to hold the key. */
+  /** A caller of this name has proved that it has the key. */
   readonly secured: (socket: TLSSocket, identity: string) => void;
   readonly rejected: (sourceAddress: string, reason: StreamFault) => void;
   /** The system refused to accept a connection. */
@@ -26,11 +26,11 @@ interface Handshake {
   fault: StreamFault | undefined;
 }
 
-/** Accepts connections of members, and of nobody else. */
+/** Accepts connections of members only. */
 export class StreamListener {
   readonly #options: StreamListenerOptions;
   readonly #server: Server;
-  /** By the remote endpoint; the oldest first. */
+  /** Keyed by the remote endpoint; the oldest first. */
   readonly #handshakes = new Map<string, Handshake>();
 
   private constructor(options: StreamListenerOptions) {
@@ -94,7 +94,7 @@ export class StreamListener {
 
   #secured(socket: TLSSocket): void {
     const handshake = this.#handshakes.get(keyOf(socket));
-    // Without an identity it resumed an earlier session: members don't.
+    // Without an identity it resumed an earlier session, which members don't do.
     if (handshake?.identity === undefined) {
       socket.destroy();
       return;

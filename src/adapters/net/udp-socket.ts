@@ -10,7 +10,7 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const PORT_OF_PROBES = 9;
 
 export interface UdpSocketOptions {
-  /** Of what is sent, if not the system's. */
+  /** The TTL of what is sent, if not the system's default. */
   readonly ttl?: number;
   readonly receiveBufferBytes?: number;
 }
@@ -64,7 +64,7 @@ export class UdpSocket {
     });
   }
 
-  /** Takes over a descriptor that is bound already, and closes it in the end. */
+  /** Takes over a descriptor that is already bound, and closes it in the end. */
   static adopt(descriptor: number, local: Endpoint, listener: UdpListener): Promise<UdpSocket> {
     return new Promise((resolve, reject) => {
       const socket = createSocket("udp4");
@@ -93,8 +93,9 @@ export class UdpSocket {
 }
 
 /**
- * Of these destinations, those that nothing can be sent to from a local address, and why: the kernel looks the route up when a
- * datagram socket is connected, and sends nothing. All of them can be, as far as is known, where the look itself isn't possible.
+ * Returns those of these destinations that nothing can be sent to from a local address, with the reasons: the kernel looks
+ * up the route when a datagram socket is connected, and sends nothing. If the look-up itself isn't possible, none are
+ * returned.
  */
 export async function withoutRoute(
   local: Ipv4Address,
@@ -115,7 +116,7 @@ export async function withoutRoute(
       else found.set(destination, errorCode(error));
     }
   } catch {
-    // The address is not here, or there are too many open files: others see to these.
+    // The address is not here, or there are too many open files, which are dealt with elsewhere.
   } finally {
     socket.close();
   }
@@ -139,7 +140,7 @@ function setReceiveBuffer(socket: Socket, bytes: number): void {
   try {
     socket.setRecvBufferSize(bytes);
   } catch {
-    // The default size works too, it only drops sooner under bursts.
+    // The default size works as well, but drops sooner during bursts.
   }
 }
 

@@ -4,12 +4,12 @@ import { runCommand } from "../../kernel/command.ts";
 /** Accounts may come from a directory server that doesn't answer. */
 const LOOKUP_TIMEOUT_MS = 10_000;
 
-/** Whom ExaBGP runs as. */
+/** The account that ExaBGP runs as. */
 export interface Account {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
-  /** It is not our own: only root can change to it. */
+  /** Whether it is another account than our own; only root can change to it. */
   readonly foreign: boolean;
 }
 
@@ -31,7 +31,7 @@ export async function findAccount(user: string | undefined): Promise<Account> {
   return { name, uid, gid, foreign: true };
 }
 
-/** It may be one without a name, as in containers. */
+/** The account may have no name, as in containers. */
 function ownAccount(): Omit<Account, "foreign"> {
   const [uid, gid] = [process.getuid?.() ?? -1, process.getgid?.() ?? -1];
   try {
@@ -41,7 +41,7 @@ function ownAccount(): Omit<Account, "foreign"> {
   }
 }
 
-/** The number of a group, by its name or as it is; our own by default. @throws an error with the name if there is none */
+/** The number of a group, given by name or number; our own by default. @throws an error with the name if there is none */
 export async function findGroup(group: string | undefined): Promise<number> {
   if (group === undefined) return ownAccount().gid;
   if (/^\d{1,10}$/.test(group)) return Number(group);

@@ -1,6 +1,6 @@
 /**
  * The text API of ExaBGP: how our routes are written as commands, and how its events are read. 4.2 and 5.0 take the same
- * commands, and word some events differently: what is read here may come from either.
+ * commands but word some events differently; what is read here may come from either.
  */
 import * as z from "zod";
 import { formatIpv4, formatPrefix, type Ipv4Address } from "../../../core/wire/ipv4.ts";
@@ -20,10 +20,10 @@ export interface Session {
   readonly neighbor: Ipv4Address;
   readonly neighborAs: number;
   readonly localAs: number;
-  /** What every announcement to this neighbor carries, besides its own attributes. */
+  /** What every announcement to this neighbor carries in addition to its own attributes. */
   readonly communities: readonly (readonly [number, number])[];
   readonly largeCommunities: readonly LargeCommunity[];
-  /** Where the announcement has none. */
+  /** Used if the announcement has none. */
   readonly med: number | undefined;
   readonly asPathPrepend: number;
 }
@@ -62,7 +62,7 @@ export type SpeakerEvent =
       readonly state: NeighborStatus["state"];
       readonly reason?: string;
     }
-  /** What both sides of a session can do; before it is up. */
+  /** The capabilities of both sides of a session, before it is up. */
   | { readonly type: "negotiated"; readonly address: string; readonly addPath: boolean };
 
 const address = z.object({ peer: z.ipv4() });
@@ -87,9 +87,9 @@ const negotiatedEvent = z.object({
 const otherEvent = z.object({ type: z.enum(["notification"]) });
 
 /**
- * A `down` that is no JSON: ExaBGP 4.2.21 prints the reason, which may hold the data of the neighbor's NOTIFICATION, as it came,
- * but for quotes, which it escapes, and braces, which it makes parentheses. So the braces that end the event are its own; a line
- * feed in the reason cuts them off.
+ * A `down` that is no JSON: ExaBGP 4.2.21 prints the reason, which may hold the data of the neighbor's NOTIFICATION, as it
+ * arrived, except for quotes, which it escapes, and braces, which it turns into parentheses. The braces that end the event
+ * are therefore its own; a line feed in the reason cuts them off.
  */
 const brokenDownEvent =
   /"type": "state".*"peer": "([\d.]{7,15})" \}.*"state": "down", "reason": "([^{}]*?)(?:" \} \})?$/;
@@ -97,7 +97,7 @@ const brokenDownEvent =
 const REASON_LENGTH = 200;
 
 /**
- * What an event line says about a neighbor; `undefined` if it is of no interest, `"unreadable"` if it is none of ExaBGP's
+ * What an event line says about a neighbor; `undefined` if it is of no interest, `"unreadable"` if it isn't one of ExaBGP's
  * events. A neighbor can make ExaBGP print any line: what comes back is well-formed, but need not be true.
  */
 export function parseEvent(line: string): SpeakerEvent | "unreadable" | undefined {
@@ -154,7 +154,7 @@ const pathAttributes = z.object({
     .default([]),
 });
 
-/** The `attribute` object of an UPDATE; `undefined` for what is none, or is larger than anybody needs. */
+/** The `attribute` object of an UPDATE; `undefined` if it is none, or larger than is ever needed. */
 export function parseAttributes(raw: unknown): PathAttributes | undefined {
   const { data } = pathAttributes.safeParse(raw);
   return (

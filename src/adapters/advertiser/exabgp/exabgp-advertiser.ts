@@ -1,13 +1,13 @@
 /**
- * Announces by an ExaBGP, which is our child, or somebody else's beside us.
+ * Announces through an ExaBGP, which is our child or runs beside us under another supervisor.
  *
  *     daemon ── this advertiser ──(execa, dies with us)──▶ ExaBGP ──BGP──▶ routers
  *                    │                                       │ stdin, stdout: text API
  *                    └──────── unix socket, NDJSON ─────── helper (Python)
  *
- * Every failure of a part leads to the same place: no route. The helper withdraws when the daemon is gone or silent; we kill
- * ExaBGP, which closes its sessions, when the helper is gone or doesn't answer; and the kernel kills ExaBGP when we die.
- * docs/advertiser.md has the protocol, and each failure with its measured time.
+ * Every failure of a part leads to the same place: no route. The helper withdraws when the daemon is gone or silent; we
+ * kill ExaBGP, which closes its sessions, when the helper is gone or doesn't answer; and the kernel kills ExaBGP when we
+ * die. docs/advertiser.md has the protocol, and each failure with its measured time.
  */
 import type { MemberId } from "../../../core/names.ts";
 import { formatIpv4, formatPrefix } from "../../../core/wire/ipv4.ts";
@@ -23,9 +23,9 @@ import type { Speaker, SpeakerOptions } from "./speaker.ts";
 import { SpeakerSupervisor } from "./speaker-supervisor.ts";
 
 export interface ExabgpAdvertiserOptions extends SpeakerOptions {
-  /** Without any BGP session for this long, ExaBGP is started anew. Default 20,000. */
+  /** Without any BGP session for this long, ExaBGP is restarted. Default 20,000. */
   readonly sessionPatienceMs?: number;
-  /** All members that announce, and which of them this one is: whose announcements routers tell of. */
+  /** All members that announce, and which of them this one is. */
   readonly members: readonly Announcer[];
   readonly self: MemberId;
   readonly counters: Counters;
@@ -34,7 +34,7 @@ export interface ExabgpAdvertiserOptions extends SpeakerOptions {
 /** ExaBGP's pause between attempts grows to 60 s and never shrinks again, and the kernel's between SYNs grows too. */
 const DEFAULT_SESSION_PATIENCE_MS = 20_000;
 const PATHS_SETTLE_MS = 20;
-/** `stop` waits so long for the withdrawal before it stops ExaBGP, which withdraws too. */
+/** How long `stop` waits for the withdrawal before it stops ExaBGP, which withdraws too. */
 const WITHDRAWAL_DEADLINE_MS = 1000;
 
 export class ExabgpAdvertiser implements Advertiser {
@@ -47,16 +47,16 @@ export class ExabgpAdvertiser implements Advertiser {
   #desired: readonly Advertisement[] = [];
   /** What ExaBGP has confirmed of the last `set`. */
   #taken: readonly Advertisement[] = [];
-  /** That, and what routers still have from us. */
+  /** The same, and what routers still have from us. */
   #applied: readonly Advertisement[] = [];
-  /** Of the last `set` sent. */
+  /** The number of the last `set` sent. */
   #sequence = 0;
   #stopping = false;
   #withdrawn: (() => void) | undefined;
   #patience: NodeJS.Timeout | undefined;
-  /** Until the listener is told of paths that came. */
+  /** Runs until the listener is told of new paths. */
   #pathsSettling: NodeJS.Timeout | undefined;
-  /** Until what the last router to come up has told is all there is. */
+  /** Runs until the report of the last router to come up is complete. */
   #viewSettling: NodeJS.Timeout | undefined;
 
   constructor(options: ExabgpAdvertiserOptions, listener: AdvertiserListener) {
@@ -162,14 +162,14 @@ export class ExabgpAdvertiser implements Advertiser {
   #reported(report: Report): void {
     switch (report.type) {
       case "applied":
-        // An older one has been overtaken.
+        // A confirmation of an older one is out of date.
         if (report.sequence === this.#sequence) this.#confirm(this.#desired);
         break;
       case "refused":
         this.#speaker.restart(`ExaBGP refused "${printable(report.command)}"`);
         return;
       case "lapsed":
-        // We were stopped or stalled. Whether that makes us unfit is for the health checks to say, by another `set`.
+        // We were stopped or stalled. Whether that makes us unfit is for the health checks to decide, with another `set`.
         this.#options.log.event("announcement-lapsed", { silentMs: report.silentMs });
         this.#confirm([]);
         this.#send();
@@ -180,7 +180,7 @@ export class ExabgpAdvertiser implements Advertiser {
       case "path":
         if (!this.#table.told(report)) this.#spoiled(report.neighbor, 1);
         this.#confirm(this.#taken);
-        // A router may talk a lot.
+        // A router may say a lot.
         this.#pathsSettling ??= setTimeout(() => {
           this.#pathsSettling = undefined;
           this.#changed();
@@ -194,7 +194,7 @@ export class ExabgpAdvertiser implements Advertiser {
     this.#changed();
   }
 
-  /** ExaBGP takes a withdrawal before it has told anybody: a route is there for as long as a router sends us its echo. */
+  /** ExaBGP confirms a withdrawal before it has told any router: a route exists as long as a router sends it back to us. */
   #confirm(taken: readonly Advertisement[]): void {
     this.#taken = taken;
     const isThere = ({ prefix }: Advertisement, among: readonly Pick<Advertisement, "prefix">[]) =>
@@ -208,7 +208,7 @@ export class ExabgpAdvertiser implements Advertiser {
     this.#apply([...taken, ...leaving.filter((it) => isThere(it, echoes))]);
   }
 
-  /** @param blindness why nobody can tell what has become of what is no longer among them */
+  /** @param blindness why it can't be known what has become of routes that are no longer among them */
   #apply(applied: readonly Advertisement[], blindness?: string): void {
     const { log } = this.#options;
     const before = this.#applied.map(({ prefix }) => formatPrefix(prefix));

@@ -1,4 +1,4 @@
-/** How ExaBGP is started: 4.2 and 5 take the same files, by different arguments. */
+/** How ExaBGP is started: 4.2 and 5 take the same files with different arguments. */
 export interface ExabgpFiles {
   readonly config: string;
   readonly environment: string;
@@ -6,13 +6,13 @@ export interface ExabgpFiles {
 
 export interface ExabgpCommands {
   readonly run: readonly [string, ...string[]];
-  /** Ends with success if it would take the configuration. */
+  /** A command that succeeds if ExaBGP would accept the configuration. */
   readonly validate: readonly [string, ...string[]];
-  /** To be set for both. */
+  /** The environment for both. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** What 4.2 answers with success, and 5, which has a sub-command for it, doesn't know. */
+/** An option that 4.2 answers with success, and that 5 doesn't know, as it has a sub-command for it. */
 export const VERSION_OPTION = "--version";
 
 /** @param knowsVersionOption whether the program took `VERSION_OPTION` */

@@ -1,4 +1,4 @@
-/** The files that ExaBGP 4.2 reads, as text. Pure: the same options give the same files. */
+/** The files that ExaBGP reads, as text. Pure: the same options give the same files. */
 import { formatIpv4, type Ipv4Address } from "../../../core/wire/ipv4.ts";
 import type { LargeCommunity } from "../announcers.ts";
 
@@ -33,7 +33,7 @@ const MD5_KEY_BYTES = 80;
 const PROCESS = "anyhome";
 
 /**
- * The configuration file: it announces nothing, all routes come from the helper.
+ * The configuration file. It announces nothing; all routes come from the helper.
  *
  * @param helper program and arguments of the API process
  * @throws RangeError for options that BGP or ExaBGP doesn't allow
@@ -44,7 +44,7 @@ export function exabgpConfig(options: BgpOptions, helper: readonly string[]): st
     `process ${PROCESS} {`,
     `  run ${helper.map(quoted).join(" ")};`,
     "  encoder json;",
-    // Should the helper die while the daemon hangs and can't act on it, the next one withdraws what it left behind.
+    // If the helper dies while the daemon hangs and can't act on it, the next one withdraws what it left behind.
     "  respawn true;",
     "}",
     ...options.neighbors.flatMap((neighbor) => neighborSection(options, neighbor)),
@@ -74,7 +74,7 @@ function neighborSection(options: BgpOptions, { address, as, port, md5Key }: Nei
     "    graceful-restart disable;",
     // With it, 4.2.21 holds back for ever what is announced after the helper's `clear adj-rib out`.
     "    route-refresh disable;",
-    // All announcers of a prefix, and not only the router's choice among them (RFC 7911).
+    // Asks for all announcers of a prefix, not only the router's choice among them (RFC 7911).
     "    add-path receive;",
     "  }",
     "  add-path {",
@@ -94,9 +94,9 @@ function neighborSection(options: BgpOptions, { address, as, port, md5Key }: Nei
 }
 
 /**
- * The environment file, all of it: without one, ExaBGP reads the machine's own.
+ * The complete environment file: without one, ExaBGP reads the machine's own.
  *
- * @param user whom ExaBGP runs as
+ * @param user the account that ExaBGP runs as
  */
 export function exabgpEnvironment(user: string): string {
   return [
@@ -112,7 +112,7 @@ export function exabgpEnvironment(user: string): string {
     "level = WARNING",
     "short = true",
     "[exabgp.tcp]",
-    // We dial; nothing listens, which takes no privilege.
+    // We dial and nothing listens, so no privilege is needed.
     "bind = ''",
     "",
   ].join("\n");

@@ -12,29 +12,29 @@ import {
 /** A helper forwards lines of up to 1 MiB from ExaBGP, which JSON may make longer. */
 const LINE_LIMIT_BYTES = 8 << 20;
 const MAXIMUM_CONNECTIONS = 4;
-/** Whoever says nothing for so long makes room for the helper. One that was only slow comes again. */
+/** A client that says nothing for this long has to make room for the helper. A helper that was only slow connects again. */
 const HELLO_DEADLINE_MS = 2000;
 /** Several heartbeats must be lost before the helper withdraws. */
 const HEARTBEATS_PER_DEADLINE = 4;
-/** One heartbeat in so many is a probe. */
+/** Every so many heartbeats, one is a probe. */
 const HEARTBEATS_PER_PROBE = 4;
-/** Probes without an answer, in a row. Counted, not timed: a daemon that was stopped must not blame others. */
+/** Probes without an answer in a row. They are counted, not timed, as a daemon that was stopped must not blame others. */
 const MAXIMUM_UNANSWERED_PROBES = 5;
 
 export type Hello = Extract<HelperMessage, { type: "hello" }>;
 export type Report = Exclude<HelperMessage, { type: "hello" | "alive" | "error" }>;
 
 export interface HelperChannelListener {
-  /** The helper that was waited for is there. */
+  /** The expected helper has joined. */
   joined(hello: Hello): void;
   reported(report: Report): void;
-  /** The joined helper is gone, makes no sense, or doesn't answer. */
+  /** The joined helper is gone, sends nonsense, or doesn't answer. */
   left(reason: string): void;
 }
 
 /**
- * The daemon's end of the unix socket to the helper inside ExaBGP. It sends heartbeats from the main event loop, so that they
- * stop when the daemon hangs, and probes that show whether helper and ExaBGP are still at work.
+ * The daemon's end of the unix socket to the helper inside ExaBGP. It sends heartbeats from the main event loop, so that
+ * they stop when the daemon hangs, and probes that show whether helper and ExaBGP are still at work.
  */
 export class HelperChannel {
   readonly #deadlineMs: number;
@@ -74,7 +74,7 @@ export class HelperChannel {
     this.#expectedRun = run;
   }
 
-  /** Closes all connections, without telling the listener; nobody may join until `expect`. */
+  /** Closes all connections without telling the listener; no helper may join until `expect`. */
   dismiss(): void {
     this.#expectedRun = undefined;
     this.#helper = undefined;
@@ -82,7 +82,7 @@ export class HelperChannel {
     for (const connection of this.#connections) connection.destroy();
   }
 
-  /** As `dismiss`; the joined helper ends its ExaBGP. */
+  /** Like `dismiss`, and the joined helper ends its ExaBGP. */
   end(reason: string): void {
     const helper = this.#helper;
     if (helper) {
@@ -92,7 +92,7 @@ export class HelperChannel {
     this.dismiss();
   }
 
-  /** To the joined helper; lost if there is none. */
+  /** Sends to the joined helper; lost if there is none. */
   set(sequence: number, routes: readonly RouteCommands[]): void {
     if (this.#helper) send(this.#helper, { type: "set", sequence, routes });
   }
@@ -141,7 +141,8 @@ export class HelperChannel {
     if (hello.run !== this.#expectedRun) {
       end(connection, "it was started for another daemon, or with another configuration");
     } else if (this.#helper) {
-      // ExaBGP starts one helper at a time: if the first has died, its connection ends now. Else this one has no business here.
+      // ExaBGP starts one helper at a time: if the first has died, its connection ends now. Otherwise this one has no
+      // business here.
       connection.destroy();
     } else {
       this.#helper = connection;

@@ -1,6 +1,6 @@
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
-/** A run this long counts as a success: the next failure is the first again. */
+/** A run of this length counts as a success, so that the next failure is the first again. */
 const STABLE_MS = 30_000;
 
 /** How long to wait before a process that has failed is started again: doubled from one failure to the next. */

@@ -1,5 +1,5 @@
 /**
- * What each router has said since its session came up, of the prefixes that the cluster announces. Pure: times come in as
+ * What each router has said since its session came up about the prefixes that the cluster announces. Pure: times come in as
  * arguments. The helper inside ExaBGP bounds how many paths there are; what a path is allowed to be is decided here.
  */
 import type { MemberId } from "../../../core/names.ts";
@@ -10,11 +10,11 @@ import type { RoutingView, SeenPath } from "../routing-view.ts";
 import { parseAttributes } from "./api-dialect.ts";
 import type { PathReport } from "./helper-protocol.ts";
 
-/** A router sends what it has right after its session has come up; most don't say when that is all (RFC 4724 2). */
+/** A router sends what it has right after its session has come up; most don't say when they are done (RFC 4724 2). */
 export const SETTLE_MS = 3000;
 /** RFC 7911 3: 32 bits, which ExaBGP prints as an address or as a number. */
 const PATH_NUMBER = /^\d{1,10}$/;
-/** The helper has the same bound: this one only keeps a helper that doesn't from filling the memory. */
+/** The helper has the same bound; this one only keeps a faulty helper from filling the memory. */
 const MAXIMUM_PATHS = 512;
 
 interface Session {
@@ -23,7 +23,7 @@ interface Session {
   upSinceMs: number;
   /** The router sends all its paths (RFC 7911), not only its best one. */
   addPath: boolean;
-  /** Something it said was lost or made no sense: only a new session tells anew. */
+  /** Something it said was lost or made no sense; only a new session will repeat it. */
   isBroken: boolean;
   readonly paths: Map<string, SeenPath>;
 }
@@ -56,7 +56,7 @@ export class RoutingTable {
     session.state = state;
     session.upSinceMs = nowMs;
     session.isBroken = false;
-    // What was negotiated is told before `up`.
+    // What was negotiated is reported before `up`.
     if (state !== "up") session.addPath = false;
     session.paths.clear();
     this.#paths = undefined;
@@ -67,7 +67,7 @@ export class RoutingTable {
     if (session) session.addPath = addPath;
   }
 
-  /** False for what can't be understood: the router's word is incomplete from then on. */
+  /** Returns false if it can't be understood; the router's report is incomplete from then on. */
   told({ neighbor, prefix: text, pathId, nextHop, attributes: raw }: PathReport): boolean {
     const session = this.#sessions.get(neighbor);
     const prefix = parsePrefix(text);
@@ -91,7 +91,7 @@ export class RoutingTable {
     return true;
   }
 
-  /** Others announce from now on; what routers have said of them is told from it. */
+  /** Sets which members announce from now on; what routers have said is attributed accordingly. */
   setMembers(members: readonly Announcer[]): void {
     this.#members = members;
     this.#paths = undefined;
@@ -110,7 +110,7 @@ export class RoutingTable {
     };
   }
 
-  /** Something that a router said did not come through. */
+  /** To be called when something that a router said was lost. */
   lost(neighbor: string): void {
     const session = this.#sessions.get(neighbor);
     if (session) session.isBroken = true;

@@ -27,11 +27,11 @@ const WRITABLE_BY_OTHERS = 0o002;
 
 /** Who may look into the directory besides ourselves. */
 export interface Access {
-  /** Owner of the files. Absent: we. */
+  /** Owner of the files; ourselves if absent. */
   readonly uid?: number;
-  /** Group of directory and files. Absent: our own. */
+  /** Group of directory and files; our own if absent. */
   readonly gid?: number;
-  /** All of that group may read the files and use the socket; otherwise the owner alone. */
+  /** Whether all of that group may read the files and use the socket; otherwise only the owner may. */
   readonly isGroupShared?: boolean;
 }
 
@@ -42,12 +42,12 @@ export function runtimeFiles(directory: string) {
     helper: join(directory, "anyhome_exabgp.py"),
     config: join(directory, "exabgp.conf"),
     environment: join(directory, "exabgp.env"),
-    /** Which ExaBGP runs. */
+    /** Names the ExaBGP that runs. */
     speakerRecord: join(directory, "exabgp.pid"),
   } as const;
 }
 
-/** The directory that holds what ExaBGP and the daemon share: nobody but these two can look into it. */
+/** The directory that holds what ExaBGP and the daemon share; only these two can look into it. */
 export class RuntimeDirectory {
   readonly path: string;
   readonly files: ReturnType<typeof runtimeFiles>;
@@ -77,7 +77,7 @@ export class RuntimeDirectory {
     renameSync(copy, this.files.helper);
   }
 
-  /** Writes a file that nobody else can read. */
+  /** Writes a file that no other account can read. */
   write(path: string, text: string): void {
     const draft = `${path}.new`;
     rmSync(draft, { force: true });
@@ -86,7 +86,7 @@ export class RuntimeDirectory {
     renameSync(draft, path);
   }
 
-  /** The socket, once it is there. To connect to it takes the right to write. */
+  /** Sets the permissions of the socket, once it is there. Connecting to it requires the right to write. */
   shareSocket(): void {
     this.#handOver(this.files.socket, 0o600);
     if (this.#access.isGroupShared) chmodSync(this.files.socket, 0o660);
@@ -98,7 +98,7 @@ export class RuntimeDirectory {
     writeFileSync(this.files.speakerRecord, `${pid} ${processStart(pid)}\n`, { mode: 0o600, flag: "wx" });
   }
 
-  /** Removes the files; the directory may have been made by somebody else, and stays. */
+  /** Removes the files; the directory stays, as it may have been made by others. */
   clear(): void {
     for (const file of Object.values(this.files)) {
       rmSync(file, { force: true });
@@ -106,8 +106,8 @@ export class RuntimeDirectory {
   }
 
   /**
-   * Nobody who isn't trusted may have had a hand in it: what we do in there is done as root, as a rule, and a link that somebody
-   * has put there would lead it elsewhere.
+   * No untrusted account may be able to write in it: what we do there is usually done as root, and a link placed there
+   * would redirect it.
    */
   #make(): void {
     mkdirSync(dirname(this.path), { recursive: true });
@@ -139,7 +139,7 @@ export class RuntimeDirectory {
     const [pid, start] = readSpeakerRecord(this.files.speakerRecord);
     if (pid === undefined) return;
     const deadline = performance.now() + LEFTOVER_DEADLINE_MS;
-    // Process ids are used again; together with the time of the start they are not.
+    // Process ids are reused, but not together with the same start time.
     while (processStart(pid) === start) {
       if (performance.now() > deadline) throw new Error(`ExaBGP of an earlier daemon (process ${pid}) can't be ended`);
       process.kill(pid, "SIGKILL");
@@ -149,7 +149,7 @@ export class RuntimeDirectory {
   }
 }
 
-/** Only one that we have written: the process that it names is killed. */
+/** Reads only a file that we have written, as the process that it names is killed. */
 function readSpeakerRecord(path: string): [number, string] | [undefined] {
   try {
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

@@ -9,8 +9,8 @@ import { DEFAULT_HELPER_DEADLINE_MS, type Speaker, type SpeakerListener, type Sp
 import { sidecarFiles } from "./speaker-files.ts";
 
 /**
- * An ExaBGP that somebody else runs beside us, in the same network namespace, and starts again when it ends: here are its
- * files and the socket, by which its helper joins. We can't kill it, but its helper can.
+ * An ExaBGP that another supervisor runs beside us, in the same network namespace, and restarts when it ends. This provides
+ * its files and the socket by which its helper joins. We can't kill it, but its helper can.
  */
 export class SidecarSpeaker implements Speaker {
   readonly pid = undefined;

@@ -22,8 +22,8 @@ export function helperCommand(options: SpeakerSettings, run: string): string[] {
 }
 
 /**
- * The files of an ExaBGP that isn't ours. Its helper names what they say, so that one which still runs with others is found
- * out. Whom it runs as is for its own supervisor to say.
+ * The files of an ExaBGP that isn't ours. Its helper names their content, so that one that still runs with old files is
+ * noticed. Its own supervisor decides which account it runs as.
  */
 export function sidecarFiles(options: SpeakerSettings): { run: string; config: string; environment: string } {
   const configWith = (run: string) => exabgpConfig(options.bgp, helperCommand(options, run));

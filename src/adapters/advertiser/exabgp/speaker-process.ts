@@ -6,14 +6,14 @@ const LINE_LIMIT_BYTES = 4096;
 
 /** A running ExaBGP: its output is read to the end, whatever there is of it. */
 export class SpeakerProcess {
-  /** `undefined` if the program could not be started; `exited` then tells why. */
+  /** `undefined` if the program could not be started; `exited` then says why. */
   readonly pid: number | undefined;
   /** How it ended, in words. Never rejects. */
   readonly exited: Promise<string>;
   readonly #kill: (signal: NodeJS.Signals) => void;
   #lastLine: string | undefined;
 
-  /** @param onLine is given each line that it prints, up to 4 KiB long */
+  /** @param onLine called with each line that it prints, up to 4 KiB long */
   constructor(command: readonly [string, ...string[]], env: Record<string, string>, onLine: (line: string) => void) {
     const [file, ...args] = command;
     const child = execa(file, args, {
@@ -30,7 +30,7 @@ export class SpeakerProcess {
     this.pid = child.pid;
     this.#kill = (signal) => child.kill(signal);
     for (const output of [child.stdout, child.stderr]) this.#read(output, onLine);
-    // Not the end of its output: a helper that is still there has that open too.
+    // This is not the end of its output, which a remaining helper still has open.
     const exit = new Promise<string>((resolve) => {
       child.nodeChildProcess.once("exit", (code, signal) =>
         resolve(signal ? `killed by ${signal}` : `exited with code ${code}`),

@@ -20,7 +20,7 @@ const JOIN_DEADLINE_MS = 10_000;
 /** From SIGTERM to SIGKILL. */
 const TERMINATION_DEADLINE_MS = 2000;
 
-/** What a start needs to know, once it is found out. */
+/** What a start needs to know, determined once. */
 interface Place {
   readonly account: Account;
   readonly directory: RuntimeDirectory;
@@ -70,7 +70,7 @@ export class SpeakerSupervisor implements Speaker {
     return this.#lastError;
   }
 
-  /** Rejects, saying why, where ExaBGP can't be run; otherwise the rest follows by itself. */
+  /** Rejects with the reason if ExaBGP can't be run; otherwise the rest follows by itself. */
   start(): Promise<void> {
     this.#state = "starting";
     this.#starting = this.#prepare().then(
@@ -112,7 +112,7 @@ export class SpeakerSupervisor implements Speaker {
     });
   }
 
-  /** Ends ExaBGP in order, or after a deadline at once, and removes its files. */
+  /** Ends ExaBGP gracefully, or after a deadline by force, and removes its files. */
   async stop(): Promise<void> {
     await this.#starting?.catch(() => {});
     this.#state = "stopped";
@@ -128,7 +128,10 @@ export class SpeakerSupervisor implements Speaker {
     await this.#release();
   }
 
-  /** Claims what belongs to us alone, and tries what can be tried without a session: mistakes are told now, by their cause. */
+  /**
+   * Claims what belongs to us alone, and tries what can be tried without a session, so that mistakes are reported now with
+   * their cause.
+   */
   async #prepare(): Promise<Place> {
     const account = await findAccount(this.#options.user);
     const directory = new RuntimeDirectory(
@@ -187,7 +190,7 @@ export class SpeakerSupervisor implements Speaker {
         if (started === this.#process) this.restart(`ExaBGP ${how}`);
       });
     } catch (error) {
-      // The disk is full, or somebody has tidied up.
+      // The disk is full, or the files were removed.
       this.restart(`ExaBGP's files can't be written: ${(error as Error).message}`);
     }
   }
@@ -214,7 +217,7 @@ async function attempt(command: Command, problem: string, variables: Readonly<Re
 
 function tryOut(command: Command, variables: Readonly<Record<string, string>> = {}) {
   return runCommand(command, {
-    // Nothing of ours may change how ExaBGP behaves.
+    // Nothing in our environment may change how ExaBGP behaves.
     env: { ...commandEnvironment(), ...variables },
     cwd: "/",
     timeoutMs: CHECK_TIMEOUT_MS,

@@ -1,4 +1,4 @@
-/** What an advertiser by ExaBGP asks of whoever keeps ExaBGP running: the daemon itself, or somebody else. */
+/** What the advertiser needs from the part that keeps ExaBGP running: the daemon itself, or another supervisor. */
 
 import type { Ipv4Prefix } from "../../../core/wire/ipv4.ts";
 import type { EventLog } from "../../telemetry/log.ts";
@@ -9,17 +9,17 @@ import type { RouteCommands } from "./helper-protocol.ts";
 
 export interface SpeakerSettings {
   readonly bgp: BgpOptions;
-  /** What routers say of these is of interest. */
+  /** The prefixes about which reports of routers are of interest. */
   readonly prefixes: readonly Ipv4Prefix[];
   /** Absolute path; see `RuntimeDirectory`. */
   readonly runtimeDirectory: string;
-  /** ExaBGP isn't ours: somebody runs `exabgp/sidecar.sh`, as a member of this group (default: our own). */
+  /** ExaBGP isn't ours: `exabgp/sidecar.sh` is run separately, as a member of this group (default: our own). */
   readonly sidecar?: { readonly group?: string | undefined } | undefined;
   /** Default: `exabgp` in the path. */
   readonly exabgpPath?: string;
   /** Runs the helper. Default: `python3` in the path. */
   readonly pythonPath?: string;
-  /** Whom ExaBGP runs as. Default: `exabgp` if we are root, otherwise ourselves. */
+  /** The account that ExaBGP runs as. Default: `exabgp` if we are root, otherwise our own. */
   readonly user?: string;
   /** After a silence of the daemon of this length, the helper withdraws everything. Default 1000. */
   readonly helperDeadlineMs?: number;
@@ -35,17 +35,17 @@ export interface SpeakerListener {
   /** ExaBGP runs, its helper is there, and nothing is announced yet. */
   joined(): void;
   reported(report: Report): void;
-  /** ExaBGP is gone, or withdraws everything as we have left its helper. It comes again unless it was asked to stop. */
+  /** ExaBGP is gone, or withdraws everything because we have left its helper. It returns unless it was asked to stop. */
   lost(reason: string): void;
 }
 
 export interface Speaker {
   readonly state: SpeakerState;
-  /** Of ExaBGP, where it is our child. */
+  /** Process id of ExaBGP, if it is our child. */
   readonly pid: number | undefined;
   readonly restarts: number;
   readonly lastError: string | undefined;
-  /** Rejects, saying why, where this can't work; otherwise the rest follows by itself. */
+  /** Rejects with the reason if this can't work; otherwise the rest follows by itself. */
   start(): Promise<void>;
   /** Replaces all routes; lost unless the state is `running`. */
   set(sequence: number, routes: readonly RouteCommands[]): void;

@@ -4,20 +4,20 @@ import { askVty } from "./vty.ts";
 
 const VTY_TIMEOUT_MS = 1000;
 const ZEBRA_COMMANDS = ["enable", "show zebra client summary"];
-/** The area is looked through in a part of the main loop's time only: one in so many. */
+/** The area is examined in only a fraction of the main loop's time: one part in so many. */
 const AREA_LOOK_SHARE = 20;
-/** After an area that couldn't be looked through. */
+/** How long to wait after an area that couldn't be examined. */
 const AREA_PAUSE_MS = 10_000;
 
 export interface FrrObserverOptions {
   /** The socket of ospfd that `vtysh` uses. */
   readonly vtyPath: string;
-  /** That of zebra, which tells ospfd of the interfaces. */
+  /** The socket of zebra, which tells ospfd about the interfaces. */
   readonly zebraVtyPath: string;
   readonly log: EventLog;
 }
 
-/** What ospfd and zebra say when they are asked. */
+/** What ospfd and zebra report when asked. */
 export class FrrObserver {
   readonly #options: FrrObserverOptions;
   #own: OwnState | undefined;
@@ -46,7 +46,7 @@ export class FrrObserver {
     return this.#zebraProblem;
   }
 
-  /** Those of the area; `undefined`: not known. */
+  /** Those of the area; `undefined` if not known. */
   get routers(): readonly OspfRouter[] | undefined {
     return this.#routers;
   }
@@ -64,7 +64,7 @@ export class FrrObserver {
     await Promise.all([this.#lookAtZebra(), this.#lookThroughArea()]);
   }
 
-  /** Where zebra hangs or is gone, ospfd goes on with what it knew: what it says looks as healthy as ever. */
+  /** If zebra hangs or is gone, ospfd goes on with what it knew, and its reports look as healthy as ever. */
   async #lookAtZebra(): Promise<void> {
     try {
       const answers = await askVty(this.#options.zebraVtyPath, ZEBRA_COMMANDS, VTY_TIMEOUT_MS);
@@ -77,7 +77,7 @@ export class FrrObserver {
     }
   }
 
-  /** Who else announces. Where the area is too large for that, it isn't known, and the announcement stays. */
+  /** Who else announces. If the area is too large for that, it isn't known, and the announcement stays. */
   async #lookThroughArea(): Promise<void> {
     if (performance.now() < this.#nextAreaLookMs) return;
     try {

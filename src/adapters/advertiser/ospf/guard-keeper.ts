@@ -9,21 +9,24 @@ import { type GuardReport, parseGuardReport } from "./guard-reports.ts";
 const ENTRY = entryFile(new URL("./guard-process.ts", import.meta.url));
 
 const WATCH_INTERVAL_MS = 1000;
-/** In a row: counted, not timed, as a daemon that was stopped must not blame others. It speaks ten times a second. */
+/**
+ * Silent intervals in a row. They are counted, not timed, as a daemon that was stopped must not blame others. The guard
+ * speaks ten times a second.
+ */
 const MAXIMUM_SILENT_INTERVALS = 5;
 const REPORT_LIMIT_BYTES = 64 << 10;
 
 /** The daemon's end of a guard of ospfd. */
 export interface GuardKeeper {
-  /** Why there is none that works. */
+  /** Why no guard works. */
   readonly problem: string | undefined;
-  /** Leaves it alone: it ends by itself, when ospfd announces nothing any more. */
+  /** Leaves the guard alone; it ends by itself when ospfd announces nothing any more. */
   release(): void;
 }
 
 export type KeepGuard = (order: GuardOrder, log: EventLog) => GuardKeeper;
 
-/** Starts a guard of ospfd, and another one whenever it ends, or falls silent. */
+/** Starts a guard of ospfd, and another one whenever it ends or falls silent. */
 export class GuardProcess implements GuardKeeper {
   readonly #order: GuardOrder;
   readonly #log: EventLog;
@@ -35,7 +38,7 @@ export class GuardProcess implements GuardKeeper {
   /** Why ospfd can't be ended. */
   #failure: string | undefined;
 
-  /** @param program tests have others */
+  /** @param program tests use others */
   constructor(order: GuardOrder, log: EventLog, program: URL = ENTRY) {
     this.#order = order;
     this.#log = log;
@@ -65,7 +68,7 @@ export class GuardProcess implements GuardKeeper {
   }
 
   #spawn(): ChildProcess {
-    // Without pipes where descriptors have run out; the error comes later then.
+    // There are no pipes if descriptors have run out; the error is reported later then.
     const child: ChildProcess = spawn(process.execPath, [fileURLToPath(this.#program), JSON.stringify(this.#order)], {
       stdio: ["pipe", "pipe", "ignore"],
       // Its own session: an interrupt from the terminal is for the daemon.

@@ -1,6 +1,6 @@
 /**
- * The guard of ospfd, a process of its own: it is there when the daemon hangs or has died, and ends when ospfd announces nothing
- * for it any more. The daemon starts it, and holds the other end of its stdin.
+ * The guard of ospfd, a process of its own: it is still there when the daemon hangs or has died, and ends when ospfd
+ * announces nothing for it any more. The daemon starts it and holds the other end of its stdin.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Guard, type GuardOrder, localOspfd, PATIENCE_LOOKS } from "./guard.ts";
@@ -13,7 +13,7 @@ const guard = new Guard(order.prefixes, localOspfd(order));
 const reporter = new GuardReporter(process.stdout);
 
 let isOrphan = false;
-/** The kernel takes a while to remove what a daemon that has died has left. */
+/** The kernel takes a while to remove what a dead daemon has left behind. */
 let looksAsOrphan = 0;
 process.stdin
   .on("close", () => {
@@ -22,7 +22,7 @@ process.stdin
   .on("error", () => {})
   .resume();
 process.stdout.on("error", () => {});
-// Whoever ends the daemon and all that belongs to it must not end this first.
+// A signal that ends the daemon and everything that belongs to it must not end this process first.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
 
 for (;;) {

@@ -1,11 +1,11 @@
-/** What the guard of ospfd tells its daemon: one report a line, as JSON, on the guard's stdout. */
+/** What the guard of ospfd reports to its daemon: one JSON object per line on the guard's stdout. */
 import type { Writable } from "node:stream";
 import { z } from "zod";
 
 const guardReport = z.strictObject({
-  /** What ospfd went on announcing, so that it was ended now. */
+  /** What ospfd went on announcing, for which it has now been ended. */
   ended: z.array(z.string()).readonly().optional(),
-  /** Why it can't be, though it should. */
+  /** Why it can't be ended although it should. */
   failure: z.string().optional(),
 });
 
@@ -21,8 +21,8 @@ export function parseGuardReport(line: string): GuardReport | undefined {
 }
 
 /**
- * Tells at most one report that its reader has not taken: a daemon that is stopped reads none for as long as that lasts. The
- * latest says how things stand, and that ospfd was ended is told with it, however long ago.
+ * Keeps at most one report that its reader has not taken, as a daemon that is stopped reads none for as long as that lasts.
+ * The latest report gives the current state, and it includes that ospfd was ended, however long ago.
  */
 export class GuardReporter {
   readonly #output: Writable;

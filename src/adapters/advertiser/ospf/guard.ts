@@ -1,10 +1,10 @@
 /**
- * An ospfd that goes on announcing what the kernel has withdrawn is ended.
+ * Ends an ospfd that goes on announcing what the kernel has withdrawn.
  *
- * Between the kernel, which takes the leases away when the daemon ends or hangs, and ospfd is zebra. Where that hangs or has
- * died, ospfd learns of nothing more, and announces the member for as long as it lives: to itself all is as it was. It can't
- * be told otherwise, but ended, as an ExaBGP that doesn't withdraw: its neighbors miss its hellos within the dead interval,
- * and whoever supervises FRR starts it again, without what it believed.
+ * Between the kernel, which takes the leases away when the daemon ends or hangs, and ospfd is zebra. If zebra hangs or has
+ * died, ospfd learns of nothing more and announces the member for as long as it lives, as nothing seems to have changed. It
+ * can't be told otherwise, but it can be ended, like an ExaBGP that doesn't withdraw: its neighbors miss its hellos within
+ * the dead interval, and FRR's supervisor starts it again without its stale state.
  */
 import { networkInterfaces } from "node:os";
 import { formatPrefix } from "../../../core/wire/ipv4.ts";
@@ -14,15 +14,15 @@ import { interfacesOf } from "./leases.ts";
 import { ownCommands, readOwnState } from "./link-state.ts";
 import { askVty } from "./vty.ts";
 
-/** Looks in a row: counted, not timed, as a guard that was suspended itself must not blame others. */
+/** Looks in a row. They are counted, not timed, as a guard that was suspended itself must not blame others. */
 export const PATIENCE_LOOKS = 20;
-/** Looks for each question that is put to ospfd. */
+/** How many looks there are for each question to ospfd. */
 const LOOKS_PER_QUESTION = 10;
-/** Looks for each check of what the guard may do: FRR's supervisor may start another ospfd. */
+/** How many looks there are for each check of what the guard may do, as FRR's supervisor may start another ospfd. */
 const LOOKS_PER_CHECK = 50;
 const VTY_TIMEOUT_MS = 1000;
 
-/** Which ospfd, and what is announced by it where. */
+/** Which ospfd to watch, and what it announces on which interfaces. */
 export interface GuardOrder {
   readonly vtyPath: string;
   readonly routerId: string;
@@ -30,26 +30,26 @@ export interface GuardOrder {
   readonly prefixes: readonly string[];
 }
 
-/** What the guard can see and do; tests have their own. Prefixes are texts here. */
+/** What the guard can see and do; tests have implementations of their own. Prefixes are text here. */
 export interface GuardedOspfd {
   /** The networks that the kernel has on our interfaces. */
   leased(): ReadonlySet<string>;
   /** What ospfd announces: nothing if it is gone, `undefined` if it doesn't answer. */
   announced(): Promise<readonly string[] | undefined>;
-  /** Rejects where it is there, and can't be ended by us. */
+  /** Rejects if it is there and can't be ended by us. */
   mayEnd(): Promise<void>;
-  /** Ends it. Rejects where that isn't possible. */
+  /** Ends it. Rejects if that isn't possible. */
   end(): Promise<void>;
 }
 
 export class Guard {
   readonly #prefixes: readonly string[];
   readonly #ospfd: GuardedOspfd;
-  /** By prefix: looks in a row in which the kernel did not have it. */
+  /** By prefix, the looks in a row in which the kernel did not have it. */
   readonly #missed = new Map<string, number>();
   #looksSinceQuestion = 0;
   #looksUntilCheck = 0;
-  /** Why ospfd could not be ended if it had to be. */
+  /** Why ospfd could not be ended if that were necessary. */
   #impotence: string | undefined;
   #isSettled = false;
   #report: GuardReport = {};
@@ -64,7 +64,7 @@ export class Guard {
     return this.#isSettled;
   }
 
-  /** To be called in even intervals. */
+  /** To be called at regular intervals. */
   async look(): Promise<GuardReport> {
     const leased = this.#ospfd.leased();
     for (const prefix of this.#prefixes) {
@@ -105,7 +105,7 @@ export class Guard {
     const announced = await this.#ospfd.announced();
     const leased = this.#ospfd.leased();
     const prefixes = overdue.filter((prefix) => announced?.includes(prefix) && !leased.has(prefix));
-    // One that doesn't answer sends no hellos either; should it go on, it is asked again.
+    // An ospfd that doesn't answer sends no hellos either; if it resumes, it is asked again.
     this.#isSettled = announced !== undefined && prefixes.length === 0;
     if (prefixes.length === 0) return {};
     try {

@@ -5,12 +5,12 @@ import type { Advertisement } from "../advertiser.ts";
 
 const PREFERENCES: readonly Preference[] = ["normal", "low", "lowest"];
 
-/** What of an interface is used; tests have their own. */
+/** The part of an interface that is used; tests have their own. */
 export type LeaseHolder = Pick<LeasedInterface, "lease" | "drop" | "close">;
 
 export type OpenInterface = (name: string) => Promise<LeaseHolder>;
 
-/** The interface on which a prefix is when it is to be preferred so much: ospfd has a cost for each. */
+/** The interface that a prefix is on for each preference; ospfd has a cost for each. */
 export function interfaceFor(base: string, preference: Preference = "normal"): string {
   return preference === "normal" ? base : `${base}-${preference}`;
 }
@@ -27,8 +27,8 @@ interface Holder {
 }
 
 /**
- * Makes each prefix a connected network of the interface of its preference, as long as that is renewed: ospfd has these
- * interfaces in its area, and does the rest.
+ * Makes each prefix a connected network of the interface for its preference, as long as that is renewed. ospfd has these
+ * interfaces in its area and does the rest.
  */
 export class Leases {
   readonly #seconds: number;
@@ -41,7 +41,7 @@ export class Leases {
     this.#holders = holders;
   }
 
-  /** Rejects, saying why, where an interface can't be made. */
+  /** Rejects with the reason if an interface can't be made. */
   static async open(base: string, seconds: number, open: OpenInterface = LeasedInterface.open): Promise<Leases> {
     const holders: Holder[] = [];
     try {
@@ -78,7 +78,7 @@ export class Leases {
     });
   }
 
-  /** Answers how long it had not been done, if for so long that all leases had run off. Throws a system error. */
+  /** Renews the leases. Returns how long ago that was last done if all leases had expired since. Throws a system error. */
   renew(): number | undefined {
     const nowMs = performance.now();
     const silentMs = nowMs - this.#renewedMs;

@@ -1,25 +1,25 @@
 /**
- * What ospfd says, as far as it is needed: neighbors, our interfaces, and the link-state database with the networks that
+ * The needed part of what ospfd reports: neighbors, our interfaces, and the link-state database with the networks that
  * routers have behind them. Read from the JSON of FRR's `show ip ospf …`; keys that FRR renamed are known by both names.
  */
 import { z } from "zod";
 import { type Ipv4Prefix, parseIpv4, parsePrefix } from "../../../core/wire/ipv4.ts";
 
-/** Of this router alone: neighbors, interfaces, and what it announces. */
+/** About this router alone: neighbors, interfaces, and what it announces. */
 export const ownCommands = (routerId: string) => [
   "show ip ospf neighbor json",
   "show ip ospf interface json",
   `show ip ospf database router ${routerId} json`,
 ];
 
-/** Of all routers of the area, however many there are. */
+/** About all routers of the area, however many there are. */
 export const AREA_COMMANDS = ["show ip ospf database router json", "show ip ospf database network json"] as const;
 
 export interface OspfNeighbor {
   readonly address: string;
   /** Such as `Full` or `2-Way`, RFC 2328 10.1. */
   readonly state: string;
-  /** It has acknowledged all that we told it. */
+  /** Whether it has acknowledged everything we told it. */
   readonly isLevel: boolean;
 }
 
@@ -79,7 +79,7 @@ const MAXIMUM_AGE_SECONDS = 3600;
 
 const isCurrent = ({ lsaAge }: z.infer<typeof advertised>) => lsaAge < MAXIMUM_AGE_SECONDS;
 
-/** @throws an error where an answer isn't what it should be: the text of the answers to `ownCommands` */
+/** Parses the answers to `ownCommands`. @throws an error if an answer isn't what it should be */
 export function readOwnState(answers: readonly string[]): OwnState {
   const [neighbors, interfaces, router] = answers.map((text) => JSON.parse(text) as unknown);
   const { routerId, routerLinkStates } = routersAnswer.parse(router);
@@ -99,7 +99,8 @@ export function readOwnState(answers: readonly string[]): OwnState {
 }
 
 /**
- * Those that can be reached from here, this one included: links of one that is gone stay in the database for an hour.
+ * The routers that can be reached from here, including this one: links of one that is gone stay in the database for an
+ * hour.
  *
  * @throws as above, for `AREA_COMMANDS`
  */
@@ -139,7 +140,7 @@ function stubOf(link: z.infer<typeof routerLink>): StubNetwork[] {
 
 type Links = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** By router id, and for a network with several routers by `net` and the address of its designated router. */
+/** Keyed by router id, and for a network with several routers by `net` and the address of its designated router. */
 function linksBetween(
   routers: readonly z.infer<typeof routerLsa>[],
   networks: readonly z.infer<typeof networkLsa>[],
@@ -159,10 +160,10 @@ function linksBetween(
   return links;
 }
 
-/** A link counts when both its ends tell of it, RFC 2328 16.1 (2b). */
+/** A link counts only if both of its ends report it, RFC 2328 16.1 (2b). */
 function reachableFrom(start: string, links: Links): ReadonlySet<string> {
   const reached = new Set([start]);
-  // A set that grows is iterated to its new end.
+  // Iterating a growing set also visits what is added.
   for (const node of reached) {
     for (const other of links.get(node) ?? []) if (links.get(other)?.has(node)) reached.add(other);
   }

@@ -2,10 +2,10 @@ import type { EventLog } from "../../telemetry/log.ts";
 import type { NeighborStatus } from "../advertiser.ts";
 import type { OspfNeighbor } from "./link-state.ts";
 
-/** A router that is gone for so long was taken away. */
+/** A router that is gone for this long has been removed. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
-/** What becomes of OSPF's neighbors: ospfd itself tells only who is there. */
+/** Tracks changes of OSPF's neighbors, as ospfd only reports those that are there. */
 export class Neighbors {
   readonly #log: EventLog;
   #known = new Map<string, NeighborStatus>();
@@ -22,7 +22,7 @@ export class Neighbors {
     const before = this.#known;
     this.#known = new Map();
     for (const { address, state } of neighbors) {
-      // Two who are neither designated router nor its backup stop there, RFC 2328 10.4.
+      // Two routers that are neither designated router nor its backup stay in this state, RFC 2328 10.4.
       if (state === "2-Way") continue;
       this.#put(before.get(address), address, state === "Full" ? "up" : "connected", nowMs, state);
     }

@@ -5,10 +5,10 @@
  *                    │                                                       │ zebra
  *                    └────────────── vty socket: show … json ─────────── ospfd ──OSPF──▶ routers
  *
- * Nothing but the kernel is told what to announce: a prefix is a connected network of an interface that exists as long as this
- * process, by an address that lives as long as its main loop renews it. ospfd itself is only asked what it makes of it; a
- * process beside us ends it where it announces more (`guard.ts`).
- * docs/advertiser.md has its configuration, and each failure with its measured time.
+ * Nothing but the kernel is told what to announce: a prefix is a connected network of an interface that exists as long as
+ * this process, by an address that lives as long as its main loop renews it. ospfd itself is only asked what it makes of
+ * this, and a process beside us ends it if it announces more (`guard.ts`). docs/advertiser.md has its configuration, and
+ * each failure with its measured time.
  */
 import type { MemberId } from "../../../core/names.ts";
 import { formatIpv4, formatPrefix, type Ipv4Prefix } from "../../../core/wire/ipv4.ts";
@@ -25,14 +25,14 @@ import { routingViewOf } from "./view.ts";
 type Member = Pick<Announcer, "id" | "address">;
 
 export interface OspfAdvertiserOptions extends FrrObserverOptions {
-  /** Of the interface for normal preference; the others are named after it. */
+  /** Name of the interface for normal preference; the others are named after it. */
   readonly interfaceName: string;
-  /** Routes outlive the last sign of life of the main loop by this, and up to a quarter more. */
+  /** Routes outlive the last sign of life of the main loop by this time and up to a quarter more. */
   readonly leaseSeconds: number;
   readonly self: MemberId;
   /** All members; the address of each is the router id of its ospfd. */
   readonly members: readonly Member[];
-  /** What the cluster announces. */
+  /** The prefixes that the cluster announces. */
   readonly prefixes: readonly Ipv4Prefix[];
   readonly openInterface?: OpenInterface;
   readonly keepGuard?: KeepGuard;
@@ -40,10 +40,12 @@ export interface OspfAdvertiserOptions extends FrrObserverOptions {
 
 const RENEWALS_PER_LEASE = 4;
 const LOOK_INTERVAL_MS = 1000;
-/** While ospfd has not yet done what was asked for; for so long at most. */
+/** How often to look while ospfd has not yet done what was asked for, and for how long at most. */
 const EAGER_LOOK_INTERVAL_MS = 50;
 const EAGER_MS = 2000;
-/** `stop` waits so long for ospfd's withdrawal: the guard needs some of it, where that doesn't come by itself. */
+/**
+ * How long `stop` waits for ospfd's withdrawal; the guard needs part of this if the withdrawal doesn't follow by itself.
+ */
 const WITHDRAWAL_DEADLINE_MS = 6000;
 
 export class OspfAdvertiser implements Advertiser {
@@ -77,7 +79,7 @@ export class OspfAdvertiser implements Advertiser {
     this.#frr = new FrrObserver(options);
   }
 
-  /** Rejects where the interfaces can't be made; ospfd may come later. */
+  /** Rejects if the interfaces can't be made; ospfd may be started later. */
   async start(): Promise<void> {
     this.#state = "starting";
     try {
@@ -166,12 +168,12 @@ export class OspfAdvertiser implements Advertiser {
     this.#onLeases((leases) => {
       const silentMs = leases.renew();
       if (silentMs === undefined) return;
-      // We were stopped or stalled. Whether that makes us unfit is for the health checks to say, by another `set`.
+      // We were stopped or stalled. Whether that makes us unfit is for the health checks to decide, with another `set`.
       this.#options.log.event("announcement-lapsed", { silentMs: Math.round(silentMs) });
     });
   }
 
-  /** What fails is closed, which withdraws everything, and made anew. */
+  /** On a failure everything is closed, which withdraws it, and made again. */
   #onLeases(action: (leases: Leases) => void): void {
     if (this.#leases === undefined) return;
     try {
@@ -194,7 +196,7 @@ export class OspfAdvertiser implements Advertiser {
     }
     this.#opening = false;
     this.#lookIn(EAGER_LOOK_INTERVAL_MS);
-    // `stop` may have come meanwhile.
+    // `stop` may have been called meanwhile.
     if (this.#stopping) this.#leases?.close();
   }
 
@@ -213,13 +215,13 @@ export class OspfAdvertiser implements Advertiser {
     this.#lookIn(isEager ? EAGER_LOOK_INTERVAL_MS : LOOK_INTERVAL_MS);
   }
 
-  /** As it must be. */
+  /** What the router id of this ospfd must be. */
   get #ownRouterId(): string | undefined {
     const self = this.#members.find(({ id }) => id === this.#options.self);
     return self && formatIpv4(self.address);
   }
 
-  /** Routers have been told what is desired, and nothing else. */
+  /** Whether routers have been told exactly what is desired. */
   get #isSettled(): boolean {
     return this.#applied.length === this.#desired.length && this.#desired.every((it) => this.#applied.includes(it));
   }
@@ -251,7 +253,7 @@ export class OspfAdvertiser implements Advertiser {
     else if (this.#leases !== undefined) this.#state = "running";
   }
 
-  /** With the metric of the interface that it shall be on, and not also with that of another one. */
+  /** Whether it is announced with the metric of the interface that it should be on, and with no other. */
   #isOriginated({ prefix, preference }: Advertisement, { stubs: all, costs }: OwnState): boolean {
     const stubs = stubsOf(all, prefix);
     const cost = costs.get(interfaceFor(this.#options.interfaceName, preference));
@@ -280,7 +282,7 @@ export class OspfAdvertiser implements Advertiser {
     this.#changed();
   }
 
-  /** @param blindness why nobody can tell what has become of what is no longer among them */
+  /** @param blindness why it can't be known what has become of routes that are no longer among them */
   #confirm(applied: readonly Advertisement[], blindness?: string): void {
     const { log } = this.#options;
     const before = new Set(this.#applied.map(({ prefix }) => formatPrefix(prefix)));
@@ -294,7 +296,7 @@ export class OspfAdvertiser implements Advertiser {
     if (applied.length === 0) this.#withdrawn?.();
   }
 
-  /** The listener is told of what is news only: nothing changes between most looks. */
+  /** Tells the listener only about changes, as nothing changes between most looks. */
   #changed(): void {
     const status = this.status();
     const told = JSON.stringify(status);

@@ -5,8 +5,8 @@ import type { RoutingView, SeenPath } from "../routing-view.ts";
 import type { OspfRouter, OwnState } from "./link-state.ts";
 
 /**
- * Who announces, by the link-state database, which is the same in all routers of the area (mission M9). Our own announcement is
- * seen in a neighbor that has acknowledged it.
+ * Who announces, according to the link-state database, which is the same in all routers of the area. Our own announcement
+ * counts as seen if a neighbor has acknowledged it.
  */
 export function routingViewOf(
   { routerId, neighbors }: OwnState,
@@ -26,7 +26,7 @@ export function routingViewOf(
   const [teller] = full;
   const paths = routers.flatMap(({ id, stubs }) => {
     const announcer = id === routerId ? self : members.find(({ address }) => formatIpv4(address) === id)?.id;
-    // From each neighbor that has ours; what others announce, all neighbors have or none.
+    // Ours is taken from each neighbor that has it; what others announce, either all neighbors have or none.
     const tellers = id === routerId ? full.filter(({ isLevel }) => isLevel) : teller ? [teller] : [];
     return stubs
       .filter(({ prefix }) => wanted.has(formatPrefix(prefix)))

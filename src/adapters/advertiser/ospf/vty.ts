@@ -2,13 +2,13 @@ import { connect } from "node:net";
 
 /** Each answer ends with three zero bytes and the result. */
 const END_LENGTH = 4;
-/** The router links of a very large area; whatever answers more is not asked for the rest. */
+/** The size of the router links of a very large area; a longer answer is not read to its end. */
 const MAXIMUM_ANSWER_BYTES = 16 << 20;
 
 /**
  * Puts commands to an FRR daemon, at the socket that `vtysh` uses: `DIRECTORY/ospfd.vty`. That takes a fraction of a
- * millisecond; a `vtysh` would take a hundred. Rejects where nobody answers in time, or a command isn't known; with a system
- * error as the cause where nobody can be reached.
+ * millisecond; a `vtysh` would take a hundred. Rejects if there is no answer in time or a command isn't known; with a
+ * system error as the cause if the daemon can't be reached.
  */
 export function askVty(path: string, commands: readonly string[], timeoutMs: number): Promise<string[]> {
   return new Promise((resolve, reject) => {
@@ -16,7 +16,7 @@ export function askVty(path: string, commands: readonly string[], timeoutMs: num
     const answers: string[] = [];
     let chunks: Buffer[] = [];
     let length = 0;
-    /** Of what was received, up to the length of an end. */
+    /** The tail of what was received, as long as an end of an answer. */
     let tail = Buffer.alloc(0);
     const deadline = setTimeout(() => fail(`does not answer within ${timeoutMs} ms`), timeoutMs);
     const end = () => {
