@@ -37,7 +37,7 @@ export function bindingsCommand(): Command {
     .option("--owner <member>", "only those that this member owns")
     .addOption(new Option("--role <role>", "only those this home agent has this role for").choices(role.options))
     .addOption(new Option("--state <state>", "only those in this state").choices(bindingState.options))
-    .option("--limit <count>", "so many at most; all if not given", integerBetween(1, 1_000_000_000))
+    .option("--limit <count>", "at most this many; all if not given", integerBetween(1, 1_000_000_000))
     .addOption(outputOption())
     .addOption(socketOption())
     .addHelpText(

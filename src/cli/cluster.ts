@@ -28,10 +28,10 @@ export function drainCommand(): Command {
     .addHelpText(
       "after",
       `
-Waits until no bindings are owned any more: then the daemon can be stopped without any effect on mobiles. Until it is
-stopped it stays announced, and serves whatever still comes. \`undrain\` ends a drain.
+Waits until this member owns no bindings any more. Then the daemon can be stopped without any effect on mobiles; until
+that happens it stays announced and serves requests that still arrive. \`undrain\` ends a drain.
 
-Exit code 0: drained, or told to (--no-wait); 1: not drained in time, or somebody has ended the drain.
+Exit code 0: drained, or begun (--no-wait); 1: not drained in time, or the drain was ended by others.
 
 Example:
   anyhome drain && systemctl restart anyhome`,
@@ -67,7 +67,7 @@ export function undrainCommand(): Command {
     .addOption(socketOption())
     .addHelpText(
       "after",
-      "\nNew mobiles come by themselves; `rebalance` fetches others.\n\nExample:\n  anyhome undrain",
+      "\nNew mobiles arrive by themselves; `rebalance` on other members moves existing ones.\n\nExample:\n  anyhome undrain",
     )
     .action(async ({ socket, output }: Place) => {
       await print(await ask(socket, "POST", "/v1/undrain", statusView), output, describe);

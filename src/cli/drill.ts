@@ -23,25 +23,35 @@ interface DrillCommandOptions {
 
 const LIFETIME_SECONDS = 1800;
 
-/** `anyhome drill`: failures on a lab that is up, timed under load and held to limits. */
+/** `anyhome drill`: failures in a running lab, timed under load and held to limits. */
 export function drillCommand(): Command {
   return new Command("drill")
-    .description("let something happen to home agents of a lab that is up, under load, and time what follows")
+    .description("let home agents of a running lab fail under load, and time what follows")
     .addArgument(
-      new Argument("<drill...>", "which, in this order; all that strike one home agent with `all`").choices([
+      new Argument("<drill...>", "which ones, in this order; `all` means all that strike a single home agent").choices([
         ...DRILLS,
         "all",
         ...LARGE_DRILLS,
       ]),
     )
     .addOption(nameOption())
-    .option("--runs <count>", "of each drill; home agents take turns, and medians count", integerBetween(1, 1000), 1)
-    .option("--rate <per second>", "registrations, from all foreign agents together", parsePositiveNumber, 200)
-    .option("--mobiles <count>", "behind each foreign agent", integerBetween(1, 262_144), 500)
-    .option("--tolerance <factor>", "multiplies the limits that are times, for slow machines", parsePositiveNumber, 1)
+    .option(
+      "--runs <count>",
+      "runs of each drill; home agents take turns, and medians count",
+      integerBetween(1, 1000),
+      1,
+    )
+    .option(
+      "--rate <per second>",
+      "registrations per second, from all foreign agents together",
+      parsePositiveNumber,
+      200,
+    )
+    .option("--mobiles <count>", "mobiles behind each foreign agent", integerBetween(1, 262_144), 500)
+    .option("--tolerance <factor>", "factor for all limits that are times, for slow machines", parsePositiveNumber, 1)
     .option(
       "--limit <measure=value>",
-      "instead of the usual one, in seconds or as a count; may be given several times",
+      "another limit than the usual one, in seconds or as a count; repeatable",
       parseLimit,
       {},
     )
@@ -51,7 +61,7 @@ export function drillCommand(): Command {
       `
 Drills:
 ${DRILLS.map(describeDrill).join("\n")}
-Of more than one home agent, in a lab of containers; the second needs one with \`--topology two-sites\`:
+Drills that strike more than one home agent need a lab of containers, the second one with \`--topology two-sites\`:
 ${LARGE_DRILLS.map(describeDrill).join("\n")}
 
 Measures, and their usual limits:
@@ -65,8 +75,8 @@ Measures, and their usual limits:
   again        the most times that a mobile had to ask again for one registration: upgrade 1
   lost         accepted registrations that no home agent holds: always 0
 
-fib and served are medians of all runs, slowest and again the most of any.
-Exit code 0: all of it is within the limits; 1: it is not, or the lab didn't recover.
+fib and served are medians of all runs; slowest and again are the maximum.
+Exit code 0: everything is within the limits; 1: it is not, or the lab didn't recover.
 
 Examples:
   anyhome lab up && anyhome drill all --runs 10

@@ -35,16 +35,24 @@ interface RunOptions {
 
 /** `anyhome fa …`: a foreign agent to try a cluster with. */
 export function faCommand(): Command {
-  return new Command("fa").description("be a foreign agent").addCommand(runCommand());
+  return new Command("fa").description("act as a foreign agent").addCommand(runCommand());
 }
 
 function runCommand(): Command {
   const port = integerBetween(1, 65_535);
   const command = new Command("run")
     .description("relay registrations between mobiles and their home agents until interrupted")
-    .option("--care-of-address <address>", "offered to mobiles, and the source of what is relayed", parseHostAddress)
-    .option("--port <port>", "of the care-of address, to relay from", port, REGISTRATION_PORT)
-    .option("--listen <address>", "where mobiles reach it besides, ADDRESS[:PORT]; repeatable", collectEndpoints)
+    .option(
+      "--care-of-address <address>",
+      "the address offered to mobiles, which is also the source of relayed messages",
+      parseHostAddress,
+    )
+    .option("--port <port>", "the port of the care-of address to relay from", port, REGISTRATION_PORT)
+    .option(
+      "--listen <address>",
+      "a further address at which mobiles reach it, ADDRESS[:PORT]; repeatable",
+      collectEndpoints,
+    )
     .option("--home-agent-port <port>", "where home agents receive registrations", port, REGISTRATION_PORT)
     .option("--maximum-lifetime <seconds>", "longer ones are denied (69)", parseLifetime, INFINITE_LIFETIME)
     .option("--maximum-pending <count>", "unanswered requests to hold", integerBetween(1, 1_000_000), 10_000)
@@ -59,7 +67,7 @@ function runCommand(): Command {
     .addHelpText(
       "after",
       `
-It relays messages only: tunnels to the visitors are not made. SIGUSR2 prints visitors and counters, as does the end.
+It only relays messages and makes no tunnels to the visitors. It prints visitors and counters on SIGUSR2 and at its end.
 
 Examples:
   anyhome fa run

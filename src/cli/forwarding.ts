@@ -22,7 +22,7 @@ export function forwardingCommand(): Command {
   forwarding
     .command("list")
     .description("the tunnels of all mobiles that this home agent forwards for, with what went through them")
-    .option("--limit <count>", "so many at most; all if not given", integerBetween(1, 1_000_000_000))
+    .option("--limit <count>", "at most this many; all if not given", integerBetween(1, 1_000_000_000))
     .addOption(outputOption())
     .addOption(socketOption())
     .addHelpText("after", "\nExample:\n  anyhome forwarding list --limit 20")
@@ -45,7 +45,7 @@ export function forwardingCommand(): Command {
     });
   forwarding
     .command("counters")
-    .description("packets that were dropped since the data plane works, by reason")
+    .description("packets dropped since the data plane started to work, by reason")
     .addOption(outputOption())
     .addOption(socketOption())
     .addHelpText(

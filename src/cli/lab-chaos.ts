@@ -34,14 +34,19 @@ const SHOWN = 10;
  */
 export function chaosCommand(inLab: (options: object, action: (lab: Lab) => Promise<void>) => Promise<void>): Command {
   const command = new Command("chaos").description(
-    "register mobiles on a lab that is up, let its home agents suffer faults, and check that nothing accepted is lost",
+    "register mobiles on a running lab, let its home agents suffer faults, and check that nothing accepted is lost",
   );
   return addCopiesOption(command)
     .option("--seed <number>", "the same seed draws the same faults", integerBetween(0, 0xffffffff), 1)
-    .option("--rounds <count>", "so many faults, one after the other", integerBetween(1, 1_000_000), 10)
-    .option("--duration <seconds>", "no further fault after so long", parsePositiveNumber, 3600)
-    .option("--rate <per second>", "registrations, from all foreign agents together", parsePositiveNumber, 500)
-    .option("--mobiles <count>", "behind each foreign agent", integerBetween(1, 262_144), 2000)
+    .option("--rounds <count>", "how many faults, one after the other", integerBetween(1, 1_000_000), 10)
+    .option("--duration <seconds>", "no further fault after this time", parsePositiveNumber, 3600)
+    .option(
+      "--rate <per second>",
+      "registrations per second, from all foreign agents together",
+      parsePositiveNumber,
+      500,
+    )
+    .option("--mobiles <count>", "mobiles behind each foreign agent", integerBetween(1, 262_144), 2000)
     .option("--lifetime <seconds>", "that mobiles ask for", integerBetween(1, 65_534), 1800)
     .option(
       "--faults <kinds>",
@@ -56,7 +61,8 @@ export function chaosCommand(inLab: (options: object, action: (lab: Lab) => Prom
 Faults:
 ${FAULT_KINDS.map((kind) => `  ${kind.padEnd(12)} ${FAULT_MEANINGS[kind]}`).join("\n")}
 
-Exit code 0: what was accepted is held, by all who should, with one owner each; 1: it is not, or the lab didn't recover.
+Exit code 0: everything accepted is held by all home agents that should hold it, with one owner each; 1: it is not, or the
+lab didn't recover.
 
 Examples:
   anyhome lab chaos --rounds 20 --faults kill --rate 2000
@@ -70,7 +76,7 @@ Examples:
 export function checkCommand(inLab: (options: object, action: (lab: Lab) => Promise<void>) => Promise<void>): Command {
   const command = new Command("check")
     .description("compare what foreign agents were told with what the lab's home agents hold")
-    .argument("<log...>", "as `anyhome mn load --log` writes them, of loads that are over");
+    .argument("<log...>", "logs written by `anyhome mn load --log`, of loads that have ended");
   return addCopiesOption(command)
     .addOption(outputOption())
     .addHelpText("after", "\nExample:\n  anyhome lab check /run/anyhome-lab/lab/fa1/accepted.ndjson")

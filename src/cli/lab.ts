@@ -42,7 +42,7 @@ export function labCommand(): Command {
     .enablePositionalOptions();
   lab
     .command("up")
-    .description("build the lab; done when all home agents are ready and the network routes to them")
+    .description("build the lab; returns when all home agents are ready and the network routes to them")
     .addOption(nameOption())
     .addOption(
       new Option("--driver <driver>", "network namespaces, or docker-compose")
@@ -61,12 +61,14 @@ export function labCommand(): Command {
         .default("l3"),
     )
     .addOption(
-      new Option("--routing <protocol>", "netns: by what home agents announce").choices(["bgp", "ospf"]).default("bgp"),
+      new Option("--routing <protocol>", "netns: the protocol by which home agents announce")
+        .choices(["bgp", "ospf"])
+        .default("bgp"),
     )
     .addOption(
       new Option(
         "--data-plane <type>",
-        "netns: what forwards the packets of mobiles; bpf needs what docs/data-plane.md says",
+        "netns: what forwards the packets of mobiles; docs/data-plane.md says what bpf needs",
       )
         .choices(["none", "bpf", "user"] satisfies DataPlaneConfig["type"][])
         .default("none"),
@@ -76,11 +78,11 @@ export function labCommand(): Command {
         .choices(["auto", "system", "own"])
         .default("auto", "auto: this machine's where one answers"),
     )
-    .option("--engine-data <directory>", "compose: where an own engine keeps its images, for the next time")
+    .option("--engine-data <directory>", "compose: where an engine of the lab's own keeps its images for the next time")
     .action(up);
   lab
     .command("down")
-    .description("remove the lab, also what a crash left of it")
+    .description("remove the lab, including what a crash left behind")
     .addOption(nameOption())
     .action(({ name }: Named) => onLab(name, (it) => it.down()));
   lab
@@ -137,7 +139,7 @@ export function labCommand(): Command {
     );
   lab
     .command("start")
-    .description("start what a node should run and doesn't; done when it works")
+    .description("start what a node should run and doesn't; returns when it works")
     .argument("<node>")
     .addOption(nameOption())
     .action((node: string, { name }: Named) => onLab(name, (it) => it.start(node)));

@@ -40,21 +40,26 @@ interface LoadCommandOptions extends RouteOptions {
 
 export function loadCommand(): Command {
   const command = new Command("load")
-    .description("register many mobiles, and tell how fast they were served")
+    .description("register many mobiles, and report how fast they were served")
     .option("--mobiles <count>", "how many", integerBetween(1, 16_000_000), 1000)
     .option("--first-home-address <address>", "they have this home address and those after it", parseAddress)
     .option("--nai-pattern <pattern>", "or they have NAIs: user{}@lab.example, with a number for the braces")
     .option(
       "--rate <per second>",
-      "start so many registrations a second; as many as the window lets if not given",
+      "registrations to start per second; as many as the window allows if not given",
       parsePositiveNumber,
     )
     .option(
       "--duration <seconds>",
-      "go on with all mobiles in turn; each registers once if not given",
+      "keep going through all mobiles for this long; each registers once if not given",
       parsePositiveNumber,
     )
-    .option("--window <count>", "requests without an answer at any time, at most", integerBetween(1, 1_000_000), 256)
+    .option(
+      "--window <count>",
+      "the most requests that may be unanswered at any time",
+      integerBetween(1, 1_000_000),
+      256,
+    )
     .option("--ports <count>", "source ports to send from", integerBetween(1, 1000), 16)
     .option("--timeout <seconds>", "give up waiting for an answer", parsePositiveNumber, 5)
     .option("--tries <count>", "requests for a registration, before it counts as unanswered", integerBetween(1, 100), 1)
@@ -66,7 +71,7 @@ export function loadCommand(): Command {
     .addHelpText(
       "after",
       `
-Requests use timestamps. Ctrl-C ends the load and prints what came of it.
+Requests use timestamps. Ctrl-C ends the load and prints the results.
 Exit code 0: some were accepted; 1: none.
 
 Examples:

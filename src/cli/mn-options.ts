@@ -29,7 +29,7 @@ export function addRouteOptions(command: Command): Command {
     .addOption(foreignAgent)
     .option(
       "--care-of-address <address>",
-      "the foreign agent's address, else the one this host sends from",
+      "default: the foreign agent's address, or the one this host sends from",
       parseAddress,
     )
     .option("--local-address <address>", "send from this address of this host", parseHostAddress);
@@ -42,7 +42,7 @@ export function addRouteOptions(command: Command): Command {
 }
 
 export function flagsOption(): Option {
-  return new Option("--flags <letters>", "bits of the request: S B D M G T; D is set where there is no foreign agent")
+  return new Option("--flags <letters>", "bits of the request: S B D M G T; D is set if there is no foreign agent")
     .argParser(parseFlags)
     .default(0, "none");
 }

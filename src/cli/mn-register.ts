@@ -39,7 +39,7 @@ interface DeregisterOptions extends MobileOptions {
 }
 
 const environmentHelp = `
-The options --home-agent, --foreign-agent, --home-address, --spi and --key can be left to ANYHOME_HOME_AGENT,
+The options --home-agent, --foreign-agent, --home-address, --spi and --key can also be given by ANYHOME_HOME_AGENT,
 ANYHOME_FOREIGN_AGENT, ANYHOME_HOME_ADDRESS, ANYHOME_MN_SPI and ANYHOME_MN_KEY.
 Exit code 0: accepted; 1: denied, or no answer.`;
 

@@ -5,7 +5,7 @@ import { deregisterCommand, registerCommand } from "./mn-register.ts";
 /** `anyhome mn …`: mobile nodes to try a cluster with. */
 export function mnCommand(): Command {
   return new Command("mn")
-    .description("be a mobile node: register, deregister, load")
+    .description("act as a mobile node: register, deregister, load")
     .addCommand(registerCommand())
     .addCommand(deregisterCommand())
     .addCommand(loadCommand());

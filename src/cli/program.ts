@@ -22,7 +22,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./replay.ts")).replayCommand(),
   },
   status: {
-    summary: "how the home agent is",
+    summary: "the state of the home agent",
     load: async () => (await import("./status.ts")).statusCommand(),
   },
   top: {
@@ -62,7 +62,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./cluster.ts")).rebalanceCommand(),
   },
   reload: {
-    summary: "have the daemon read its configuration file anew",
+    summary: "have the daemon reload its configuration file",
     load: async () => (await import("./reload.ts")).reloadCommand(),
   },
   config: {
@@ -74,11 +74,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./exabgp.ts")).exabgpCommand(),
   },
   mn: {
-    summary: "be a mobile node: register, deregister, load",
+    summary: "act as a mobile node: register, deregister, load",
     load: async () => (await import("./mn.ts")).mnCommand(),
   },
   fa: {
-    summary: "be a foreign agent",
+    summary: "act as a foreign agent",
     load: async () => (await import("./fa.ts")).faCommand(),
   },
   sim: {
@@ -86,7 +86,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./sim.ts")).simCommand(),
   },
   drill: {
-    summary: "failures on a lab that is up, timed under load and held to limits",
+    summary: "failures in a running lab, timed under load and held to limits",
     load: async () => (await import("./drill.ts")).drillCommand(),
   },
   lab: {

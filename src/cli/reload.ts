@@ -16,15 +16,15 @@ interface ReloadOptions {
 
 export function reloadCommand(): Command {
   return new Command("reload")
-    .description("have the daemon read its configuration file anew, as SIGHUP does")
+    .description("have the daemon reload its configuration file, as SIGHUP does")
     .option("--check", "only say what would change")
     .addOption(outputOption())
     .addOption(socketOption())
     .addHelpText(
       "after",
       `
-Members, security associations, rules of registration and replication, and the log level change at once; for the rest a
-restart is needed. A file with errors, or with such a change, leaves everything as it was; the exit code is 2 then.
+Members, security associations, rules of registration and replication, and the log level change at once; everything else
+needs a restart. A file with errors, or with such a change, leaves everything as it was, and the exit code is 2.
 
 Examples:
   anyhome reload --check

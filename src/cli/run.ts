@@ -20,7 +20,7 @@ export function runCommand(): Command {
     .option("--record-keys", "with --record: the keys as well, so that the file is all that a replay needs", false)
     .addHelpText(
       "after",
-      "\nSIGTERM and SIGINT withdraw the routes first, and then stop it. SIGHUP has it read its configuration anew.\n\nExample:\n  anyhome run -c /etc/anyhome/anyhome.yaml --node ha1",
+      "\nSIGTERM and SIGINT withdraw the routes first, and then stop it. SIGHUP makes it reload its configuration.\n\nExample:\n  anyhome run -c /etc/anyhome/anyhome.yaml --node ha1",
     )
     .action(async ({ config: file, node, record, recordKeys }: RunOptions) => {
       if (recordKeys && record === undefined) throw new CliError("--record-keys needs --record", ExitCode.usage);

@@ -46,28 +46,32 @@ export function simCommand(): Command {
     .option("--mobiles <count>", "mobile nodes", integerBetween(1, 1_000_000_000), 12)
     .option(
       "--duration <seconds>",
-      "how long mobiles register and faults strike, simulated",
+      "how long mobiles register and faults strike, in simulated time",
       integerBetween(1, 1_000_000_000),
       14,
     )
     .option(
       "--quiet <seconds>",
-      "how long nothing happens at the end, so that bindings are forgotten",
+      "how long to wait at the end, so that bindings are forgotten",
       integerBetween(0, 1_000_000_000),
       0,
     )
     .option("--faults <list>", `any of ${FAULT_KINDS.join(",")}, or none`, faultKinds, FAULT_KINDS)
     .option(
       "--at-once <count>",
-      "faults that strike together; as many acknowledgements are asked for",
+      "how many faults strike together, which is also how many acknowledgements are required",
       integerBetween(1, 1_000_000_000),
       1,
     )
-    .option("--plan <json>", "these faults instead of what the seed draws, as a failing seed prints them", faultPlan)
+    .option(
+      "--plan <json>",
+      "these faults instead of those drawn from the seed, as printed for a failing seed",
+      faultPlan,
+    )
     .addOption(outputOption())
     .addHelpText(
       "after",
-      "\nA failing seed is shrunk to the fewest faults that still break it.\n\nExamples:\n  anyhome sim --seeds 100 --nodes 5\n  anyhome sim --seed 4711 --faults kill,partition",
+      "\nA failing seed is reduced to the fewest faults that still make it fail.\n\nExamples:\n  anyhome sim --seeds 100 --nodes 5\n  anyhome sim --seed 4711 --faults kill,partition",
     )
     .action(async (options: Options) => {
       const report = run(options);

@@ -15,7 +15,7 @@ interface StatusOptions {
 
 export function statusCommand(): Command {
   return new Command("status")
-    .description("how the home agent is; exits with 5 if it is not ready")
+    .description("the state of the home agent; exits with 5 if it is not ready")
     .addOption(outputOption())
     .addOption(socketOption())
     .addOption(

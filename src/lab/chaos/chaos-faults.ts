@@ -41,7 +41,7 @@ export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
   deaf: "it doesn't hear other home agents, but they hear it",
   "disk-full": "no room is left where its store is; needs `lab up --disk`",
   "clock-ahead": "its clock goes a minute ahead, which is too far for the others; needs `lab up --clocks`",
-  "clock-behind": "its clock goes five seconds back, which must be borne; needs `lab up --clocks`",
+  "clock-behind": "its clock goes five seconds back, which must be tolerated; needs `lab up --clocks`",
   "power-cycle": "SIGKILL to all daemons at once",
 };
 

@@ -72,7 +72,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
     limits: () => ({ ...NOTHING_LOST, fibMs: 150 }),
   },
   drain: {
-    meaning: "as `anyhome drain`: it gives its bindings away, and goes on serving what still comes",
+    meaning: "like `anyhome drain`: it gives its bindings away and goes on serving requests that still arrive",
     strikes: "home-agent",
     leavesFib: true,
     silences: false,
@@ -111,7 +111,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
     limits: () => ({ ...NOTHING_LOST, fibMs: 150 }),
   },
   "kill-helper": {
-    meaning: "SIGKILL to the helper inside ExaBGP, upon which the daemon replaces both",
+    meaning: "SIGKILL to the helper inside ExaBGP, whereupon the daemon replaces both",
     strikes: "home-agent",
     leavesFib: true,
     silences: false,
