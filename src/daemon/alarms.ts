@@ -2,7 +2,7 @@
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import type { BfdNeighborStatus } from "../adapters/bfd/speaker.ts";
 import type { CheckStatus } from "../core/health/settled-check.ts";
-import type { Twins } from "../core/home-agent/home-agent.ts";
+import type { Twins } from "../core/home-agent/peer-frames.ts";
 import type { PeerStatus } from "../core/members/membership.ts";
 
 export interface Alarm {

@@ -458,11 +458,11 @@ const MUTATIONS: readonly Mutation[] = [
     name: "the owner vouches for the foreign agent that an ingress writes down",
     edits: [
       {
-        file: "core/home-agent/home-agent.ts",
+        file: "core/home-agent/answers.ts",
         from: "foreignAgent.address === source.address &&",
         to: "",
       },
-      { file: "core/home-agent/home-agent.ts", from: "foreignAgent.port === source.port,", to: "source.port > 0," },
+      { file: "core/home-agent/answers.ts", from: "foreignAgent.port === source.port,", to: "source.port > 0," },
     ],
     faults: [],
     finds: /from where it never asked/,

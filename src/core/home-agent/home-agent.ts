@@ -35,18 +35,19 @@ import type { MemberId, MobileIdentity } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
 import { incarnationOf } from "../protocol/acquaintance.ts";
-import { DISCARDED, type HealthState, type Load, type Message, type RelayReply } from "../protocol/datagrams.ts";
+import type { HealthState, Load, Message } from "../protocol/datagrams.ts";
 import { FrameCodec } from "../protocol/frame.ts";
-import { Explanations } from "../protocol/refusals.ts";
 import type { MoveProgress } from "../replication/mover.ts";
 import type { LinkState } from "../replication/peer-progress.ts";
 import { Replication } from "../replication/replication.ts";
-import { type Endpoint, formatEndpoint } from "../wire/ipv4.ts";
+import type { Endpoint } from "../wire/ipv4.ts";
+import { Answers } from "./answers.ts";
 import { Deletions } from "./deletions.ts";
 import { Doorkeeper } from "./doorkeeper.ts";
 import { Ingress } from "./ingress.ts";
 import type { Emit, Input, Output } from "./io.ts";
-import { type Answer, Owner, type ServedRequest } from "./owner.ts";
+import { Owner } from "./owner.ts";
+import { PeerFrames, type Twins } from "./peer-frames.ts";
 import { PeerStreams } from "./peer-streams.ts";
 import { OwnerFinder } from "./routes.ts";
 import {
@@ -59,24 +60,12 @@ import {
   temporaryCopySettings,
 } from "./settings.ts";
 
-/** Two daemons that claim to be the same member. */
-export interface Twins {
-  readonly member: MemberId;
-  /** The address of the one that was started later. */
-  readonly believed: string;
-  readonly refused: string;
-}
-
-/** How long two daemons of one name count as such after the last word of the second. */
-const TWINS_REMEMBERED_MS = 10_000;
-
 export class HomeAgent {
   #settings: HomeAgentSettings;
-  readonly #observer: Observer;
   readonly #clock: TrustedClock;
   readonly #journal: Journal;
   readonly #table: BindingTable;
-  readonly #frames: FrameCodec;
+  readonly #codec: FrameCodec;
   readonly #membership: Membership;
   readonly #placement: Placement;
   readonly #locations: LocationTable;
@@ -87,7 +76,9 @@ export class HomeAgent {
   readonly #registrations = new LoadMeter();
   readonly #heartbeats: Heartbeats;
   readonly #replication: Replication;
+  readonly #frames: PeerFrames;
   readonly #streams: PeerStreams;
+  readonly #answers: Answers;
   /** Absent if this member doesn't forward. */
   #forwarding: ForwardingChanges | undefined;
   /** Of the first input, monotonic ms. */
@@ -96,10 +87,6 @@ export class HomeAgent {
   /** Since it last settled. */
   #hasTicked = false;
   #mayBeSafe = false;
-  readonly #explanations = new Explanations();
-  /** Where the last heartbeat of each member came from. */
-  readonly #sources = new Map<MemberId, Endpoint>();
-  readonly #twins = new Map<MemberId, Twins & { readonly heardMs: number }>();
   #eventLoopDelayMs = 0;
   #storeQueue = 0;
 
@@ -107,16 +94,16 @@ export class HomeAgent {
     const { cluster, secret, self, bootCount, startNonce, members } = settings;
     const peers = peersOf(settings);
     const emit: Emit = (output) => this.#outputs.push(output);
-    const send = (to: MemberId, message: Message) => this.#send(to, message);
+    const send = (to: MemberId, message: Message) => this.#frames.send(to, message);
     this.#settings = settings;
-    this.#observer = observer;
     this.#clock = new TrustedClock(clockOptions(settings), observer);
     this.#journal = new Journal((changes) => emit({ type: "append", changes }));
     this.#table = new BindingTable(this.#journal);
-    this.#frames = new FrameCodec({ cluster, secret, self, peers, incarnation: incarnationOf(bootCount, startNonce) });
+    this.#codec = new FrameCodec({ cluster, secret, self, peers, incarnation: incarnationOf(bootCount, startNonce) });
     this.#placement = new Placement(derivePlacementKey(secret, cluster), members);
     const membersDigest = this.#placement.digest;
     this.#membership = new Membership({ ...settings, peers, membersDigest });
+    this.#frames = new PeerFrames({ codec: this.#codec, membership: this.#membership, observer, emit });
     this.#locations = new LocationTable(this.#journal);
     this.#heartbeats = new Heartbeats({
       self,
@@ -155,7 +142,7 @@ export class HomeAgent {
       settings: safetySettings(settings),
       maximumUncommitted: settings.maximumPending,
       runningMs: ({ monotonicMs }) => monotonicMs - (this.#startedAtMs ?? monotonicMs),
-      answer: (served, answer, now) => this.#answer(served, answer, now),
+      answer: (served, answer, now) => this.#answers.deliver(served, answer, now),
       passOn: (served, now) => this.#ingress.passOn(served, now),
       resume: (served, now) => this.#ingress.resume(served, now),
     });
@@ -171,6 +158,13 @@ export class HomeAgent {
       replication,
       emit,
       send,
+    });
+    this.#answers = new Answers({
+      virtualEndpoint: settings.virtualEndpoint,
+      locations: this.#locations,
+      replication,
+      ingress: this.#ingress,
+      registrations: this.#registrations,
     });
   }
 
@@ -296,7 +290,7 @@ export class HomeAgent {
     this.#journal.passTime(now);
     if (this.#heartbeats.setCanStore(this.#journal.canStore) && !this.#journal.canStore) this.#owner.storeHangs(now);
     for (const { id, state } of this.#heartbeats.passTime(now)) {
-      this.#frames.silent(id);
+      this.#codec.silent(id);
       this.#replication.peerChanged(id, state, now);
     }
     if (this.#clock.isCertain) {
@@ -340,7 +334,7 @@ export class HomeAgent {
     const { members, heartbeatIntervalMs, policy, associations } = settings;
     this.#settings = settings;
     this.#clock.configure(clockOptions(settings));
-    this.#frames.setPeers(peers);
+    this.#codec.setPeers(peers);
     this.#placement.setMembers(members);
     this.#membership.configure({ ...settings, peers, membersDigest: this.#placement.digest });
     this.#heartbeats.configure({ members, intervalMs: heartbeatIntervalMs });
@@ -389,7 +383,7 @@ export class HomeAgent {
 
   /** Members that two daemons say they are, lately. */
   twins(now: Now): Twins[] {
-    return [...this.#twins.values()].filter(({ heardMs }) => now.monotonicMs - heardMs < TWINS_REMEMBERED_MS);
+    return this.#frames.twins(now);
   }
 
   /** Members that hear another daemon, started later, that says it is this one. */
@@ -470,24 +464,13 @@ export class HomeAgent {
   }
 
   #receiveFrame(payload: Uint8Array, source: Endpoint, now: Now): void {
-    const opened = this.#frames.open(payload);
-    if (!opened.ok) {
-      this.#observer.countBy("frames-rejected", opened.fault);
-      if ("sender" in opened) this.#membership.unproven(opened.sender, opened.hearsLaterStart);
-      if (opened.fault === "member-twice") this.#twice(opened.sender, source, now);
-      // Unproven is what every member says at first after a start.
-      else if (opened.fault !== "unproven" && this.#explanations.isNews(formatEndpoint(source), opened.fault))
-        this.#observer.event("frame-rejected", { source: formatEndpoint(source), reason: opened.fault });
-      return;
-    }
-    const { sender, incarnation, message } = opened;
-    this.#membership.lives(sender, now.monotonicMs);
-    this.#observer.countBy("frames-received", message.type);
+    const received = this.#frames.receive(payload, source, now);
+    if (received === undefined) return;
+    const { sender, incarnation, message } = received;
     switch (message.type) {
       case "heartbeat": {
         const { state, restarted } = this.#heartbeats.received(sender, incarnation, message, now);
-        this.#sources.set(sender, source);
-        if (state !== undefined) this.#explanations.forgive(formatEndpoint(source));
+        if (state !== undefined) this.#frames.forgive(source);
         if (state === "skewed") this.#streams.end(sender, "clock-skew");
         if (restarted) this.#replication.peerRestarted(sender);
         if (state !== undefined) this.#replication.peerChanged(sender, state, now);
@@ -528,57 +511,9 @@ export class HomeAgent {
     this.#outputs = this.#outputs.filter((output) => output.type !== "stream" || output.to !== peer);
   }
 
-  /** Two daemons say that they are this member; the one that was started later is believed. */
-  #twice(member: MemberId, source: Endpoint, now: Now): void {
-    const addresses = [this.#sources.get(member), source].map((address) => (address ? formatEndpoint(address) : "?"));
-    const [believed = "?", refused = "?"] = addresses;
-    if (!this.twins(now).some((twins) => twins.member === member))
-      this.#observer.event("member-twice", { member, believed, refused });
-    this.#twins.set(member, { member, believed, refused, heardMs: now.monotonicMs });
-  }
-
   /** Neither a stranger or a former member, nor a member whose clock differs too much from ours. */
   #isBelieved(peer: MemberId): boolean {
     return (this.#membership.get(peer)?.state ?? "skewed") !== "skewed";
-  }
-
-  /** The owner has answered: straight to the foreign agent, or back to the ingress. */
-  #answer(served: ServedRequest, { reply, accepted, binding }: Answer, now: Now): void {
-    const { requestId, ingress, source, destination } = served;
-    if (accepted && binding !== undefined) {
-      this.#registrations.count(now.monotonicMs);
-      this.#locations.delete(binding.mobile);
-      this.#replication.accepted(binding, ingress);
-    }
-    if (requestId === undefined) {
-      if (reply === undefined) return;
-      this.#observer.countBy("replies-sent", String(reply[1]));
-      this.#outputs.push({ type: "reply", payload: reply, source: destination, destination: source });
-      return;
-    }
-    const message: RelayReply = {
-      ...DISCARDED,
-      requestId,
-      destination: this.#settings.virtualEndpoint,
-      ...(binding && this.#told(binding, ingress)),
-      ...(accepted && binding && { boundUntilMs: boundUntilMs(served, binding) }),
-      ...(reply && { reply }),
-    };
-    this.#ingress.answerRelayed(served, message, now);
-  }
-
-  /** What the ingress of a mobile is told of its row. */
-  #told(binding: Binding, ingress: MemberId): Partial<RelayReply> {
-    const location = this.#replication.locationFor(ingress, binding);
-    const { mobile, homeAddressSinceMs, generation, backups, knownUntilMs } = location;
-    return { mobile, homeAddressSinceMs, generation, backups, knownUntilMs };
-  }
-
-  #send(to: MemberId, message: Message): void {
-    const payload = this.#frames.seal(to, message);
-    if (payload === undefined) return;
-    const isRelay = message.type === "relay-request" || message.type === "relay-reply";
-    this.#outputs.push({ type: "frame", payload, to, isRelay });
   }
 
   #takeOutputs(): Output[] {
@@ -592,19 +527,6 @@ export class HomeAgent {
 
 function* forwardingEntries(rows: Iterable<Binding>): Generator<ForwardingEntry> {
   for (const row of rows) if (!isTombstone(row)) yield forwardingEntry(row);
-}
-
-/**
- * Of what this very request has made, by the foreign agent that it comes from; 0 where it made nothing, or by another one.
- */
-function boundUntilMs({ request, source }: ServedRequest, binding: Binding): number {
-  const made = binding.registration.careOfAddresses.find(
-    ({ identification, foreignAgent }) =>
-      identification === request.identification &&
-      foreignAgent.address === source.address &&
-      foreignAgent.port === source.port,
-  );
-  return made?.expiresAtMs ?? 0;
 }
 
 /**

@@ -203,13 +203,13 @@ export class Ingress {
     }
     const reply = decoded.message;
     if (isAccepted(reply.code)) this.#makePermanent(temporary, reply, sender, message);
-    this.#observer.countBy("replies-sent", String(reply.code));
-    this.#emit({
-      type: "reply",
-      payload: message.reply,
-      source: temporary.destination,
-      destination: temporary.foreignAgent,
-    });
+    this.reply(message.reply, temporary.destination, temporary.foreignAgent);
+  }
+
+  /** To the foreign agent, from where its request was sent to: RFC 5944 3.8.3.1. */
+  reply(payload: Uint8Array, source: Endpoint, destination: Endpoint): void {
+    this.#observer.countBy("replies-sent", String(payload[1]));
+    this.#emit({ type: "reply", payload, source, destination });
   }
 
   /**
@@ -253,8 +253,7 @@ export class Ingress {
   #answered({ requestId, reply }: RelayReply, now: Now): void {
     const temporary = this.#end(requestId, now);
     if (temporary === undefined || reply.length === 0) return;
-    this.#observer.countBy("replies-sent", String(reply[1]));
-    this.#emit({ type: "reply", payload: reply, source: temporary.destination, destination: temporary.foreignAgent });
+    this.reply(reply, temporary.destination, temporary.foreignAgent);
   }
 
   /** A request whose ingress has died after it had relayed it: the same owner gives the same reply, which goes out here. */
