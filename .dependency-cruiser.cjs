@@ -17,7 +17,7 @@ module.exports = {
       severity: "error",
       comment: "The core decides, adapters do: it may import nothing but itself and what only calculates.",
       from: { path: core },
-      to: { pathNot: [core, "^node_modules/(zod|lru-cache)/", "^(node:)?(crypto|buffer|net)$"] },
+      to: { pathNot: [core, "^node_modules/(zod|lru-cache)/", "^(node:)?(crypto|buffer|net|zlib)$"] },
     },
     {
       name: "wire-and-auth-stand-alone",

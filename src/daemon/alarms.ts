@@ -21,6 +21,8 @@ export interface AlarmSources {
   /** Unfit, and still announced because no other member is. */
   readonly isLastAnnouncer: boolean;
   readonly storeFailure: string | undefined;
+  /** Damaged stores that this member's has taken the place of. */
+  readonly damagedStores: readonly string[];
   readonly registrationSocketFailure: string | undefined;
   readonly dataPlaneFailure: string | undefined;
   /** Peers that are alive and have no stream with this member, and why. */
@@ -71,6 +73,7 @@ function findings({
   advertiser,
   bfdNeighbors,
   storeFailure,
+  damagedStores,
   registrationSocketFailure,
   dataPlaneFailure,
   configurationProblem,
@@ -88,6 +91,10 @@ function findings({
     if (state === "fail" || state === "degraded") found.push([`check ${name}`, `${name} ${VERBS[state]}: ${reason}`]);
   }
   if (storeFailure !== undefined) found.push(["store", `the store can't write: ${storeFailure}`]);
+  if (damagedStores.length > 0) {
+    const what = `the store was found damaged, and is in ${damagedStores.join(", ")}`;
+    found.push(["store-damaged", `${what}: what could be believed of it is in use; see to the disk, then remove that`]);
+  }
   if (registrationSocketFailure !== undefined) {
     found.push(["registrations", `registrations can't be received: ${registrationSocketFailure}`]);
   }

@@ -23,7 +23,6 @@ import { announcersOf } from "../adapters/advertiser/routing-view.ts";
 import { type ControlApi, serveControlApi } from "../adapters/api/server.ts";
 import { Recorder, type RecordingOptions } from "../adapters/recording/recorder.ts";
 import { storePaths } from "../adapters/store/paths.ts";
-import { openSqliteStore } from "../adapters/store/sqlite-store.ts";
 import type { Store } from "../adapters/store/store.ts";
 import { StoreCorruptError } from "../adapters/store/store-error.ts";
 import { Counters } from "../adapters/telemetry/counters.ts";
@@ -48,6 +47,7 @@ import { linkPeers, makeLinkRelay } from "./make-link-relay.ts";
 import { observeInto } from "./observer.ts";
 import { ReplyPaths } from "./reply-paths.ts";
 import { Sockets } from "./sockets.ts";
+import { openSoundStore } from "./sound-store.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { leaveSurroundings } from "./surroundings.ts";
 import { TakeoverHistory } from "./takeover-history.ts";
@@ -110,14 +110,14 @@ async function startDaemon(
 ): Promise<Daemon> {
   const config = configuration.current;
   const watch = new StoreWatch(log);
-  const store = await openSqliteStore({
-    directory: config.dataDirectory,
-    cluster: config.cluster,
-    node: config.node,
-    listener: watch,
-  });
+  const { cluster, node, dataDirectory: directory } = config;
+  const { store, loaded } = await openSoundStore(
+    { directory, cluster, node, listener: watch },
+    (opened) => makeAgent(opened, config, counters, log),
+    { counters, log },
+  );
   try {
-    return await startOn(store, watch, configuration, counters, log, recording);
+    return await startOn(store, loaded, watch, configuration, counters, log, recording);
   } catch (error) {
     // Otherwise its workers would keep the process from ending.
     await closeStore(store, log);
@@ -125,8 +125,19 @@ async function startDaemon(
   }
 }
 
+/** The home agent, with all that its store holds. @throws StoreCorruptError */
+function makeAgent(store: Store, config: Config, counters: Counters, log: ClosableEventLog) {
+  const start = { bootCount: store.bootCount, startNonce: randomInt(2 ** 32) };
+  const settings = homeAgentSettings(config, start);
+  const takeovers = new TakeoverHistory();
+  const agent = new HomeAgent(settings, observeInto(counters, log, takeovers));
+  restore(agent, store, config, log);
+  return { agent, start, settings, takeovers };
+}
+
 async function startOn(
   store: Store,
+  { agent, start, settings, takeovers }: ReturnType<typeof makeAgent>,
   watch: StoreWatch,
   configuration: LiveConfig,
   counters: Counters,
@@ -135,10 +146,7 @@ async function startOn(
 ): Promise<Daemon> {
   const startedAtMs = performance.now();
   const config = configuration.current;
-  const start = { bootCount: store.bootCount, startNonce: randomInt(2 ** 32) };
-  let running = { config, settings: homeAgentSettings(config, start) };
-  const takeovers = new TakeoverHistory();
-  const agent = new HomeAgent(running.settings, observeInto(counters, log, takeovers));
+  let running = { config, settings };
   const recorder =
     recording &&
     (await Recorder.start({
@@ -148,7 +156,8 @@ async function startOn(
       forwards: config.dataPlane.type !== "none",
       ended: (reason) => log.event("recording-ended", { reason }),
     }));
-  await restore(agent, store, config, log, recorder);
+  // The store is read once more for this: while it was read the first time, it might still have been found damaged.
+  if (recorder !== undefined) for (const { table, row } of store.load()) await recorder.restored({ table, row });
 
   const endpointOf = (member: string) => configuration.current.members.find(({ id }) => id === member);
   const replyPaths = new ReplyPaths({
@@ -292,18 +301,11 @@ function routeReporter(config: Config, driver: Driver): (status: AdvertiserStatu
   };
 }
 
-/** Rejects with a StoreCorruptError. */
-async function restore(
-  agent: HomeAgent,
-  store: Store,
-  config: Config,
-  log: ClosableEventLog,
-  recorder: Recorder | undefined,
-): Promise<void> {
+/** @throws StoreCorruptError */
+function restore(agent: HomeAgent, store: Store, config: Config, log: ClosableEventLog): void {
   const startedAtMs = performance.now();
   let bindings = 0;
   for (const { table, key, row } of store.load()) {
-    if (recorder !== undefined) await recorder.restored({ table, row });
     try {
       if (table === "location") agent.restoreLocation(decodeLocationRow(row));
       else {

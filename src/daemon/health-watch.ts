@@ -14,6 +14,8 @@ import { EventLoopMonitor } from "../adapters/checks/event-loop-monitor.ts";
 import { ExecCheck } from "../adapters/checks/exec-check.ts";
 import { type Outcomes, SELF_CHECKS, SelfChecks, type Vitals } from "../adapters/checks/self-checks.ts";
 import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
+import { damagedCopies } from "../adapters/store/directory.ts";
+import { storePaths } from "../adapters/store/paths.ts";
 import type { Store } from "../adapters/store/store.ts";
 import type { Counters } from "../adapters/telemetry/counters.ts";
 import type { ClosableEventLog } from "../adapters/telemetry/log.ts";
@@ -142,6 +144,7 @@ export class HealthWatch {
         checks: this.checks,
         isLastAnnouncer: this.#isAlone,
         storeFailure: storeWatch.failure,
+        damagedStores: damagedCopies(storePaths(configuration.current.dataDirectory)),
         registrationSocketFailure: sockets.registrationFailure,
         dataPlaneFailure: dataPlane?.failure,
         missingStreams: this.#missingStreams(),

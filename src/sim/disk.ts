@@ -1,10 +1,18 @@
 /**
  * A member's disk. What has been committed survives; what has not is lost with the power, but for a commit that is under way:
- * it is there as a whole or not at all, as SQLite sees to (a torn one is not). Nobody knows which of the two.
+ * it is there as a whole or not at all, as SQLite sees to. Nobody knows which of the two. What a disk does beyond that is in
+ * disk-damage.ts.
  */
 import type { LoggedChange } from "../core/bindings/row-change.ts";
+import type { MobileKey } from "../core/names.ts";
+import { type Damage, type DamageKind, damage } from "./disk-damage.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";
+import { Stored } from "./stored.ts";
+
+/** From a change to its place in the tables. Longer than it really is, so that the log has something to lose. */
+const FOLD_DELAY_MS = 3000;
+const UNDAMAGED: Damage = { visible: 0, forged: new Set() };
 
 export interface DiskOptions {
   readonly queue: EventQueue;
@@ -23,7 +31,9 @@ export class SimulatedDisk {
   #stuck: (() => void) | undefined;
   #commitBeganMs = 0;
   readonly #options: DiskOptions;
-  readonly #rows = new Map<string, string>();
+  readonly #stored = new Stored();
+  #isFolding = false;
+  #damage = UNDAMAGED;
   #written: LoggedChange[] = [];
   /** How many of them are in the commit that is under way. */
   #committing = 0;
@@ -34,8 +44,9 @@ export class SimulatedDisk {
     this.#options = options;
   }
 
-  get rows(): ReadonlyMap<string, string> {
-    return this.#rows;
+  /** The row that would be there after a start. */
+  row(mobile: MobileKey): string | undefined {
+    return this.#stored.row("binding", mobile);
   }
 
   get queued(): number {
@@ -83,7 +94,19 @@ export class SimulatedDisk {
   }
 
   wipe(): void {
-    this.#rows.clear();
+    this.#stored.clear();
+    this.#damage = UNDAMAGED;
+  }
+
+  damage(kind: DamageKind): void {
+    this.#damage = damage(kind, this.#stored, this.#options.random);
+  }
+
+  /** What a member starts with, and what had been done to it. */
+  load(): ReturnType<Stored["salvage"]> & { readonly damage: Damage } {
+    const done = this.#damage;
+    this.#damage = UNDAMAGED;
+    return { ...this.#stored.salvage(), damage: done };
   }
 
   /**
@@ -128,9 +151,13 @@ export class SimulatedDisk {
   }
 
   #store(changes: readonly LoggedChange[]): void {
-    for (const { table, key, row } of changes) {
-      if (row === null) this.#rows.delete(`${table} ${key}`);
-      else this.#rows.set(`${table} ${key}`, row);
-    }
+    this.#stored.write(changes);
+    if (this.#isFolding) return;
+    this.#isFolding = true;
+    const powerOn = this.#powerOn;
+    this.#options.queue.after(FOLD_DELAY_MS, () => {
+      this.#isFolding = false;
+      if (this.#powerOn === powerOn) this.#stored.fold();
+    });
   }
 }

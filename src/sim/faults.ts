@@ -1,5 +1,6 @@
 /** What goes wrong in a simulation, drawn from its seed. Plans are lists, so that a failing one can be made shorter. */
 import { z } from "zod";
+import { DAMAGE_KINDS } from "./disk-damage.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
@@ -11,6 +12,8 @@ export const FAULT_KINDS = [
   "kill-ingress",
   /** The same, and the disk is lost. */
   "wipe",
+  /** The same, and the disk has suffered: see disk-damage.ts. */
+  ...DAMAGE_KINDS,
   /** Nothing of the process runs: SIGSTOP, a suspended machine. */
   "pause",
   /** Everything takes its time. */
@@ -58,8 +61,21 @@ export const planSchema = z.array(
   }),
 );
 
-/** A fault of these kinds lasts so many times as long: what is to be done about it takes a while, and a while is to be seen after. */
-const LASTING: Partial<Record<FaultKind, number>> = { leave: 2, "disk-full": 2, "disk-error": 2, "disk-hang": 2 };
+/**
+ * A fault of these kinds lasts so many times as long: what is to be done about it takes a while, and a while is to be seen
+ * after. A member whose disk is damaged is mostly back before others take over from it, which would hide what it has lost.
+ */
+const LASTING: Partial<Record<FaultKind, number>> = {
+  leave: 2,
+  "disk-full": 2,
+  "disk-error": 2,
+  "disk-hang": 2,
+  "flipped-bits": 0.25,
+  "lost-fsync": 0.25,
+  "misdirected-write": 0.25,
+  "torn-write": 0.25,
+  "truncated-file": 0.25,
+};
 
 /** Time that the cluster gets between two faults: the promise is about any single failure. */
 const RECOVERY_MS = 6000;
@@ -140,7 +156,18 @@ function begin(world: World, { kind, members }: Fault): () => void {
       return each(struck, (node) => {
         world.kill(node);
         node.wipe();
-        world.wipedAtMs = world.queue.nowMs;
+        world.diskLostAtMs = world.queue.nowMs;
+        return () => node.start();
+      });
+    case "flipped-bits":
+    case "lost-fsync":
+    case "misdirected-write":
+    case "torn-write":
+    case "truncated-file":
+      return each(struck, (node) => {
+        world.kill(node);
+        node.damageDisk(kind);
+        world.diskLostAtMs = world.queue.nowMs;
         return () => node.start();
       });
     case "power-cycle":

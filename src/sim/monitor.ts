@@ -3,7 +3,9 @@
  * can hold only once faults are over is in invariants.ts.
  */
 import type { Binding, CareOfBinding } from "../core/bindings/binding.ts";
+import { encodeBindingRow } from "../core/bindings/binding-row.ts";
 import type { IngressBinding } from "../core/bindings/location.ts";
+import { encodeLocationRow } from "../core/bindings/location-row.ts";
 import { compareVersions, type RegistrationVersion, versionOf } from "../core/bindings/merge.ts";
 import { isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
 import type { MobileKey } from "../core/names.ts";
@@ -12,7 +14,7 @@ import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { formatEndpoint, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { type Attempt, deregistersAll, isDegraded, keysOf, type Mobile, type Mobiles, rowOf } from "./mobiles.ts";
 import { associationOf } from "./names.ts";
-import { EPOCH_MS, type SimulatedNode } from "./node.ts";
+import { EPOCH_MS, type Loaded, type SimulatedNode } from "./node.ts";
 import { Versions } from "./versions.ts";
 import {
   ASSOCIATION,
@@ -53,6 +55,7 @@ export class Monitor {
     this.#world = world;
     this.#mobiles = mobiles;
     this.#versions = new Versions(world);
+    world.onRestored = (node, loaded) => this.#checkRestored(node, loaded);
     world.onEvent = (reported) => this.#reported(reported);
     world.onViolation = (violation) => this.#violated(violation);
     mobiles.onAccepted = (mobile, attempt) => this.#accepted(mobile, attempt);
@@ -77,6 +80,17 @@ export class Monitor {
     this.#world.queue.after(INTERVAL_MS, () => this.#look());
   }
 
+  /** What a disk has made of a row is left out, so that it is neither served nor sent to others, and told. */
+  #checkRestored({ id, agent }: SimulatedNode, { damage: { visible, forged }, leftOut }: Loaded): void {
+    if (leftOut < visible)
+      this.#violated(`${id} has lost rows to its disk, and tells of ${leftOut} instead of ${visible}`);
+    for (const row of agent.bindings)
+      if (forged.has(encodeBindingRow(row))) this.#violated(`${id} believes what its disk has made of ${row.mobile}`);
+    for (const location of agent.locations)
+      if (forged.has(encodeLocationRow(location)))
+        this.#violated(`${id} believes what its disk has made of the location of ${location.mobile}`);
+  }
+
   /** As it is, whatever clocks say. */
   get #timeMs(): number {
     return EPOCH_MS + this.#world.queue.nowMs;
@@ -94,7 +108,7 @@ export class Monitor {
     const { reply } = accepted ?? {};
     if (reply === undefined || reply.lifetimeSeconds <= DEGRADED_LIFETIME_SECONDS) return;
     // Who lost its disk a moment ago may have had it.
-    if (this.#world.wipedAtMs > this.#world.queue.nowMs - CONVERGENCE_MS) return;
+    if (this.#world.diskLostAtMs > this.#world.queue.nowMs - CONVERGENCE_MS) return;
     const disks = this.#world.disksWith(keysOf(mobile, reply.homeAddress), identification);
     if (disks <= this.#world.acknowledgements)
       this.#violated(

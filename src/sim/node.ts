@@ -13,6 +13,7 @@ import type { Now } from "../core/now.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Ipv4Address } from "../core/wire/ipv4.ts";
 import { SimulatedDisk } from "./disk.ts";
+import type { DamageKind } from "./disk-damage.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";
 
@@ -31,6 +32,8 @@ const LADDER = {
 
 export type Start = Pick<HomeAgentSettings, "bootCount" | "startNonce">;
 
+export type Loaded = ReturnType<SimulatedDisk["load"]>;
+
 export interface NodeEnvironment {
   /** Says "written" at once, and writes later. */
   readonly lyingDisk: boolean;
@@ -40,6 +43,8 @@ export interface NodeEnvironment {
   /** An input has its turn. */
   readonly handles: (node: SimulatedNode, input: Input) => void;
   readonly perform: (node: SimulatedNode, output: Output) => void;
+  /** It has loaded what was on its disk. */
+  readonly restored: (node: SimulatedNode, loaded: Loaded) => void;
   readonly count: (what: string) => void;
   readonly event: (node: SimulatedNode, event: string, fields: Readonly<Record<string, string | number>>) => void;
 }
@@ -115,7 +120,7 @@ export class SimulatedNode {
 
   /** The row that would be there after a restart. */
   rowOnDisk(mobile: MobileKey): ReturnType<typeof decodeBindingRow> | undefined {
-    const row = this.disk.rows.get(`binding ${mobile}`);
+    const row = this.disk.row(mobile);
     return row === undefined ? undefined : decodeBindingRow(row);
   }
 
@@ -125,10 +130,12 @@ export class SimulatedNode {
     this.bootCount = Math.max(this.bootCount + 1, Math.floor(this.now.wallMs / 1000));
     this.life++;
     this.agent = this.#make();
-    for (const [name, row] of this.disk.rows) {
-      if (name.startsWith("location ")) this.agent.restoreLocation(decodeLocationRow(row));
+    const loaded = this.disk.load();
+    for (const { table, row } of loaded.rows) {
+      if (table === "location") this.agent.restoreLocation(decodeLocationRow(row));
       else this.agent.restoreBinding(decodeBindingRow(row));
     }
+    this.#environment.restored(this, loaded);
     this.tunnels.clear();
     this.agent.startForwarding();
     this.#forward(this.agent.forwardingEntries);
@@ -204,6 +211,11 @@ export class SimulatedNode {
     if (serviceMs > 0) return;
     this.wellSinceMs = this.#environment.queue.nowMs;
     if (this.state === "running") this.#catchUp();
+  }
+
+  /** While it is down. */
+  damageDisk(kind: DamageKind): void {
+    this.disk.damage(kind);
   }
 
   breakDisk(cause: "full" | "error"): void {

@@ -1,5 +1,6 @@
 /** One seeded run: a cluster, mobiles, faults, time to settle, and the verdict. */
 import { Attacker } from "./attacker.ts";
+import { DAMAGE_KINDS } from "./disk-damage.ts";
 import { FAULT_KINDS, type Fault, type FaultKind, planFaults, schedule } from "./faults.ts";
 import { check } from "./invariants.ts";
 import { Mobiles } from "./mobiles.ts";
@@ -34,6 +35,8 @@ export interface SimulationResult {
 }
 
 const SETTLE_MS = 8_000;
+/** After these, what one member alone knew may be gone. */
+const LOSING: readonly FaultKind[] = ["wipe", ...DAMAGE_KINDS];
 
 export function simulate(options: SimulationOptions): SimulationResult {
   const { seed, nodes, durationMs = 14_000, quietMs = 0, faults = FAULT_KINDS, atOnce = 1 } = options;
@@ -51,7 +54,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
   world.runFor(lastEndsMs - world.queue.nowMs + SETTLE_MS);
   world.runFor(quietMs);
   const attempts = mobiles.mobiles.flatMap((mobile) => mobile.attempts);
-  const lostDisks = plan.some(({ kind }) => kind === "wipe");
+  const lostDisks = plan.some(({ kind }) => LOSING.includes(kind));
   return {
     seed,
     plan,

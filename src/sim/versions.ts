@@ -50,7 +50,7 @@ export class Versions {
 
   /** Who has lost its disk counts generations anew: the list of backups decides then. */
   #checkOwnership({ mobile, ownership: { owner, backups, generation } }: Binding): string | undefined {
-    if (this.#world.wipedAtMs > 0) return undefined;
+    if (this.#world.diskLostAtMs > 0) return undefined;
     const version = `${mobile} ${generation} ${owner}`;
     const first = this.#backups.get(version) ?? backups.join();
     this.#backups.set(version, first);

@@ -14,7 +14,7 @@ import { decodeStreamMessage } from "../core/protocol/stream-codec.ts";
 import { FrameSplitter, MAXIMUM_BODY_BYTES } from "../core/protocol/stream-frame.ts";
 import { type Endpoint, type Ipv4Range, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { EventQueue } from "./event-queue.ts";
-import { PEER_TIMEOUT_MS, SimulatedNode, type Start } from "./node.ts";
+import { type Loaded, PEER_TIMEOUT_MS, SimulatedNode, type Start } from "./node.ts";
 import { Random } from "./random.ts";
 
 export const VIRTUAL_ENDPOINT: Endpoint = { address: ipv4("10.64.0.1"), port: 434 };
@@ -98,12 +98,14 @@ export class World {
   onFrameLost: (frame: Uint8Array) => void = () => undefined;
   /** A member has got a frame. */
   onFrameArrived: (to: SimulatedNode, frame: Uint8Array) => void = () => undefined;
+  /** A member has started with what its disk gave back. */
+  onRestored: (node: SimulatedNode, loaded: Loaded) => void = () => undefined;
   /** Members that die when they have relayed a request (sim/orphans.ts). */
   readonly doomed = new Set<SimulatedNode>();
   #storms = 0;
   #calmSinceMs = Number.NEGATIVE_INFINITY;
-  /** When a disk was last emptied. */
-  wipedAtMs = Number.NEGATIVE_INFINITY;
+  /** When a disk last lost something. */
+  diskLostAtMs = Number.NEGATIVE_INFINITY;
   readonly #options: WorldOptions;
   readonly #ids: readonly string[];
   /** In the configuration file of each, and as each has read it. */
@@ -143,6 +145,7 @@ export class World {
           },
           handles: (node, input) => this.#handles(node, input),
           perform: (node, output) => this.#perform(node, output),
+          restored: (node, loaded) => this.onRestored(node, loaded),
           count: (what) => this.#count(what),
           event: (node, event, fields) => this.onEvent({ node, event, fields }),
         }),

@@ -422,6 +422,48 @@ const MUTATIONS: readonly Mutation[] = [
     finds: /copies differ|doesn't have it|is lost/,
   },
   {
+    name: "what doesn't read back from a disk as it was written is left out",
+    edits: [
+      {
+        file: "core/bindings/stored-row.ts",
+        from: "rowChecksum(table, key, row) === checksum;",
+        to: "checksum >= 0;",
+      },
+    ],
+    faults: ["flipped-bits", "torn-write"],
+    finds: /believes what its disk has made of/,
+  },
+  {
+    name: "a row that stands in the place of another is left out",
+    edits: [
+      {
+        file: "core/bindings/stored-row.ts",
+        from: 'crc32(row ?? "", crc32(key, crc32(table)))',
+        to: 'crc32(row ?? "", crc32(table))',
+      },
+    ],
+    faults: ["misdirected-write"],
+    finds: /has lost rows to its disk, and tells of 0/,
+  },
+  {
+    name: "what is left out is told",
+    edits: [{ file: "core/bindings/stored-row.ts", from: "this.#leftOut += count;", to: "" }],
+    faults: ["flipped-bits", "truncated-file"],
+    finds: /has lost rows to its disk, and tells of 0/,
+  },
+  {
+    name: "an owner gets back from its backups what its disk has lost",
+    edits: [
+      {
+        file: "core/replication/replicator.ts",
+        from: 'this.#startBacklog(owner, link, "copies", copies, () =>',
+        to: 'this.#startBacklog(owner, link, "copies", copies.slice(0, 0), () =>',
+      },
+    ],
+    faults: ["flipped-bits", "lost-fsync", "truncated-file"],
+    finds: /doesn't have it|is lost|older/,
+  },
+  {
     name: "a retransmission gets the reply that it had, and extends nothing",
     edits: [
       {

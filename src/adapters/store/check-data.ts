@@ -21,7 +21,7 @@ export function checkData(paths: StorePaths, owner: StoreOwner): number {
     try {
       explaining(paths.log, () => checkSchema(log, LOG_MIGRATIONS));
       explaining(paths.tables, () => checkSchema(tables, TABLES_MIGRATIONS));
-      if (storeId(log, owner) !== storeId(tables, owner)) {
+      if (storeIdOf(log, owner) !== storeIdOf(tables, owner)) {
         throw new StoreCorruptError(paths.tables, `it belongs to another store than ${paths.log}`);
       }
       checkIntegrity(log);
@@ -55,7 +55,8 @@ function refuseLostFiles(paths: StorePaths): void {
   }
 }
 
-function storeId(database: SqliteDatabase, owner: StoreOwner): string {
+/** @throws StoreError of another owner, or of nobody */
+export function storeIdOf(database: SqliteDatabase, owner: StoreOwner): string {
   return explaining(database.name, () => {
     const select = "SELECT store_id AS storeId, cluster, node FROM meta";
     const meta = database.prepare<[], StoreOwner & { storeId: string }>(select).get();

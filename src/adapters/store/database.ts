@@ -1,7 +1,6 @@
 /** Opening SQLite files the way the store needs them, and putting SQLite's errors into words. */
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { crc32 } from "node:zlib";
 import Database from "better-sqlite3";
 import { StoreCorruptError, StoreError } from "./store-error.ts";
 
@@ -103,10 +102,6 @@ export function freeBytes(path: string): number | undefined {
   } catch {
     return undefined;
   }
-}
-
-export function rowChecksum(table: string, key: string, row: string | null): number {
-  return crc32(row ?? "", crc32(key, crc32(table)));
 }
 
 /** A file as it was when it was opened. */

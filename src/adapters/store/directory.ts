@@ -7,6 +7,8 @@
  *     DIRECTORY/data/tables.sqlite  rows (with -wal and -shm)
  *     DIRECTORY/data/closed         the store was closed, and everything is in the two databases
  *     DIRECTORY/new/                a `data` in the making
+ *     DIRECTORY/salvaged/           a `data` that is about to take the place of a damaged one
+ *     DIRECTORY/data.damaged-TIME/  a `data` whose place another one has taken
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -15,16 +17,20 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { checkIntegrity, explaining, openDatabase, type SqliteDatabase } from "./database.ts";
-import { type StorePaths, storePaths } from "./paths.ts";
+import type { StorePaths } from "./paths.ts";
 import { BOOT_MIGRATIONS, LOG_MIGRATIONS, type Migrations, migrate, TABLES_MIGRATIONS } from "./schema.ts";
 import { StoreCorruptError, StoreError } from "./store-error.ts";
+
+const SALVAGED = "salvaged";
+const DAMAGED = ".damaged-";
 
 const LOG_PAGE_BYTES = 4_096;
 /** Each row that the fold writes costs a whole page, twice. Smaller still, and too much of a page would be empty. */
@@ -123,25 +129,60 @@ function sayingByWhom(paths: StorePaths, error: unknown): unknown {
 
 /** Makes an empty store where there is none: all of it or nothing, so that a lost file is never taken for a new store. */
 export function createDataIfAbsent(paths: StorePaths, owner: StoreOwner): void {
-  if (existsSync(paths.data)) return;
-  const unfinished = join(paths.directory, "new");
   explaining(paths.directory, () => {
-    rmSync(unfinished, { recursive: true, force: true });
-    mkdirSync(unfinished, { mode: 0o700 });
-    const storeId = randomUUID();
-    const made = {
-      ...storePaths(paths.directory),
-      log: join(unfinished, "log.sqlite"),
-      tables: join(unfinished, "tables.sqlite"),
-    };
-    createDatabase(made.log, LOG_PAGE_BYTES, LOG_MIGRATIONS, owner, storeId);
-    createDatabase(made.tables, TABLES_PAGE_BYTES, TABLES_MIGRATIONS, owner, storeId);
-    writeFileSync(join(unfinished, "closed"), "", { mode: 0o600 });
-    syncDirectory(unfinished);
-    renameSync(unfinished, paths.data);
-    syncDirectory(paths.directory);
-    syncDirectory(dirname(paths.directory));
+    const salvaged = join(paths.directory, SALVAGED);
+    // Power was lost in the middle of `replaceData`: it has come so far that nothing is left to decide, or it hasn't begun.
+    if (!existsSync(paths.data) && existsSync(salvaged)) renameSync(salvaged, paths.data);
+    rmSync(salvaged, { recursive: true, force: true });
+    if (!existsSync(paths.data)) makeData(paths, owner, paths.data, () => undefined);
   });
+}
+
+/**
+ * Puts a new store in the place of a damaged one, with what `fill` puts into its tables. Answers where the damaged one is.
+ * @throws StoreError
+ */
+export function replaceData(paths: StorePaths, owner: StoreOwner, fill: (tables: SqliteDatabase) => void): string {
+  return explaining(paths.directory, () => {
+    const salvaged = join(paths.directory, SALVAGED);
+    const damaged = damagedCopies(paths);
+    let seconds = Math.floor(Date.now() / 1000);
+    while (damaged.includes(`${paths.data}${DAMAGED}${seconds}`)) seconds += 1;
+    const setAside = `${paths.data}${DAMAGED}${seconds}`;
+    rmSync(salvaged, { recursive: true, force: true });
+    makeData(paths, owner, salvaged, fill);
+    renameSync(paths.data, setAside);
+    renameSync(salvaged, paths.data);
+    syncDirectory(paths.directory);
+    return setAside;
+  });
+}
+
+/** Stores that were set aside by `replaceData`. */
+export function damagedCopies(paths: StorePaths): string[] {
+  const prefix = `${basename(paths.data)}${DAMAGED}`;
+  const names = existsSync(paths.directory) ? readdirSync(paths.directory) : [];
+  return names.filter((name) => name.startsWith(prefix)).map((name) => join(paths.directory, name));
+}
+
+function makeData(
+  paths: StorePaths,
+  owner: StoreOwner,
+  destination: string,
+  fill: (tables: SqliteDatabase) => void,
+): void {
+  const unfinished = join(paths.directory, "new");
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { mode: 0o700 });
+  const storeId = randomUUID();
+  const [log, tables] = [join(unfinished, "log.sqlite"), join(unfinished, "tables.sqlite")];
+  createDatabase(log, LOG_PAGE_BYTES, LOG_MIGRATIONS, owner, storeId, () => undefined);
+  createDatabase(tables, TABLES_PAGE_BYTES, TABLES_MIGRATIONS, owner, storeId, fill);
+  writeFileSync(join(unfinished, "closed"), "", { mode: 0o600 });
+  syncDirectory(unfinished);
+  renameSync(unfinished, destination);
+  syncDirectory(paths.directory);
+  syncDirectory(dirname(paths.directory));
 }
 
 function createDatabase(
@@ -150,6 +191,7 @@ function createDatabase(
   migrations: Migrations,
   owner: StoreOwner,
   storeId: string,
+  fill: (database: SqliteDatabase) => void,
 ): void {
   createFile(path);
   const database = openDatabase(path);
@@ -162,6 +204,7 @@ function createDatabase(
         "INSERT INTO meta (id, store_id, cluster, node, created_at) VALUES (1, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ'))",
       )
       .run(storeId, owner.cluster, owner.node);
+    fill(database);
   } finally {
     database.close();
   }

@@ -1,11 +1,11 @@
 /** The append-only log: the store's point of durability. Runs in the log worker, which is its only writer. */
+import { rowChecksum } from "../../core/bindings/stored-row.ts";
 import {
   assertInPlace,
   emptyWal,
   type FileIdentity,
   openDatabase,
   probeWrite,
-  rowChecksum,
   type SqliteDatabase,
 } from "./database.ts";
 import { LOG_MIGRATIONS, migrate } from "./schema.ts";

@@ -1,5 +1,4 @@
-import { STORE_TABLES } from "../../core/bindings/row-change.ts";
-import { rowChecksum } from "./database.ts";
+import { isIntact, type StoredRecord } from "../../core/bindings/stored-row.ts";
 import { StoreCorruptError } from "./store-error.ts";
 
 /** A change as it stands in the log. */
@@ -13,12 +12,15 @@ export interface LogRow {
 
 /** Sequences leave no gap, and what is read is what was written. @throws StoreCorruptError */
 export function refuseAlteredChange(path: string, change: LogRow, previousSequence: number): void {
-  const { sequence, target, key, row, checksum } = change;
+  const { sequence } = change;
   if (sequence !== previousSequence + 1) {
     throw new StoreCorruptError(path, `the change with sequence ${previousSequence + 1} is missing`);
   }
-  const isTable = (STORE_TABLES as readonly string[]).includes(target);
-  if (!isTable || rowChecksum(target, key, row) !== checksum) {
+  if (!isIntact(recordOf(change))) {
     throw new StoreCorruptError(path, `the change with sequence ${sequence} does not read back as it was written`);
   }
+}
+
+export function recordOf({ target, key, row, checksum }: LogRow): StoredRecord {
+  return { table: target, key, row, checksum };
 }

@@ -8,13 +8,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { LoggedChange } from "../../core/bindings/row-change.ts";
 import { STORE_TABLES } from "../../core/bindings/row-change.ts";
+import { isIntact } from "../../core/bindings/stored-row.ts";
 import { checkData } from "./check-data.ts";
 import {
   type FileIdentity,
   fileIdentity,
   freeBytes,
   openDatabase,
-  rowChecksum,
   type SqliteDatabase,
   toStoreError,
 } from "./database.ts";
@@ -148,7 +148,7 @@ class SqliteStore implements Store {
           .raw()
           .iterate();
         for (const [key, row, checksum] of rows) {
-          if (rowChecksum(table, key, row) !== checksum) {
+          if (!isIntact({ table, key, row, checksum })) {
             throw new StoreCorruptError(
               path,
               `the ${table} row ${JSON.stringify(key)} does not read back as it was written`,

@@ -48,6 +48,7 @@ export const counterDefinitions = {
   "receive-errors": { label: "channel", help: "Errors that a socket reported while receiving." },
   "bindings-expired": { help: "Bindings whose lifetime ended." },
   "registrations-degraded": { help: "Registrations accepted with fewer backups in reach than `acks` asks for." },
+  "rows-left-out": { help: "Rows and changes of a damaged store that could not be believed." },
   "digests-differing": { help: "Comparisons in which a copy held for another member differed from the original." },
   "binding-conflicts": { help: "Bindings of which two versions with different owners met." },
   "home-address-conflicts": {

@@ -345,6 +345,12 @@ export const events = {
     message: "store opened",
     explanation: "Bindings and log were read from `data-directory`: `bindings` rows in `durationMs`.",
   },
+  "store-salvaged": {
+    level: "error",
+    message: "store was damaged and made anew",
+    explanation:
+      "The store was found damaged at the start (`problem`): the disk has altered, lost or misplaced what was written. It was made anew from the `rows` that read back as they were written; at least `leftOut` rows or changes were left out, the first few of them named by `problems`. The other members hold copies and give them back before this member is announced. The damaged store is kept as `setAside`, and the alarm `store-damaged` lasts until that is removed: see to the disk first. [store.md](store.md#a-damaged-store) says more.",
+  },
   "store-failed": {
     level: "error",
     message: "store can't write",

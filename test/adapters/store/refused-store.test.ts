@@ -1,23 +1,29 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
-  closeSync,
   cpSync,
   existsSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { StoreCorruptError, StoreError } from "../../../src/adapters/store/store-error.ts";
-import { asRows, bindings, bootCountOf, fillStore, openStore, sorted, temporaryDirectory } from "./store-fixture.ts";
+import {
+  asRows,
+  bindings,
+  bootCountOf,
+  fillStore,
+  openStore,
+  overwrite,
+  sorted,
+  temporaryDirectory,
+} from "./store-fixture.ts";
 import { StoreProcess } from "./store-process.ts";
 
 async function refusal(directory: string, owner?: { cluster: string; node: string }): Promise<StoreError> {
@@ -109,12 +115,6 @@ async function killedStore(): Promise<string> {
   }
   await child.kill();
   return directory;
-}
-
-function overwrite(path: string, offset: number, bytes: Buffer): void {
-  const file = openSync(path, "r+");
-  writeSync(file, bytes, 0, bytes.length, offset);
-  closeSync(file);
 }
 
 function sql(path: string, statement: string): void {

@@ -1,6 +1,6 @@
 /** What the store's tests share. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -92,6 +92,12 @@ export function sorted(rows: Iterable<StoredRow>): string[] {
 
 export function asRows(changes: readonly LoggedChange[]): string[] {
   return changes.map(({ table, key, row }) => `${table} ${key} ${row}`).sort();
+}
+
+export function overwrite(path: string, offset: number, bytes: Buffer): void {
+  const file = openSync(path, "r+");
+  writeSync(file, bytes, 0, bytes.length, offset);
+  closeSync(file);
 }
 
 export function siblingFile(name: string): string {
