@@ -1,6 +1,7 @@
 /**
- * The configuration as the daemon uses it: checked, with defaults filled in, addresses parsed, keys read. `load.ts` makes it from
- * the file; what `schema.ts` describes is here by the name that `names.ts` gives it, but for what follows from several settings.
+ * The configuration as the daemon uses it: checked, with defaults filled in, addresses parsed, keys read. `load.ts` makes
+ * it from the file; what `schema.ts` describes is here by the name that `names.ts` gives it, but for what follows from
+ * several settings.
  */
 import type { ForeignAgentAssociation, MobileAssociation } from "../core/auth/association.ts";
 import type { MemberId } from "../core/names.ts";
@@ -58,7 +59,9 @@ export interface Config
 }
 
 export interface Member extends Omit<MemberSettings, "backups" | "listen" | "bgp" | "bfd"> {
-  /** Where it receives registrations: the virtual address, port 434, unless set otherwise for a trial without privileges. */
+  /**
+   * Where it receives registrations: the virtual address, port 434, unless set otherwise for a trial without privileges.
+   */
   readonly listen: Endpoint;
   /** Absent where the member announces nothing by BGP. */
   readonly bgp: Speaker<NonNullable<MemberSettings["bgp"]>> | undefined;
@@ -76,7 +79,7 @@ export type AdvertiserConfig =
   | (Omit<AdvertiserSettings<"exabgp">, "mode" | "group" | "runtimeDirectory"> & {
       /** What daemon and ExaBGP share; absolute path. */
       readonly runtimeDirectory: string;
-      /** Somebody else runs ExaBGP, as a member of this group, or of ours. */
+      /** ExaBGP is run separately, as a member of this group, or of ours. */
       readonly sidecar: { readonly group: string | undefined } | undefined;
     })
   | (Omit<AdvertiserSettings<"ospf">, "vtyDirectory"> & {

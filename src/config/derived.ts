@@ -1,4 +1,7 @@
-/** What the configuration leaves to be derived: by the start, and by the check too, so that neither finds what the other did not. */
+/**
+ * What the configuration leaves to be derived: by the start, and by the check too, so that neither finds what the other did
+ * not.
+ */
 import { dirname, join } from "node:path";
 import type { Endpoint, Ipv4Prefix } from "../core/wire/ipv4.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -29,7 +32,7 @@ export interface MemberPaths {
   readonly controlSocket: string;
   /** What it shares with ExaBGP. */
   readonly exabgpDirectory: string;
-  /** Where its ospfd answers. */
+  /** The socket of its ospfd. */
   readonly vtySocket: string;
 }
 

@@ -1,4 +1,4 @@
-/** Whether the files that a member makes or reaches, most of them named by nobody, can be. */
+/** Checks whether the files that a member makes or reaches, most of which are not in the configuration, are possible. */
 import { faultOfWord } from "../adapters/advertiser/exabgp/exabgp-config.ts";
 import { runtimeFiles } from "../adapters/advertiser/exabgp/runtime-directory.ts";
 import { faultOfPath, faultOfSocketPath } from "../adapters/kernel/path-limits.ts";

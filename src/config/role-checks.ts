@@ -93,7 +93,7 @@ function checkVirtualAddress(places: readonly Place[], sections: Draft["sections
   }
 }
 
-/** For trials on one host all may be there; otherwise nobody else reaches what is on a loopback interface. */
+/** For trials on one host all may be there; otherwise a loopback interface can't be reached by others. */
 function checkLoopback(members: Members, sections: Draft["sections"], error: Report): void {
   const isLoopback = (address: Ipv4Address) => prefixContains(LOOPBACK, address);
   if (members.every(({ address }) => isLoopback(address))) return;
@@ -111,7 +111,7 @@ function checkLoopback(members: Members, sections: Draft["sections"], error: Rep
   }
 }
 
-/** Where a member speaks from is its own, and nobody's whom it speaks to. */
+/** The address a member speaks from is its own, and not one that it speaks to. */
 function checkOwnAddresses(members: Members, error: Report): void {
   for (const [index, { id, address, bgp, bfd }] of members.entries()) {
     const others = members.filter((member) => member.id !== id && member.address !== address);

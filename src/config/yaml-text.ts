@@ -1,5 +1,5 @@
 /**
- * The text of a configuration file. What YAML leaves to the reader is refused here: tags that nobody knows, other versions,
+ * The text of a configuration file. What YAML leaves to the reader is refused here: unknown tags, other versions,
  * numbers that others may read as other ones or as text. Nothing is only warned about, as a warning is easily missed and
  * what was read instead may be a key.
  */
@@ -29,7 +29,7 @@ export interface TextFault {
   readonly message: string;
 }
 
-/** Decimal digits, as everybody reads them: octal, hexadecimal, exponents, and 2.0 for 2 are not among them. */
+/** Decimal digits, as people read them: octal, hexadecimal, exponents, and 2.0 for 2 are not among them. */
 const PLAIN_NUMBER = /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9]\d*)?$/;
 
 /** So many of them are told; one slip can cause any number of others behind it. */
@@ -48,7 +48,8 @@ export class YamlText {
     this.#document = parseDocument(text, {
       lineCounter: this.#lines,
       prettyErrors: false,
-      // The rest is what YAML 1.2 says of JSON's types: no other tags, no other versions' booleans, no keys that aren't text.
+      // The rest is what YAML 1.2 says of JSON's types: no other tags, no other versions' booleans, no keys that aren't
+      // text.
       schema: "core",
       resolveKnownTags: false,
       stringKeys: true,

@@ -1,6 +1,6 @@
 /**
- * Somebody without a key who listens between all members, and sends what was said again: much later, after restarts, and to
- * others than it was for; and who asks for mobiles that nobody knows. Nothing may follow from it.
+ * An attacker without a key that listens between all members and sends recorded frames again: much later, after restarts,
+ * and to other members than they were for. It also sends requests of unknown mobiles. Nothing may follow from any of this.
  */
 import type { Message } from "../core/protocol/datagrams.ts";
 import { ExtensionType } from "../core/wire/extension.ts";
@@ -17,7 +17,7 @@ const PAUSE_MS = { least: 50, most: 400 };
 const FRAMES_AT_ONCE = 4;
 /** The newest ones are the most credible. */
 const NEWEST = 40;
-/** To somebody else than they were for. */
+/** To another member than they were for. */
 const MISDIRECTED = 0.1;
 
 const MESSAGE_TYPES: readonly Message["type"][] = ["heartbeat", "relay-request", "relay-reply"];

@@ -27,7 +27,7 @@ export const FAULT_KINDS = [
   /** Datagrams are lost, doubled, late and overtaken; streams are late. */
   "storm",
   "disk-full",
-  /** A write fails, and nobody knows whether it took place. */
+  /** A write fails, and it is unknown whether it took place. */
   "disk-error",
   /** No write comes to an end. */
   "disk-hang",
@@ -117,7 +117,7 @@ function drawFault(
   const take = (count: number) =>
     Array.from({ length: count }, () => spared.splice(random.integer(spared.length), 1)[0] ?? 0);
   if (kind === "power-cycle" || kind === "storm") return { kind, atMs, lastsMs, members: [] };
-  // If a member started meanwhile, nobody could tell it the time.
+  // If a member started meanwhile, no other could tell it the time.
   if (kind === "clock-step" && isAlone && random.chance(0.5)) return { kind, atMs, lastsMs, members: [] };
   const half = Math.max(1, Math.floor(spared.length / 2));
   if (kind === "partition" || kind === "one-way")
@@ -136,7 +136,7 @@ export function schedule(world: World, fault: Fault): void {
   });
 }
 
-/** Answers how it is made good. */
+/** Returns how it is undone. */
 function begin(world: World, { kind, members }: Fault): () => void {
   const { random } = world;
   const struck = world.nodes.filter((_, index) => members.includes(index));

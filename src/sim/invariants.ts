@@ -86,12 +86,15 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
   return violations;
 }
 
-/** Its owner may have forgotten it, by its time or because nobody has an older copy. */
+/** Whether its owner may have forgotten it, because its time is over or no member has an older copy. */
 function mayForget(row: Binding, nowMs: number): boolean {
   return canForget(row, nowMs) || (isTombstone(row) && neededAloneUntilMs(row) <= nowMs);
 }
 
-/** Everybody has been well since before the first registration of the mobile: nobody can come back with an old copy. */
+/**
+ * Whether all members have been well since before the first registration of the mobile, so that none can return with an old
+ * copy.
+ */
 function isKeptForNothing(world: World, row: Binding): boolean {
   const { nowMs } = world.queue;
   if (!isTombstone(row) || neededAloneUntilMs(row) > EPOCH_MS + nowMs - EARLY_FORGETTING_SLACK_MS) return false;

@@ -90,7 +90,10 @@ const LIFETIMES_SECONDS = [[10, 600, 1200, 1800], [600, 1200, 1800], SHORT_LIFET
 
 const AHEAD_MS = 5000;
 
-/** The first request after a start, and after a clock of a member that is a second off, may be refused; not one after the other. */
+/**
+ * The first request after a start, and after a clock of a member that is a second off, may be refused; not one after the
+ * other.
+ */
 const PATIENCE = 4;
 
 /** From the end of a partition until all copies are equal, generously. */
@@ -151,7 +154,7 @@ export class Mobiles {
     return last !== undefined && last.sentMs > mobile.forgottenAtMs ? last : undefined;
   }
 
-  /** Requests made after the newest that was accepted: they may have had an effect nobody was told of. */
+  /** Requests made after the newest that was accepted; they may have had an effect without a reply. */
   unknownAfter(mobile: Mobile): readonly Attempt[] {
     return mobile.attempts.slice(mobile.attempts.findLastIndex(({ accepted }) => accepted !== undefined) + 1);
   }
@@ -239,10 +242,10 @@ export class Mobiles {
   }
 
   /**
-   * An attacker sends an accepted request again. Whoever holds it as the mobile's last takes it for a retransmission, repeats the
-   * reply, and changes nothing (RFC 5944 3.8.2.2); that nobody holds it for long once there is a later one, the monitor
-   * checks. If nobody does, it must not be accepted. What was granted for a short time may be known to one member alone,
-   * and be lost with it.
+   * An attacker sends an accepted request again. Whoever holds it as the mobile's last takes it for a retransmission,
+   * repeats the reply, and changes nothing (RFC 5944 3.8.2.2); that nobody holds it for long once there is a later one, the
+   * monitor checks. If nobody does, it must not be accepted. What was granted for a short time may be known to one member
+   * alone, and be lost with it.
    */
   #replay(mobile: Mobile): void {
     const { announced, random, queue } = this.#world;
@@ -324,7 +327,9 @@ export class Mobiles {
     return habit === "renaming" && !shown ? undefined : nai;
   }
 
-  /** What it had signed counts no more, wherever it asks; what it has signed since does, and its clock may be ahead again. */
+  /**
+   * What it had signed counts no more, wherever it asks; what it has signed since does, and its clock may be ahead again.
+   */
   #checkForgotten(mobile: Mobile, { sentMs, identification }: Attempt): void {
     const { queue, nodes } = this.#world;
     const isSuperseded = mobile.attempts.some(
@@ -342,8 +347,8 @@ export class Mobiles {
   }
 
   /**
-   * An operator lets a mobile in that is refused, as its last request was from a clock that was ahead; not while members can't
-   * reach each other, as the page on the command says.
+   * An operator lets a mobile in that is refused, as its last request was from a clock that was ahead; not while members
+   * can't reach each other, as the page on the command says.
    */
   #forgetReplayState(mobile: Mobile): void {
     if (!this.#world.wasWholeSince(this.#world.queue.nowMs)) return;

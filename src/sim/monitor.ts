@@ -1,6 +1,6 @@
 /**
- * What must hold at every moment, faults or not; looked at every 100 ms of simulated time and at every reply and event. What
- * can hold only once faults are over is in invariants.ts.
+ * What must hold at every moment, faults or not; looked at every 100 ms of simulated time and at every reply and event.
+ * What can hold only once faults are over is in invariants.ts.
  */
 import type { Binding, CareOfBinding } from "../core/bindings/binding.ts";
 import { encodeBindingRow } from "../core/bindings/binding-row.ts";
@@ -32,11 +32,11 @@ const CONVERGENCE_MS = 5000;
 const EXPIRY_SLACK_MS = 2500;
 /** Clocks may differ by so much. */
 const CLOCK_SLACK_MS = 2000;
-/** Within this time somebody whom nobody hears is dead, and somebody who is heard again is alive to all. */
+/** Within this time a member that no other hears is dead, and one that is heard again is alive to all. */
 const DETECTION_MS = 2000;
 /** The same, then a second for those who did not hear all of it, and the time to look again. */
 const TAKEOVER_MS = 3500;
-/** Within this time a disk that hangs is found to hang, everybody knows, and what waited for it has been handed over. */
+/** Within this time a hanging disk is detected, all members know, and what waited for it has been handed over. */
 const HANDOVER_MS = 2500;
 /** Within this time an answer is there. */
 const ANSWER_MS = 1000;
@@ -124,7 +124,9 @@ export class Monitor {
     if (rowsUnderWay > 2 * WINDOW_ROWS) this.#violated(`${node.id} has ${rowsUnderWay} rows under way to a peer`);
   }
 
-  /** Of the mobiles that share a key, a member has accepted so many new ones at most; those that it took over come on top. */
+  /**
+   * Of the mobiles that share a key, a member has accepted so many new ones at most; those that it took over come on top.
+   */
   #checkQuotas(node: SimulatedNode): void {
     const counts = new Map<number, number>();
     for (const { ownership, nai, homeAddress } of node.agent.bindings) {
@@ -180,7 +182,9 @@ export class Monitor {
     }
   }
 
-  /** Whatever names a foreign agent names one by which the mobile asked; at an ingress it lasts no longer than was granted. */
+  /**
+   * Whatever names a foreign agent names one by which the mobile asked; at an ingress it lasts no longer than was granted.
+   */
   #checkForeignAgents(node: SimulatedNode): void {
     const attemptOf = (mobile: MobileKey, { identification, foreignAgent }: CareOfBinding | IngressBinding) => {
       const attempt = this.#mobiles.attemptBy(identification, foreignAgent);
@@ -223,7 +227,7 @@ export class Monitor {
     }
   }
 
-  /** Whoever serves a mobile knows what it was told last, unless paths are broken or were a moment ago. */
+  /** A member that serves a mobile knows what it was told last, unless paths are broken or were a moment ago. */
   #checkServed(mobile: Mobile): void {
     const { nowMs } = this.#world.queue;
     const last = this.#mobiles.lastAccepted(mobile);
@@ -269,7 +273,7 @@ export class Monitor {
     if (dead.length === 0 || well.length === 0 || sinceMs > nowMs || !isCalm) return;
     const who = dead.map(({ id }) => id).join();
     for (const mobile of this.#mobiles.mobiles) {
-      // Whose address another has is answered 129 by everybody.
+      // A mobile whose address another one has is denied with 129 by all members.
       if (mobile.habit === "contending") continue;
       const unanswered = this.#mobiles
         .unknownAfter(mobile)
@@ -280,7 +284,7 @@ export class Monitor {
     }
   }
 
-  /** Somebody has what the mobile was told last, or a newer one: in memory, or on the disk that it will start with. */
+  /** Some member has what the mobile was told last, or a newer one, in memory or on the disk that it will start with. */
   #checkKept(mobile: Mobile): void {
     const last = this.#mobiles.lastAccepted(mobile);
     if (last?.accepted === undefined || isDegraded(last)) return;
@@ -301,14 +305,14 @@ export class Monitor {
     if (!isKept) this.#violated(`nobody has the registration of ${mobile.name} accepted at ${atMs.toFixed(0)} ms`);
   }
 
-  /** A backup doesn't wait for ever for somebody to take over. */
+  /** A backup doesn't wait for ever for a takeover. */
   #checkTakenOver({ id }: SimulatedNode, { mobile, ownership: { owner, backups } }: Binding): void {
     const { state, downSinceMs } = this.#world.node(owner);
     if (!backups.includes(id) || state !== "down" || downSinceMs > this.#world.queue.nowMs - TAKEOVER_MS) return;
     this.#violated(`nobody has taken over ${mobile} of ${owner}, which is dead`);
   }
 
-  /** The mobile has lost its home address: nobody needs to serve what it was granted. */
+  /** The mobile has lost its home address, so what it was granted need not be served. */
   #noteCeding(key: string): void {
     for (const mobile of this.#mobiles.mobiles) {
       if (keysOf(mobile, mobile.homeAddress).includes(key as MobileKey)) mobile.cededAtMs = this.#world.queue.nowMs;
@@ -330,7 +334,7 @@ export class Monitor {
       this.#violated(`${node.id} and ${owner.id} hold different rows, and nothing mends it`);
   }
 
-  /** Nobody takes over from a member that runs, and that somebody hears who is heard. */
+  /** No member takes over from one that runs and that is heard by a member that is heard itself. */
   #checkDead({ node, fields }: Reported): void {
     const { nowMs } = this.#world.queue;
     const dead = this.#world.node(String(fields.member));

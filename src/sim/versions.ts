@@ -1,4 +1,7 @@
-/** A version of a row names one content: whoever changes a row makes a newer version, or copies could not tell which is to last. */
+/**
+ * A version of a row stands for one content: every change of a row makes a newer version, or copies could not tell which
+ * one lasts.
+ */
 import type { Binding } from "../core/bindings/binding.ts";
 import { registrationText, versionOf } from "../core/bindings/merge.ts";
 import { formatIpv4 } from "../core/wire/ipv4.ts";
@@ -19,7 +22,7 @@ export class Versions {
     this.#world = world;
   }
 
-  /** Answers what is wrong with a row, if anything is. */
+  /** Returns what is wrong with a row, if anything is. */
   check(row: Binding): string | undefined {
     if (this.#seen.has(row)) return undefined;
     this.#seen.add(row);
@@ -48,7 +51,7 @@ export class Versions {
     );
   }
 
-  /** Who has lost its disk counts generations anew: the list of backups decides then. */
+  /** A member that has lost its disk restarts its generations; then the list of backups decides. */
   #checkOwnership({ mobile, ownership: { owner, backups, generation } }: Binding): string | undefined {
     if (this.#world.diskLostAtMs > 0) return undefined;
     const version = `${mobile} ${generation} ${owner}`;

@@ -120,7 +120,9 @@ export class World {
   readonly #hops = new Map<string, number>();
   /** Streams that are open, as "FROM TO" with the number of the connection. */
   readonly #streams = new Map<string, number>();
-  /** The connection that each member knows of, as it is told by these inputs: what it says before goes by the former one. */
+  /**
+   * The connection that each member knows of, as it is told by these inputs: what it says before goes by the former one.
+   */
   readonly #known = new Map<string, number>();
   readonly #connectionOf = new WeakMap<Input, number>();
   readonly #lastDelivery = new Map<string, number>();
@@ -218,7 +220,7 @@ export class World {
     );
   }
 
-  /** What anycast delivers to: whoever routers believe to be fit. */
+  /** The member that anycast delivers to: one that routers believe to be fit. */
   announced: readonly SimulatedNode[] = [];
 
   datagram(to: SimulatedNode, payload: Uint8Array, source: Endpoint): void {

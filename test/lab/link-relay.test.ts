@@ -1,4 +1,4 @@
-/** Relaying by MAC address between home agents on one link (mission M7), in frames that were captured on it. */
+/** Relaying by MAC address between home agents on one link, in frames that were captured on it. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BindingPage } from "../../src/adapters/api/bindings.ts";

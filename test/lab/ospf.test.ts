@@ -35,7 +35,7 @@ withLab(
       expect(JSON.parse(stdout)).toMatchObject({ code: 0, homeAddress: "10.64.1.1" });
     });
 
-    test("see who announces, and that the router has what they announce themselves (M9)", async () => {
+    test("see who announces, and that the router has what they announce themselves", async () => {
       for (const node of Object.keys(HOME_AGENTS)) {
         const seen = async () => (await ask<RoutesView>(lab, node, "routes")).view[0]?.announcers?.length === 3;
         await waitFor(seen, { deadlineMs: 20_000, what: `${node} to see who announces` });

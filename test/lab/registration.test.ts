@@ -36,7 +36,7 @@ withLab("a registration through the virtual address", (lab) => {
   test.each([
     ["fa1", "10.1.11.2", "scapy", "10.64.1"],
     ["fa2", "10.1.12.2", "bytes", "10.64.2"],
-  ])("from %s (%s), built by %s, is accepted and signed (M1, M6)", async (node, careOfAddress, how, network) => {
+  ])("from %s (%s), built by %s, is accepted and signed", async (node, careOfAddress, how, network) => {
     const homeAddresses = Array.from({ length: 15 }, (_, index) => `${network}.${index + 1}`);
     const replies = await register(lab, node, how, careOfAddress, homeAddresses);
     expect(replies).toHaveLength(homeAddresses.length);
@@ -54,7 +54,7 @@ withLab("a registration through the virtual address", (lab) => {
     }
   });
 
-  test("has one owner for each mobile, all home agents taking part as owner and as ingress (M2, M14)", async () => {
+  test("has one owner for each mobile, all home agents taking part as owner and as ingress", async () => {
     const views = await allBindings(lab);
     for (const homeAddress of registered.keys()) {
       expect(views.filter((view) => view.homeAddress === homeAddress && view.roles.includes("owner"))).toHaveLength(1);
@@ -68,7 +68,7 @@ withLab("a registration through the virtual address", (lab) => {
     expect([...ingresses].toSorted()).toEqual([...HOME_AGENTS]);
   });
 
-  test("whose ingress and owner differ leaves a binding on both, with the fields of M3 and M5", async () => {
+  test("whose ingress and owner differ leaves a binding on both, with the fields of a temporary and a permanent binding", async () => {
     const views = await allBindings(lab);
     const relayed = views.filter(({ roles }) => roles.includes("ingress") && !roles.includes("owner"));
     expect(relayed.length).toBeGreaterThan(0);
@@ -106,7 +106,7 @@ withLab("a registration through the virtual address", (lab) => {
     for (const { homeAddress } of messages) expect(registered.has(homeAddress)).toBe(true);
   });
 
-  test("shows each home agent the health and load of the others (M10)", async () => {
+  test("shows each home agent the health and load of the others", async () => {
     for (const node of HOME_AGENTS) {
       const peers = await onNode<PeerView[]>(lab, node, ["peers"]);
       expect(peers.map(({ id, health }) => `${id} ${health}`)).toEqual(["ha1 ready", "ha2 ready", "ha3 ready"]);

@@ -1,6 +1,6 @@
 /**
- * Worker thread that takes packets through tunnels, one by one: Node can't wait for a TUN device or a raw socket, so that this
- * thread does nothing else. Between packets it carries out orders.
+ * Worker thread that takes packets through tunnels, one by one: Node can't wait for a TUN device or a raw socket, so that
+ * this thread does nothing else. Between packets it carries out orders.
  *
  *     TUN device ──▶ decideToMobile ──▶ raw socket ──▶ care-of address
  *     TUN device ◀── decideFromMobile ◀── raw sockets ◀── care-of address
@@ -21,7 +21,7 @@ const LITTLE_ENDIAN = endianness() === "LE";
 const LONGEST_PACKET = 65_535;
 /** So many of one descriptor, before the others and orders have their turn. */
 const BATCH = 64;
-/** Counts are reported so late at most, and orders looked for even if nobody wakes us. */
+/** The latest time for a report of counts, and for looking for orders even without being woken. */
 const REPORT_INTERVAL_MS = 50;
 const IDLE_MS = 1000;
 /** Of <poll.h>, equal on all platforms of Linux that Node runs on. */
@@ -79,7 +79,7 @@ class PacketWorker {
       sources.forEach((descriptor, index) => {
         const found = polled.getInt16(index * POLLFD_LENGTH + 6, LITTLE_ENDIAN);
         if (found === 0) return;
-        // Somebody has deleted the device; the main thread will notice.
+        // The device was deleted by others; the main thread will notice.
         if (descriptor === device && (found & POLL_FAILED) !== 0)
           polled.setInt32(index * POLLFD_LENGTH, -1, LITTLE_ENDIAN);
         else if (descriptor === device) this.#drain(device, (packet) => this.#toMobile(packet, nowMs));
@@ -139,7 +139,7 @@ class PacketWorker {
   }
 
   #fromMobile(packet: Uint8Array, nowMs: number): void {
-    // Whoever else is the end of a tunnel on this host has a socket of its own.
+    // Any other end of a tunnel on this host has a socket of its own.
     if (readIpv4Header(packet)?.destination !== this.#end.address) return;
     const forwarded = this.#judge(decideFromMobile, packet, nowMs);
     if (forwarded === undefined || !forwarded.packets.every((inner) => this.#deliver(inner))) return;

@@ -178,7 +178,7 @@ function openDescriptors(libc: Libc, device: TunnelDevice): PacketDescriptors {
   }
 }
 
-/** What is sent to one of these does not go on to somebody else alone. */
+/** What is sent to one of these is not for another single host. */
 function addressesHere(): Set<Ipv4Address> {
   const here = new Set<Ipv4Address>();
   for (const { family, address: text, cidr } of Object.values(networkInterfaces()).flatMap((all) => all ?? [])) {

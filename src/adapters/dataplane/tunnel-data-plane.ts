@@ -1,6 +1,6 @@
 /**
- * The data plane of a home agent: a device that the virtual network is routed to, the uplinks by which tunnels come and go, and a
- * forwarder between them. It keeps all of that in its place, and says whether it works.
+ * The data plane of a home agent: a device that the virtual network is routed to, the uplinks by which tunnels come and go,
+ * and a forwarder between them. It keeps all of that in its place, and says whether it works.
  */
 import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
 import { DROP_REASONS, type DropReason } from "../../core/tunnel/drop-reasons.ts";
@@ -46,7 +46,10 @@ export class TunnelDataPlane implements DataPlane {
   #device: TunnelDevice | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
-  /** CLOCK_BOOTTIME minus our monotonic clock, which stands still in a suspend; reading it for each change would take too long. */
+  /**
+   * CLOCK_BOOTTIME minus our monotonic clock, which stands still in a suspend; reading it for each change would take too
+   * long.
+   */
   #bootOffsetMs = 0;
 
   constructor(options: DataPlaneOptions) {
@@ -100,7 +103,7 @@ export class TunnelDataPlane implements DataPlane {
     this.#system?.netlink.close();
   }
 
-  /** Now and from time to time: interfaces come and go, and whoever administers the host may remove what is ours. */
+  /** Checks now and at intervals: interfaces come and go, and an administrator of the host may remove what is ours. */
   #tend(): void {
     try {
       this.#keepWorking();
@@ -140,7 +143,8 @@ export class TunnelDataPlane implements DataPlane {
     forwarder.tend(this.#clocks().bootMs + FORWARDING_OUTLIVES_DAEMON_MS, uplinks);
     const known = this.#works.uplinks.map(({ index }) => index);
     for (const { name, index } of uplinks) {
-      // Packets of mobiles are not for this host. Its virtual address is on no link: who asks neighbors by it gets no answer.
+      // Packets of mobiles are not for this host. Its virtual address is on no link: who asks neighbors by it gets no
+      // answer.
       if (known.includes(index) && forwards(name)) continue;
       netlink.request(configureInterface(index, { forwarding: 1, arp_announce: 2 }));
     }

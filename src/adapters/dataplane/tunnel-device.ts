@@ -16,7 +16,7 @@ import { openTun } from "../kernel/tun.ts";
 
 /** What the largest tunnel header takes: IPv4, UDP, and the four octets of RFC 3519 behind them. */
 const TUNNEL_OVERHEAD = 32;
-/** Below all routes that anybody would set. */
+/** Below all routes that would otherwise be set. */
 const BLACKHOLE_METRIC = 0xffff_fff0;
 
 export class TunnelDevice {
@@ -39,7 +39,7 @@ export class TunnelDevice {
     this.index = libc.interfaceIndex(name);
   }
 
-  /** Nobody has deleted it, or put another one in its place. */
+  /** Whether it is still there and has not been replaced by another one. */
   get isThere(): boolean {
     try {
       return this.#libc.interfaceIndex(this.#name) === this.index;
@@ -49,8 +49,8 @@ export class TunnelDevice {
   }
 
   /**
-   * Whatever is for the networks goes to it; if it vanishes, nowhere, rather than back to the routers. To be called again and
-   * again, as somebody may set it down. @throws SystemCallError
+   * Whatever is for the networks goes to it; if it vanishes, nowhere, rather than back to the routers. To be called again
+   * and again, as somebody may set it down. @throws SystemCallError
    */
   keepRouted(uplinkMtu: number): void {
     const { index } = this;
@@ -82,7 +82,9 @@ export class TunnelDevice {
   }
 }
 
-/** The halves of a network, which win against whatever route of the whole there is, such as that of an interface for OSPF. */
+/**
+ * The halves of a network, which win against whatever route of the whole there is, such as that of an interface for OSPF.
+ */
 function partsOf({ address, length }: Ipv4Prefix): readonly Ipv4Prefix[] {
   if (length === 32) return [{ address, length }];
   const upper = ((address | (0x8000_0000 >>> length)) >>> 0) as Ipv4Address;

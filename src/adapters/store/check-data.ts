@@ -9,7 +9,7 @@ import { StoreCorruptError, StoreError } from "./store-error.ts";
 import { refuseDamagedWal } from "./wal.ts";
 
 /**
- * Refuses a store with lost or damaged files, of another owner or of a later version; nothing is changed. Answers the
+ * Refuses a store with lost or damaged files, of another owner or of a later version; nothing is changed. Returns the
  * number of the last start.
  * @throws StoreError
  */

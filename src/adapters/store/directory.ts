@@ -88,10 +88,10 @@ export class StoreLock {
   }
 
   /**
-   * The number of this start: the second in which it happens, so that a store that was lost and made anew counts on from there,
-   * and more than the last in any case, should the clock have been set back. It is kept beside the data so that it goes on when
-   * damaged data is put aside, and in the data too (`last`), should this file be lost: peers take a home agent with a lower
-   * number for an old message of it.
+   * The number of this start: the second in which it happens, so that a store that was lost and made again counts on from
+   * there, and more than the last in any case, should the clock have been set back. It is kept beside the data so that it
+   * goes on when damaged data is put aside, and in the data too (`last`), should this file be lost: peers take a home agent
+   * with a lower number for an old message of it.
    */
   nextBootCount(last: number): number {
     return explaining(this.#paths.boot, () => {
@@ -219,7 +219,7 @@ export function markClosed(paths: StorePaths, closed: boolean): void {
   });
 }
 
-/** So that it is ours alone from the beginning; SQLite gives -wal and -shm the same permissions. */
+/** Makes it ours alone from the beginning; SQLite gives -wal and -shm the same permissions. */
 function createFile(path: string): void {
   // An existing file must not even be opened: closing it would drop the locks that this process has on it through SQLite.
   if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));

@@ -28,7 +28,7 @@ export class WorkerHandle<Request, Report extends { readonly type: string }> {
 
     const { promise, resolve, reject } = Promise.withResolvers<Opened<Report>>();
     this.opened = promise;
-    // Whoever awaits it hears of the failure; when nobody does any more, it must not end the process.
+    // Code that awaits it learns of the failure; when nothing awaits it any more, it must not end the process.
     promise.catch(() => undefined);
 
     const fail = (error: StoreError): void => {

@@ -18,24 +18,24 @@ export const events = {
     level: "info",
     message: "daemon started",
     explanation:
-      "All parts run; the home agent becomes ready, and is announced, when its store is loaded and its health allows it. `version` and `bootCount` tell this start from earlier ones.",
+      "All parts are running. The home agent becomes ready, and is announced, when its store is loaded and its health allows it. `version` and `bootCount` distinguish this start from earlier ones.",
   },
   "daemon-stopping": {
     level: "info",
     message: "daemon stops",
     explanation:
-      "A signal asked the daemon to stop (`signal`). Routes are withdrawn first, then what is queued is written.",
+      "A signal asked the daemon to stop (`signal`). Routes are withdrawn first, then everything queued is written.",
   },
   "daemon-stopped": {
     level: "info",
     message: "daemon stopped",
-    explanation: "The last line of an orderly end: routes are withdrawn, the store is closed, sockets are removed.",
+    explanation: "The last line of a normal end: routes are withdrawn, the store is closed, and sockets are removed.",
   },
   "daemon-failed": {
     level: "error",
     message: "daemon could not be started",
     explanation:
-      "Something kept the daemon from starting (`err`): another one that has the store, a damaged store, a port that is taken, an ExaBGP that can't be run. What had been started was stopped again, and the process ends.",
+      "Something kept the daemon from starting (`err`): another daemon that has the store, a damaged store, a port in use, or an ExaBGP that can't be run. What had been started was stopped again, and the process ends.",
   },
   "daemon-crashed": {
     level: "error",
@@ -53,25 +53,25 @@ export const events = {
     level: "warn",
     message: "log goes on after a gap",
     explanation:
-      "Between this line and the one before it `lines` lines are missing: stdout took none for so long (a full disk, a reader that stood still) that there was no room for more. The alarm `log` of `anyhome status` says so while it lasts, the counter `log-lines-lost` has the sum.",
+      "Between this line and the one before it, `lines` lines are missing: stdout accepted none for so long (a full disk, a reader that stood still) that there was no room for more. The alarm `log` in `anyhome status` says so while it lasts, and the counter `log-lines-lost` has the total.",
   },
   "configuration-reloaded": {
     level: "info",
     message: "configuration reloaded",
     explanation:
-      "The configuration file was read anew, on SIGHUP or `anyhome reload`, and is in force: `changes` names the keys that are different now.",
+      "The configuration file was reloaded, on SIGHUP or `anyhome reload`, and is in force: `changes` names the keys that differ now.",
   },
   "configuration-refused": {
     level: "error",
     message: "configuration not taken over",
     explanation:
-      "The configuration file was read anew and can't be used, or changes what needs a restart (`outcome`). All of it stays as it was; `problems` says what is wrong, as `anyhome config check` does, or which keys need a restart. Mend the file and reload, or restart the daemon.",
+      "The reloaded configuration file can't be used, or changes something that needs a restart (`outcome`). Everything stays as it was; `problems` says what is wrong, as `anyhome config check` does, or which keys need a restart. Correct the file and reload, or restart the daemon.",
   },
   "health-changed": {
     level: "info",
     message: "health changed",
     explanation:
-      "This home agent moved from health `from` to `to` because of `reasons`. A ready one is announced normally, a draining or degraded one with low preference, a guarding one with the lowest, as nobody else is known to be announced; while starting or down it isn't announced.",
+      "This home agent moved from health `from` to `to` because of `reasons`. A ready one is announced normally, a draining or degraded one with low preference, a guarding one with the lowest, as no other is known to be announced. While starting or down it isn't announced.",
   },
   "data-plane-working": {
     level: "info",
@@ -82,13 +82,13 @@ export const events = {
     level: "error",
     message: "packets of mobiles can't be forwarded",
     explanation:
-      "The data plane can't be set up, or has lost what it needs (`reason`). The home agent is down, and not announced, until it works; that is tried once a second. [data-plane.md](data-plane.md#when-it-does-not-work) says what reasons mean.",
+      "The data plane can't be set up, or has lost something it needs (`reason`). The home agent is down, and not announced, until it works, which is tried once a second. [data-plane.md](data-plane.md#when-it-does-not-work) explains the reasons.",
   },
   "check-failed": {
     level: "warn",
     message: "health check failed",
     explanation:
-      "The health check `check` counts as `state` (degraded or fail) from now on, having been found so several times: `reason`. Degraded members aren't preferred; members with a failing check leave routing, unless they are the last.",
+      "The health check `check` counts as `state` (degraded or fail) from now on, after several such findings: `reason`. Degraded members aren't preferred; members with a failing check leave routing, unless they are the last.",
   },
   "check-passed": {
     level: "info",
@@ -99,13 +99,13 @@ export const events = {
     level: "error",
     message: "unfit, but the last one announced",
     explanation:
-      "This home agent is unfit for `reasons`, and stays announced with the lowest preference, because no other member is known to be announced: mobiles would have nowhere to register. Mend this member, or bring back another one.",
+      "This home agent is unfit for `reasons`, and stays announced with the lowest preference, because no other member is known to be announced: otherwise mobiles would have nowhere to register. Repair this member, or bring back another one.",
   },
   "input-failed": {
     level: "error",
     message: "input could not be handled",
     explanation:
-      "An error in the daemon (`err`) while it handled an `input` (a datagram, a frame, a timer): it was dropped, the service goes on. Report it.",
+      "An error in the daemon (`err`) while it handled an `input` (a datagram, a frame, a timer). The input was dropped, and the service goes on. Please report it.",
   },
   "event-loop-stalled": {
     level: "warn",
@@ -122,7 +122,7 @@ export const events = {
     level: "error",
     message: "virtual address could not be managed",
     explanation:
-      "`ip address` failed with `err`. It takes CAP_NET_ADMIN and iproute2; or set `manage-address: false` and add the virtual address to the loopback interface yourself.",
+      "`ip address` failed with `err`. It needs CAP_NET_ADMIN and iproute2. Alternatively set `manage-address: false` and add the virtual address to the loopback interface yourself.",
   },
   // Registrations
   "registration-accepted": {
@@ -134,7 +134,7 @@ export const events = {
     level: "debug",
     message: "registration denied",
     explanation:
-      "The owner answered `mobile` with `code`, a denial of RFC 5944 3.4. 131 points to a wrong key, 133 to a wrong clock (mobiles correct theirs from that reply).",
+      "The owner denied the request of `mobile` with `code` of RFC 5944 3.4. 131 points to a wrong key, 133 to a wrong clock (mobiles correct theirs from that reply).",
   },
   "datagram-dropped": {
     level: "debug",
@@ -146,49 +146,49 @@ export const events = {
     level: "info",
     message: "relaying by MAC address",
     explanation:
-      "What is relayed to `member` goes in frames to its address `mac` on the link, with the virtual address as the IP destination.",
+      "Requests and replies are relayed to `member` in frames to its address `mac` on the link, with the virtual address as the IP destination.",
   },
   "relay-by-ip": {
     level: "warn",
     message: "relaying by IP address instead of by MAC address",
     explanation:
-      "The configuration wants `l2` addressing towards `member`, which can't be, for `reason`; relaying goes on as with `l3`. Sending frames takes CAP_NET_RAW, both members a link that they share, and `l2` on both of them.",
+      "`l2` addressing towards `member` is configured but not possible, for `reason`; relaying goes on as with `l3`. It needs CAP_NET_RAW, a link that both members share, and `l2` on both of them.",
   },
   "relay-timeout": {
     level: "warn",
     message: "no reply from the owner",
     explanation:
-      "This home agent relayed requests to the owner `owner` and got no reply within `relay-timeout`: their temporary bindings were dropped, mobiles send again. Look at that member, and at the network between the two.",
+      "This home agent relayed requests to the owner `owner` and got no reply within `relay-timeout`: their temporary bindings were dropped, and the mobiles send again. Check that member and the network between the two.",
   },
   "relay-refused": {
     level: "warn",
     message: "relayed request refused",
     explanation:
-      "A relayed request from `member` was not taken, for `reason`: `hop-limit` means that members disagree about who owns a mobile for longer than a moment.",
+      "A relayed request from `member` was refused, for `reason`: `hop-limit` means that members disagree about who owns a mobile for longer than a moment.",
   },
   "binding-conflict": {
     level: "warn",
     message: "two versions of a binding met",
     explanation:
-      "Members held different versions of the binding of `mobile`, as after a partition; the higher version won. Both are in the line.",
+      "Members held different versions of the binding of `mobile`, as after a partition; the higher version won. The line has both.",
   },
   "home-address-conflict": {
     level: "warn",
     message: "two mobiles had one home address, and one has lost it",
     explanation:
-      "Two sides of a partition gave `address` away, each to another mobile. `holder` has had it for longer and keeps it; the binding of `mobile` has ended, and it is answered 129 when it asks for the address again.",
+      "Two sides of a partition gave `address` away, each to another mobile. `holder` has had it for longer and keeps it; the binding of `mobile` has ended, and it is denied with 129 when it asks for the address again.",
   },
   "binding-deleted": {
     level: "info",
     message: "binding deleted by the operator",
     explanation:
-      "Somebody deleted the binding of `mobile` through the control API. The mobile may register again, by a later Identification than the last that it had accepted.",
+      "The binding of `mobile` was deleted through the control API. The mobile may register again with a later Identification than the last one that was accepted from it.",
   },
   "replay-state-forgotten": {
     level: "warn",
     message: "replay state forgotten on the operator's word",
     explanation:
-      "Somebody ended the binding of `mobile`, if it had one, and had its replay state forgotten on all members, through the control API (`anyhome bindings delete --forget-replay`). Its next request need only be newer than this. What it had signed with a clock that was ahead can be replayed when that time has come, until it registers again.",
+      "The binding of `mobile`, if it had one, was ended and its replay state forgotten on all members, through the control API (`anyhome bindings delete --forget-replay`). Its next request only has to be newer than this. What it had signed with a clock that was ahead can be replayed once that time has come, until it registers again.",
   },
   "pool-exhausted": {
     level: "warn",
@@ -200,48 +200,48 @@ export const events = {
   "member-alive": {
     level: "info",
     message: "member is alive",
-    explanation: "Authenticated heartbeats of `member` arrive (again); it takes part in placement.",
+    explanation: "Authentic heartbeats of `member` arrive (again), and it takes part in placement.",
   },
   "member-one-way": {
     level: "warn",
     message: "member doesn't hear us",
     explanation:
-      "Heartbeats of `member` arrive, but say that it doesn't hear ours any more: the network loses what we send there. Nothing is relayed to it meanwhile.",
+      "Heartbeats of `member` arrive but say that it no longer hears ours: the network loses what we send there. Nothing is relayed to it meanwhile.",
   },
   "member-skewed": {
     level: "error",
     message: "member's clock is too far off",
     explanation:
-      "The clock of `member` differs from ours by `skewMs`, more than `timers.maximum-clock-skew`. Lifetimes and timestamps would mean different things here and there, so it is left out: nothing is relayed to it, it is no backup, gets no mobiles, and has no stream. It comes back by itself once the clocks agree: see to time synchronization (NTP) on both hosts.",
+      "The clock of `member` differs from ours by `skewMs`, more than `timers.maximum-clock-skew`. Lifetimes and timestamps would mean different things here and there, so it is left out: nothing is relayed to it, it is no backup, gets no mobiles, and has no stream. It returns by itself once the clocks agree. Check time synchronization (NTP) on both hosts.",
   },
   "member-unable": {
     level: "warn",
     message: "member can't store",
     explanation:
-      "`member` is alive, but its disk fails or hangs: it gets no new mobiles, is no backup for what is registered from now on, and gives away what it owns. See its log for `store-failed`, and to its disk.",
+      "`member` is alive, but its disk fails or hangs: it gets no new mobiles, is no backup for what is registered from now on, and gives away what it owns. Check its log for `store-failed`, and its disk.",
   },
   "member-stores": {
     level: "info",
     message: "member can store again",
-    explanation: "The disk of `member`, of which `member-unable` told, takes what is written.",
+    explanation: "The disk of `member`, which `member-unable` reported, accepts writes again.",
   },
   "member-twice": {
     level: "error",
     message: "two daemons say they are the same member",
     explanation:
-      "Authentic heartbeats of `member` come from two daemons: from `believed`, which hears this member and, if both do, was started later, and from `refused`. Two hosts have the same `node`, or one is a copy of the other. Stop the one that isn't `member`; it withdraws by itself when it hears of the other.",
+      "Authentic heartbeats of `member` come from two daemons: from `believed`, which hears this member and, if both do, was started later, and from `refused`. Two hosts have the same `node`, or one is a copy of the other. Stop the one that isn't meant to be `member`; it withdraws by itself when it hears of the other.",
   },
   "members-differ": {
     level: "error",
     message: "member has other members in its configuration",
     explanation:
-      "For more than 5 s the heartbeats of `member` have told of other members, weights or pools than ours. Then mobiles are looked for in other places there than here: one may get two owners, or be taken over from a member that serves it. Give both the same configuration file, and reload it.",
+      "For more than 5 s the heartbeats of `member` have shown other members, weights or pools than ours. Mobiles are then looked for in different places there and here: one may get two owners, or be taken over from a member that serves it. Give both the same configuration file, and reload it.",
   },
   "member-suspect": {
     level: "warn",
     message: "member is suspect",
     explanation:
-      "Nothing was heard of `member` for `peer-timeout`. It counts as dead as soon as no member that is alive hears it; until then only the path between the two of you is broken.",
+      "Nothing was heard of `member` for `peer-timeout`. It counts as dead as soon as no living member hears it; until then only the path between it and this member may be broken.",
   },
   "member-dead": {
     level: "error",
@@ -252,7 +252,7 @@ export const events = {
   "member-restarted": {
     level: "info",
     message: "member restarted",
-    explanation: "The daemon of `member` started anew since it was last heard; `bootCount` is that of its new start.",
+    explanation: "The daemon of `member` has restarted since it was last heard; `bootCount` is that of its new start.",
   },
   "takeover-started": {
     level: "warn",
@@ -270,47 +270,47 @@ export const events = {
     level: "warn",
     message: "requests of a dead ingress adopted",
     explanation:
-      "`member` died, or started anew, while it waited for replies to `requests` requests that it had relayed. This home agent has copies of its temporary bindings, relays them again in its place, and sends the replies to the foreign agents.",
+      "`member` died or restarted while it waited for replies to `requests` requests that it had relayed. This home agent has copies of its temporary bindings, relays the requests again in its place, and sends the replies to the foreign agents.",
   },
   "backup-lagging": {
     level: "warn",
     message: "backup is too slow",
     explanation:
-      "`member` has not acknowledged bindings for a second, or too many are under way: it gets no new ones until it has drained, and then catches up. Meanwhile replies don't wait for it.",
+      "`member` has not acknowledged bindings for a second, or too many are under way. It gets no new ones until all of these are acknowledged, and then catches up. Meanwhile replies don't wait for it.",
   },
   "digests-differ": {
     level: "warn",
     message: "copies differed",
     explanation:
-      "The copies that this home agent holds for `member` were not what that one has, in `buckets` of 1024 parts, in two comparisons one after the other: the rows that were sent after the first did not mend it. That is a fault of ours: please report it.",
+      "The copies that this home agent holds for `member` differed from the originals in `buckets` of 1024 parts, in two successive comparisons: the rows sent after the first one did not correct it. This is a fault of Anyhome: please report it.",
   },
   "clock-step-held": {
     level: "warn",
     message: "step of the system's clock held back",
     explanation:
-      "The clock of this system was set ahead by `stepMs` ms, or back if that is negative. This home agent goes on with the time as it was, until most other members say that the clock is right, or nobody has contradicted it for a minute. See to time synchronization.",
+      "The clock of this system was set ahead by `stepMs` ms, or back if that is negative. This home agent continues with its previous time until most other members confirm the clock, or none has contradicted it for a minute. Check time synchronization.",
   },
   "clock-step-undone": {
     level: "info",
     message: "step of the system's clock undone",
-    explanation: "The clock of this system says again what this home agent has gone by all along.",
+    explanation: "The clock of this system shows the time again that this home agent has used all along.",
   },
   "clock-set": {
     level: "warn",
     message: "clock set",
     explanation:
-      "The time that this home agent goes by was set ahead by `stepMs` ms, or back if that is negative: to what the clock of this system says, as others confirm it or nobody contradicts, or after a start to what the other members are certain of.",
+      "The time that this home agent uses was set ahead by `stepMs` ms, or back if that is negative: to that of its system's clock, because others confirm it or none contradicts it, or, after a start, to the time of which the other members are certain.",
   },
   "row-rejected": {
     level: "error",
     message: "row of a peer rejected",
     explanation:
-      "`member` sent a binding that can't be read, for `problem`. Are the members of very different versions? Then bring them to the same one.",
+      "`member` sent a binding that can't be read, for `problem`. If the members run very different versions, bring them to the same one.",
   },
   "stream-opened": {
     level: "info",
     message: "replication stream opened",
-    explanation: "The authenticated stream to `member` is there; both sides compare what they hold.",
+    explanation: "The authenticated stream to `member` is open; both sides compare what they hold.",
   },
   "stream-closed": {
     level: "warn",
@@ -321,18 +321,19 @@ export const events = {
     level: "warn",
     message: "replication stream rejected",
     explanation:
-      "Somebody at `source` wanted a replication stream and could not prove to be a member, or spoke another protocol: `reason`. Members with different secret files, or a stranger.",
+      "A client at `source` asked for a replication stream and could not prove to be a member, or spoke another protocol: `reason`. Either members have different secret files, or it is a stranger.",
   },
   "frame-rejected": {
     level: "warn",
     message: "cluster frame rejected",
     explanation:
-      "A datagram on the cluster port from `source` was not authentic or not fresh, for `reason`: told once for each source and reason, then counted as `frames-rejected`. Members with different secret files, or a stranger.",
+      "A datagram on the cluster port from `source` was not authentic or not fresh, for `reason`. This is logged once for each source and reason, and then counted as `frames-rejected`. Either members have different secret files, or it is a stranger.",
   },
   "send-failed": {
     level: "warn",
     message: "datagram could not be sent",
-    explanation: "The system refused to send to `destination`: `err`. Often a missing route, or a full socket buffer.",
+    explanation:
+      "The system refused to send to `destination`: `err`. The cause is often a missing route or a full socket buffer.",
   },
   "receive-failed": {
     level: "error",
@@ -360,13 +361,14 @@ export const events = {
   "store-recovered": {
     level: "info",
     message: "store writes again",
-    explanation: "After `store-failed`: everything queued is on disk, and requests are accepted again.",
+    explanation:
+      "The store has recovered after `store-failed`: everything queued is on disk, and requests are accepted again.",
   },
   "store-abandoned": {
     level: "error",
     message: "store can't be closed, process ends",
     explanation:
-      "The disk did not answer (`err`) while the daemon stopped. A process can't end in order while a thread of it hangs in the kernel, so it kills itself, after this line. Nothing is lost that was acknowledged: the next start finds it in the log.",
+      "The disk did not answer (`err`) while the daemon stopped. A process can't end normally while one of its threads hangs in the kernel, so it kills itself after this line. Nothing that was acknowledged is lost: the next start finds it in the log.",
   },
   // Routing
   "speaker-started": {
@@ -389,13 +391,13 @@ export const events = {
     level: "warn",
     message: "problem with the routing speaker",
     explanation:
-      "`problem` says which: ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read; or a router (`neighbor`) told more paths than are kept, or what makes no sense; or the version of ExaBGP isn't known. Announcements are not affected, but the state shown of a neighbor, and who is seen to announce, may be. With OSPF: what keeps ospfd from announcing, or from being asked.",
+      "`problem` says which: ExaBGP printed a `line` that is none of its events, as a router's NOTIFICATION can make it do, or more lines than could be read; a router (`neighbor`) reported more paths than are kept, or something that makes no sense; or the version of ExaBGP isn't known. Announcements are not affected, but the state shown for a neighbor and the list of announcers may be. With OSPF, it says what keeps ospfd from announcing or from being asked.",
   },
   "announcement-lapsed": {
     level: "warn",
     message: "routes were withdrawn while the daemon was silent",
     explanation:
-      "Nothing was heard from the daemon for `silentMs`: the helper inside ExaBGP, or with OSPF the kernel, took it for dead and withdrew all routes; they are announced again now if health allows it. The daemon was stopped, suspended or stalled: see `event-loop-stalled`.",
+      "Nothing was heard from the daemon for `silentMs`: the helper inside ExaBGP, or with OSPF the kernel, took it for dead and withdrew all routes, which are announced again now if health allows it. The daemon was stopped, suspended or stalled: see `event-loop-stalled`.",
   },
   "route-announced": {
     level: "info",
@@ -406,13 +408,13 @@ export const events = {
     level: "info",
     message: "route withdrawn",
     explanation:
-      "`prefix` was seen to be withdrawn: ExaBGP has taken the withdrawal, and no router that tells what it has still has it from here; or it is no longer in ospfd's own link state, and all its neighbors have acknowledged that.",
+      "`prefix` was seen to be withdrawn: ExaBGP has accepted the withdrawal, and no router that reports what it has still has it from here; or it is no longer in ospfd's own link state, and all neighbors have acknowledged that.",
   },
   "route-unconfirmed": {
     level: "warn",
     message: "it isn't known whether routers have a route",
     explanation:
-      "Routers had `prefix` from here, and it can't be seen any more whether they still do, for `reason`: ExaBGP or ospfd is gone, doesn't answer, or has lost its neighbors. Routers drop the route with the session, at the latest after the hold time, or with OSPF the dead interval.",
+      "Routers had `prefix` from here, and it can no longer be seen whether they still do, for `reason`: ExaBGP or ospfd is gone, doesn't answer, or has lost its neighbors. Routers drop the route with the session, at the latest after the hold time, or with OSPF the dead interval.",
   },
   "neighbor-up": {
     level: "info",
@@ -434,19 +436,19 @@ export const events = {
     level: "warn",
     message: "BFD session is down",
     explanation:
-      "The BFD session with the router `neighbor` ended, for `reason`; that router has dropped the routes of this home agent. Was the path broken, the router restarted, or this host without a processor for longer than the detection time? `the path is down` means that the main loop of the daemon stood still.",
+      "The BFD session with the router `neighbor` ended, for `reason`; that router has dropped the routes of this home agent. The path may have been broken, the router restarted, or this host without a processor for longer than the detection time. `the path is down` means that the main loop of the daemon stood still.",
   },
   "bfd-failed": {
     level: "error",
     message: "BFD could not be spoken",
     explanation:
-      "The thread that speaks BFD ended, for `reason`, and is started again every second: UDP port 3784 is taken by another speaker, or the local address is not on this host. Routers that wait for BFD send nothing here meanwhile.",
+      "The thread that speaks BFD ended, for `reason`, and is restarted every second. UDP port 3784 may be used by another speaker, or the local address may not be on this host. Routers that wait for BFD send nothing here meanwhile.",
   },
   "bfd-ttl-unchecked": {
     level: "warn",
     message: "BFD packets from elsewhere are heard",
     explanation:
-      "The filter that keeps off BFD packets with a TTL below 255, which were forwarded, could not be set, for `reason`. Whoever can forge a router's address can end the session with it: let the host's packet filter drop them.",
+      "The filter against BFD packets with a TTL below 255, which have been forwarded, could not be set, for `reason`. Anyone who can forge a router's address can then end its session: let the host's packet filter drop such packets.",
   },
   // Control API
   "api-listening": {

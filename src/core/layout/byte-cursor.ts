@@ -1,7 +1,7 @@
 /** Bounds-checked reading and writing of what this project lays out itself: cluster messages and rows. */
 import type { Ipv4Address } from "../wire/ipv4.ts";
 
-/** Bytes that nobody who follows the tables has written. */
+/** Bytes that were not written according to the tables. */
 export class LayoutError extends Error {
   override readonly name = "LayoutError";
 }
@@ -70,7 +70,7 @@ export class ByteReader {
     return this.#buffer.toString("latin1", start, end);
   }
 
-  /** A view: whoever keeps it keeps all that it was read from. */
+  /** A view, which keeps everything that it was read from in memory. */
   bytes(length: number): Uint8Array {
     const start = this.#advance(length);
     return this.#buffer.subarray(start, start + length);
@@ -98,7 +98,10 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Writes into a buffer that grows as needed: a good guess at the size saves copies. Throws a RangeError where a value has no room in its field. */
+/**
+ * Writes into a buffer that grows as needed: a good guess at the size saves copies. Throws a RangeError where a value has
+ * no room in its field.
+ */
 export class ByteWriter {
   #buffer: Buffer;
   #offset = 0;

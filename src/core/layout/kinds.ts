@@ -1,6 +1,7 @@
 /**
- * The kinds of fields that messages and rows are made of. A table of fields (core/layout/record.ts) names the kind of each, and
- * everything else follows from it: encoder, decoder, TypeScript type, documentation, and the examples that tests make up.
+ * The kinds of fields that messages and rows are made of. A table of fields (core/layout/record.ts) names the kind of each,
+ * and everything else follows from it: encoder, decoder, TypeScript type, documentation, and the examples that tests make
+ * up.
  */
 import type { MemberId, MobileKey } from "../names.ts";
 import { type Endpoint, formatIpv4, type Ipv4Address, parseIpv4 } from "../wire/ipv4.ts";
@@ -186,7 +187,7 @@ function addressOf(key: MobileKey): Ipv4Address {
   return address;
 }
 
-/** Up to 65,535 bytes. What is read is a view: whoever keeps it copies it. */
+/** Up to 65,535 bytes. What is read is a view, to be copied if it is kept. */
 export const bytes: Kind<Uint8Array> = {
   shape: { is: "bytes", lengthBytes: 2 },
   write: (writer, value) => writer.u16(value.length).bytes(value),

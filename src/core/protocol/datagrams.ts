@@ -1,6 +1,6 @@
 /**
- * The tables of what members say to each other over UDP, as bodies of cluster frames (core/protocol/frame.ts). What a receiver
- * makes of them is in docs/protocol.md, their bytes in docs/messages.md.
+ * The tables of what members say to each other over UDP, as bodies of cluster frames (core/protocol/frame.ts). What a
+ * receiver makes of them is in docs/protocol.md, their bytes in docs/messages.md.
  */
 import {
   bytes,
@@ -36,7 +36,7 @@ const LOAD = {
   eventLoopDelayMs: [gauge16, "The longest since health was last assessed."],
 } as const;
 
-/** What a member tells the others of its load (mission M10). */
+/** What a member tells the others about its load. */
 export type Load = RecordOf<typeof LOAD>;
 
 export const DATAGRAMS = new MessageSet({

@@ -1,4 +1,4 @@
-/** Hashes without a key, where nobody gains by making two things collide. 32 bits. */
+/** Hashes of 32 bits without a key, for use where no one gains by making two things collide. */
 
 /** FNV-1a. */
 export function hashText(text: string, seed: number): number {

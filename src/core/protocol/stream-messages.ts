@@ -1,6 +1,6 @@
 /**
- * The tables of what members say to each other over their streams: reliable, ordered, authenticated. What a receiver makes of
- * them is in docs/replication.md, their bytes in docs/messages.md.
+ * The tables of what members say to each other over their streams: reliable, ordered, authenticated. What a receiver makes
+ * of them is in docs/replication.md, their bytes in docs/messages.md.
  */
 import { LOCATION_FIELDS } from "../bindings/location-row.ts";
 import {
@@ -124,7 +124,7 @@ export const STREAM_MESSAGES = new MessageSet({
     number: 14,
     says: "I, the ingress, have relayed these requests; these others have ended.",
     fields: {
-      made: [list(u32, record(TEMPORARY)), "Temporary bindings (mission M13)."],
+      made: [list(u32, record(TEMPORARY)), "Temporary bindings that were made."],
       ended: [list(u32, u64), "The Request Ids of those that have ended."],
     },
   },

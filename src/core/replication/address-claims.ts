@@ -1,6 +1,6 @@
 /**
  * A home address belongs to one mobile in the whole cluster. Who decides about that is the address's home, the first in its
- * ranking that is alive: owners tell it who has the address, and ask it before they give the address to somebody. What two
+ * ranking that is alive: owners tell it who has the address, and ask it before they give the address to a mobile. What two
  * sides of a partition gave away twice is settled when they meet, by who has had it longer.
  */
 import type { Binding } from "../bindings/binding.ts";
@@ -63,7 +63,7 @@ export class AddressClaims {
     return (answer ?? table.findByHomeAddress(homeAddress) ?? locations.findByHomeAddress(homeAddress))?.mobile;
   }
 
-  /** Somebody else must be asked before this member may give the address to a mobile. */
+  /** Another member must be asked before this one may give the address to a mobile. */
   mustAsk(homeAddress: Ipv4Address, now: Now): boolean {
     return this.#answer(homeAddress, now) === undefined && this.#homes(homeAddress)[0] !== this.#options.self;
   }

@@ -30,7 +30,7 @@ export function designateBackups(
 
 /**
  * The backup that decides about a dead owner's binding: all members that hold it name the same one. One that can't store
- * decides only where nobody else can: it could promise nothing of what it takes.
+ * decides only where no other can, as it could promise nothing of what it takes.
  */
 export function decider(
   backups: readonly MemberId[],
@@ -39,7 +39,7 @@ export function decider(
   return backups.find((member) => members.isAble(member)) ?? backups.find((member) => members.isAlive(member));
 }
 
-/** The least loaded, by weight, of the backups that can take the binding (mission M12); `loads` counts what they own. */
+/** The least loaded, by weight, of the backups that can take the binding; `loads` counts what they own. */
 export function leastLoaded(
   backups: readonly MemberId[],
   loads: ReadonlyMap<MemberId, { readonly ownedBindings: number; readonly weight: number }>,

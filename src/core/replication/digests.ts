@@ -1,6 +1,7 @@
 /**
  * Digests of the rows that two members must both hold: owner and backup compare them to find what they don't agree on,
- * without looking at every row. Kept up to date with each change. Members trust each other, so nobody makes collisions on purpose.
+ * without looking at every row. Kept up to date with each change. Members trust each other, so no collisions are made on
+ * purpose.
  */
 import type { Binding } from "../bindings/binding.ts";
 import type { MemberId } from "../names.ts";

@@ -7,7 +7,7 @@ export function forgottenRow(row: Binding): ForgottenRow {
   return { ...versionOf(row), mobile: row.mobile, generation: row.ownership.generation };
 }
 
-/** Whoever has forgotten that row knew all that this one says. */
+/** A member that has forgotten that row knew everything that this one says. */
 export function isKnownTo(forgotten: ForgottenRow, row: Binding): boolean {
   return row.ownership.generation <= forgotten.generation && compareVersions(versionOf(row), forgotten) <= 0;
 }

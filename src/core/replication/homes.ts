@@ -1,8 +1,8 @@
 /**
  * Keeps a mobile findable by members that never saw it: its owner tells the *home* of each of its identifiers, which is the
- * first in their ranking that is alive, and where a member without knowledge sends a request. By streams, and again whenever
- * a home comes or goes, so that whoever is home knows: two owners whose copies have no member in common, as two sides of a
- * partition may make, find each other there.
+ * first in their ranking that is alive, and where a member without knowledge sends a request. By streams, and again
+ * whenever a home comes or goes, so that the home always knows: two owners whose copies have no member in common, as two
+ * sides of a partition may make, find each other there.
  */
 
 import type { Binding } from "../bindings/binding.ts";
@@ -36,12 +36,14 @@ export class Whereabouts {
     for (const home of this.#homes(row, this.#isPresent)) if (home !== ingress) this.#tell(home, row);
   }
 
-  /** A mobile of ours has left this home address: whoever is asked about that gets to know. */
+  /** A mobile of ours has left this home address: the members that are asked about it have to know. */
   tellFormer(row: Binding, homeAddress: Ipv4Address): void {
     for (const home of this.#homes({ mobile: row.mobile, homeAddress }, this.#isPresent)) this.#tell(home, row);
   }
 
-  /** A mobile of ours is forgotten, maybe early: its homes, which count on its tombstone for as long as may be, get to know. */
+  /**
+   * A mobile of ours is forgotten, maybe early: its homes, which count on its tombstone for as long as may be, get to know.
+   */
   forgotten(row: Binding): void {
     if (neededUntilMs(row) <= neededAtLeastUntilMs(row)) return;
     for (const home of this.#homes(row, this.#isPresent)) this.#tell(home, row, FORGOTTEN);
@@ -59,7 +61,9 @@ export class Whereabouts {
     for (const { ingress } of row.registration.careOfAddresses) if (this.#isPresent(ingress)) this.#tell(ingress, row);
   }
 
-  /** Somebody says who owns a mobile of which there is no row here. Whoever knows less, they or the former owner, gets to know. */
+  /**
+   * A member says who owns a mobile that has no row here. Whichever knows less, that member or the former owner, is told.
+   */
   learn(told: Omit<Location, "ingress">, from: MemberId): void {
     const { self, locations, send } = this.#options;
     const known = locations.get(told.mobile);
@@ -89,8 +93,8 @@ export class Whereabouts {
   }
 
   /**
-   * How long. A tombstone may end early, as its home address is given to somebody else, or no old copy is left: homes alone are
-   * told then, and nobody else counts on it, or locations would outlive their rows by a day.
+   * How long. A tombstone may end early, as its home address is given to another mobile, or no old copy is left: homes
+   * alone are told then, and no other member counts on it, or locations would outlive their rows by a day.
    */
   #knownUntilMs(member: MemberId, row: Binding): number {
     const certainUntilMs = neededAtLeastUntilMs(row);
@@ -101,7 +105,10 @@ export class Whereabouts {
 
   readonly #isPresent = (member: MemberId): boolean => this.#options.membership.isAlive(member);
 
-  /** Who is asked about the mobile's names: the first in the ranking of its key that is present, and those of its home address. */
+  /**
+   * Who is asked about the mobile's names: the first in the ranking of its key that is present, and those of its home
+   * address.
+   */
   #homes({ mobile, homeAddress }: Named, isPresent: (member: MemberId) => boolean): MemberId[] {
     const { placement } = this.#options;
     const ofKey = placement.rank(mobile).find(isPresent);
@@ -122,13 +129,13 @@ export interface WhereaboutsOptions {
   readonly membership: Membership;
   readonly placement: Placement;
   readonly send: (to: MemberId, message: StreamMessage) => void;
-  /** Somebody was said to have this home address. */
+  /** A mobile was said to have this home address. */
   readonly learned: (homeAddress: Ipv4Address) => void;
 }
 
 /**
- * Who is asked about a home address: the first in its ranking that is present, and the next one, which thus knows already when
- * the first dies.
+ * Who is asked about a home address: the first in its ranking that is present, and the next one, which thus knows already
+ * when the first dies.
  */
 export function homesOfAddress(
   homeAddress: Ipv4Address,

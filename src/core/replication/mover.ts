@@ -1,6 +1,6 @@
 /**
- * Gives bindings of ours away on purpose: all of them when this member drains or can't store, those that belong elsewhere to
- * balance the load. A member that can't store gives those first that are asked for.
+ * Gives bindings of ours away on purpose: all of them when this member drains or can't store, those that belong elsewhere
+ * to balance the load. A member that can't store gives those first that are asked for.
  */
 
 import type { Binding } from "../bindings/binding.ts";
@@ -18,7 +18,7 @@ import { PAGE_ROWS } from "./peer-progress.ts";
 const CHUNK = 200;
 const LOOK_CHUNK = 2000;
 const INTERVAL_MS = 50;
-/** Whoever was given a binding and has not claimed it by then did not get it, or doesn't want it. */
+/** A member that was given a binding and has not claimed it by then did not get it, or doesn't want it. */
 const CLAIM_TIMEOUT_MS = 2000;
 
 /** One look at every binding that this member owned at its beginning. */
@@ -94,14 +94,14 @@ export class Mover {
     this.#pass.isOver = isMoot || (this.#pass.examined >= this.#pass.bindings && this.#given.size === 0);
   }
 
-  /** Gives one binding away before all others, or has done so; false if there is nobody to take it. */
+  /** Gives one binding away before all others, or has done so; false if no member can take it. */
   give(mobile: MobileKey, now: Now): boolean {
     if (this.isGiven(mobile, now)) return true;
     const row = this.#options.table.get(mobile);
     return row?.ownership.owner === this.#options.self && this.#give(row, now);
   }
 
-  /** It is on its way to somebody who has not claimed it yet. */
+  /** Whether it is on its way to a member that has not claimed it yet. */
   isGiven(mobile: MobileKey, now: Now): boolean {
     const atMs = this.#given.get(mobile);
     const isTimely = atMs !== undefined && atMs >= now.monotonicMs - CLAIM_TIMEOUT_MS;
@@ -165,7 +165,7 @@ export class Mover {
     const { membership, placement, isReachable } = this.#options;
     const { backups } = row.ownership;
     if (!membership.canStoreHere) {
-      // Whoever can store serves it better than this member, with a copy of it or without, ready or not.
+      // Any member that can store serves it better than this one, with or without a copy of it, ready or not.
       const able = new Map([...loads].filter(([id, { canStore }]) => canStore && isReachable(id)));
       return leastLoaded(backups, takers(able)) ?? leastLoaded(backups, able) ?? leastLoaded([...able.keys()], able);
     }

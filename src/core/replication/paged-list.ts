@@ -1,6 +1,6 @@
 /**
- * Tells a long list in pages, of which each is answered: a few are under way at a time, however long the list is. It may be a
- * live set, whose new members come at its end.
+ * Tells a long list in pages, of which each is answered: a few are under way at a time, however long the list is. It may be
+ * a live set, whose new members come at its end.
  */
 export const PAGE_ENTRIES = 500;
 const MAXIMUM_UNDER_WAY = 4;
@@ -31,7 +31,7 @@ export class PagedList<T> {
     if (this.#rest === undefined && this.#underWay === 0) this.#isComplete = true;
   }
 
-  /** Nobody will answer any more. */
+  /** No answer will arrive any more. */
   stop(): void {
     this.#rest = undefined;
     this.#underWay = 0;

@@ -1,8 +1,8 @@
 /**
  * What is under way between this member and one peer, in both directions of replication.
  *
- * What wants an acknowledgement is numbered for each stream by itself. The position of a row in our journal won't do: all that
- * is sent while nothing changes here, such as a synchronization, would have the same.
+ * What wants an acknowledgement is numbered for each stream by itself. The position of a row in our journal won't do: all
+ * that is sent while nothing changes here, such as a synchronization, would have the same.
  */
 import type { MobileKey } from "../names.ts";
 import type { ForgottenRow, StreamMessage } from "../protocol/stream-messages.ts";
@@ -17,7 +17,9 @@ export const PAGE_ROWS = 256;
 
 export type LinkState = "down" | "catching-up" | "streaming";
 
-/** Many rows, sent page by page as there is room for them. Rows are looked up when their turn comes: meanwhile they change. */
+/**
+ * Many rows, sent page by page as there is room for them. Rows are looked up when their turn comes: meanwhile they change.
+ */
 interface Backlog {
   /** `copies`: of what the peer owns. `owned`: of ours, what differs there. `strays`: what the peer may not know yet. */
   readonly kind: "copies" | "owned" | "strays";
@@ -126,8 +128,8 @@ export class Link {
   }
 
   /**
-   * A row changed just now. Answers the number with which it will be acknowledged; `Infinity`: dropped while the peer lags, and
-   * found by the synchronization that follows.
+   * A row changed just now. Returns the number with which it will be acknowledged; `Infinity`: dropped while the peer lags,
+   * and found by the synchronization that follows.
    */
   enqueue(row: string): number {
     if (!this.isAvailable) return Number.POSITIVE_INFINITY;
@@ -140,7 +142,10 @@ export class Link {
     if (this.isAvailable && this.#forgotten.length < WINDOW_ROWS) this.#forgotten.push(row);
   }
 
-  /** What the peer owns was compared with what is held here. Answers the differing buckets that differed the time before as well. */
+  /**
+   * What the peer owns was compared with what is held here. Returns the differing buckets that differed the time before as
+   * well.
+   */
   compared(differing: readonly number[]): readonly number[] {
     const before = this.#differing;
     this.#differing = new Set(differing);
@@ -157,7 +162,7 @@ export class Link {
     return this.#unansweredDigests === 0;
   }
 
-  /** One of each kind at a time: answers what the former one had to say at its end, if it is superseded. */
+  /** One of each kind at a time. Returns what the former one had to say at its end, if it is superseded. */
   startBacklog(kind: Backlog["kind"], mobiles: readonly MobileKey[], end: Backlog["end"]): StreamMessage | undefined {
     const superseded = this.#backlog.find((backlog) => backlog.kind === kind);
     this.#backlog = this.#backlog.filter((backlog) => backlog !== superseded);
@@ -212,7 +217,7 @@ export class Link {
     this.#acknowledged = Math.max(this.#acknowledged, number);
   }
 
-  /** Answers whether the peer has just become too slow to wait for. */
+  /** Returns whether the peer has just become too slow to wait for. */
   checkLag(monotonicMs: number): boolean {
     const oldest = this.#unacknowledged[0];
     if (this.#lagging || oldest === undefined || monotonicMs - oldest.sentMs <= ACKNOWLEDGEMENT_TIMEOUT_MS)

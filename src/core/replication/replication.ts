@@ -1,4 +1,6 @@
-/** Everything about copies, from the point of view of the home agent: keep them, ask for them, act on the loss of a member. */
+/**
+ * Everything about copies, from the point of view of the home agent: keep them, ask for them, act on the loss of a member.
+ */
 
 import type { Binding } from "../bindings/binding.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
@@ -139,8 +141,8 @@ export class Replication implements Safety {
   }
 
   /**
-   * The members, their weights or the settings have changed. Who is no member any more is dead, whether it runs or not; every
-   * mobile of ours may have got another home.
+   * The members, their weights or the settings have changed. Who is no member any more is dead, whether it runs or not;
+   * every mobile of ours may have got another home.
    */
   configure(changes: Pick<ReplicationOptions, "peers" | "settings" | "temporaryCopies">, now: Now): void {
     const { peers, settings, temporaryCopies } = changes;
@@ -163,7 +165,8 @@ export class Replication implements Safety {
   designate({ mobile }: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[] {
     const { self, peers, placement, membership, settings } = this.#options;
     const isAble = (member: MemberId) => membership.isAble(member);
-    // Who is only silent for the moment, as all are after a power cut, stays a backup: each change is a row for all of them.
+    // Who is only silent for the moment, as all are after a power cut, stays a backup: each change is a row for all of
+    // them.
     const isNotDead = (member: MemberId) => !OUT.has(membership.get(member)?.state ?? "dead");
     const areEnough =
       present.length === Math.min(settings.copies, peers.length) &&
@@ -234,14 +237,14 @@ export class Replication implements Safety {
     return decider(backups, this.#options.membership);
   }
 
-  /** A binding of ours is given to somebody who can store, as this member can't; false if there is nobody. */
+  /** Gives a binding of ours to a member that can store, as this one can't; false if there is none. */
   handOver(mobile: MobileKey, now: Now): boolean {
     return this.#mover.give(mobile, now);
   }
 
   /**
-   * A binding of this dead member, or of this one, may not be served yet: others may hold newer copies, or be about to claim
-   * it.
+   * A binding of this dead member, or of this one, may not be served yet: others may hold newer copies, or be about to
+   * claim it.
    */
   isUndecided(orphan: { readonly mobile: MobileKey; readonly formerOwner: MemberId }, now: Now): boolean {
     const isOurs = orphan.formerOwner === this.#options.self;
@@ -286,7 +289,7 @@ export class Replication implements Safety {
     if (state === "dead" || state === "alive" || state === "skewed") this.#startReview(member);
   }
 
-  /** It was gone for so short a time that nobody has noticed: what it was about to do, it doesn't know any more. */
+  /** It was gone for so short a time that no member noticed, but it no longer knows what it was about to do. */
   peerRestarted(member: MemberId): void {
     this.#copies.lost(member);
   }

@@ -43,8 +43,8 @@ export class Replicator {
   #options: ReplicatorOptions;
   readonly #links = new Map<MemberId, Link>();
   /**
-   * Rows held here that are no business of ours any more, but newer than what their owners are known to have. Kept until the
-   * owner has acknowledged what was sent to it under the number.
+   * Rows held here that are no business of ours any more, but newer than what their owners are known to have. Kept until
+   * the owner has acknowledged what was sent to it under the number.
    */
   readonly #strays = new Map<MobileKey, { readonly owner: MemberId; readonly number: number }>();
   #nextDigestsMs = 0;
@@ -95,8 +95,8 @@ export class Replicator {
   }
 
   /**
-   * The row was made while all members had heard of each other, here and by this member, and has not changed hands since: neither
-   * somebody who is away now, nor the other side of a partition, can have one of the same mobile.
+   * The row was made while all members had heard of each other, here and by this member, and has not changed hands since:
+   * neither a member that is away now, nor the other side of a partition, can have one of the same mobile.
    */
   hasNoOtherCopies({ ownership: { owner, generation }, createdAtMs }: Binding): boolean {
     return owner === this.#options.self && generation === 1 && createdAtMs > this.#levelSinceMs;
@@ -110,14 +110,14 @@ export class Replicator {
   }
 
   /**
-   * False from a stall until all peers that we hear have confirmed what we own, and hear us, or have had the time to. Before
-   * that we would be alone with mobiles of which we know nothing.
+   * False from a stall until all peers that we hear have confirmed what we own, and hear us, or have had the time to.
+   * Before that we would be alone with mobiles of which we know nothing.
    */
   isConfirmed(now: Now): boolean {
     if (this.#unconfirmedUntilMs <= now.monotonicMs) return true;
     for (const [peer, link] of this.#links) {
       const state = this.#options.membership.get(peer)?.state;
-      // Whoever doesn't hear us had taken us for dead: it lives, and we can't relay to it yet.
+      // A peer that doesn't hear us had taken us for dead: it is alive, and we can't relay to it yet.
       if (state === "one-way" || (state === "alive" && !isLevel(link))) return false;
     }
     this.#unconfirmedUntilMs = 0;
@@ -153,7 +153,10 @@ export class Replicator {
     this.#links.get(peer)?.closed();
   }
 
-  /** A row of ours has changed: ship it to its backups, and to those that owned it or were its backups before, as far as we know. */
+  /**
+   * A row of ours has changed: ship it to its backups, and to those that owned it or were its backups before, as far as we
+   * know.
+   */
   ship(row: Binding, before: Binding | undefined): void {
     const receivers = new Set([...row.ownership.backups, ...(before?.ownership.backups ?? [])]);
     const former = before?.ownership ?? this.#options.locations.get(row.mobile);
@@ -169,7 +172,10 @@ export class Replicator {
     }
   }
 
-  /** A row that somebody else should have, whoever owns it. Answers the number with which it will be acknowledged. */
+  /**
+   * A row that another member should have, no matter which member owns it. Returns the number with which it will be
+   * acknowledged.
+   */
   tell(peer: MemberId, row: Binding): number {
     return this.#links.get(peer)?.enqueue(encodeBindingRow(row)) ?? Number.POSITIVE_INFINITY;
   }
@@ -324,7 +330,10 @@ export class Replicator {
     return [...this.#links.values()].some((link) => link.hasBacklog);
   }
 
-  /** Takes in a row, from whomever: merges it with ours, and tells who knows less. Answers the merged row if we keep it. */
+  /**
+   * Takes in a row from any member: merges it with ours, and tells the side that knows less. Returns the merged row if we
+   * keep it.
+   */
   apply(received: Binding, from: MemberId, now: Now): Binding | undefined {
     const { table, self, observer } = this.#options;
     const ours = table.get(received.mobile);
@@ -341,7 +350,7 @@ export class Replicator {
     if (newsForThem) this.tell(from, merged);
     if (this.#isStray(merged)) {
       if (ours !== undefined && (newsForThem || !this.#isSafe(merged))) {
-        // Whoever sent this knows less than we do: the owner may, too. Or the owner was alone, and has no other copies yet.
+        // The sender knows less than we do, and so may the owner. Or the owner was alone, and has no other copies yet.
         table.put(merged);
         this.#sendStray(merged.mobile);
       } else this.#letGo(merged);
@@ -355,16 +364,16 @@ export class Replicator {
     return table.get(merged.mobile);
   }
 
-  /** A row that we don't hold has served its time. If it is ours, whoever sent it may forget it, too. */
+  /** A row that we don't hold has served its time. If it is ours, its sender may forget it, too. */
   #isOver(received: Binding, from: MemberId, now: Now): boolean {
-    // Whether a row of somebody else's is over, that one decides.
+    // The owner of a row decides whether it is over.
     if (received.ownership.owner !== this.#options.self) return isAbandoned(received, now.wallMs);
     if (!canForget(received, now.wallMs)) return false;
     this.#links.get(from)?.forget(forgottenRow(received));
     return true;
   }
 
-  /** We don't hold the row any more, and know of a newer owner than the row names: whoever sent it gets to know. */
+  /** We don't hold the row any more, and know of a newer owner than the row names: its sender is told. */
   #isElsewhere(received: Binding, from: MemberId): boolean {
     const location = this.#options.locations.get(received.mobile);
     if (location === undefined || !isNewerOwnership(location, received.ownership)) return false;
@@ -373,8 +382,8 @@ export class Replicator {
   }
 
   /**
-   * As far as we know, enough others have it, and we can relay to its owner. If we can't, as in the moment in which a partition
-   * ends, requests are served here: without the row old ones would be accepted.
+   * As far as we know, enough others have it, and we can relay to its owner. If we can't, as in the moment in which a
+   * partition ends, requests are served here: without the row old ones would be accepted.
    */
   #isSafe({ ownership: { owner, backups } }: Binding): boolean {
     return this.#options.membership.isAlive(owner) && backups.length >= this.#options.necessaryBackups();

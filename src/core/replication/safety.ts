@@ -11,17 +11,17 @@ export interface Safety {
   available(backups: readonly MemberId[]): number;
   /** How many backups of the row have its last change, at `position`, on their disks. */
   coverage(row: Binding, position: number): number;
-  /** Nobody has ever had a copy of this row of ours but the backups that it names. */
+  /** No member has ever had a copy of this row of ours except the backups that it names. */
   hasNoOtherCopies(row: Binding): boolean;
   /** Sends a changed row to its backups, and to those that held it before. */
   ship(row: Binding, before: Binding | undefined): void;
-  /** Gives a binding to somebody who can store, as this member can't; false if there is nobody. */
+  /** Gives a binding to a member that can store, as this one can't; false if there is none. */
   handOver(mobile: MobileKey, now: Now): boolean;
-  /** Whoever is asked about the mobile's names gets to know of the row, which no reply speaks of. */
+  /** The members that are asked about the mobile's names are told about the row, which no reply mentions. */
   tellHomes(row: Binding): void;
   /** Which mobile has the address, live or reserved, as far as this member knows. */
   holder(homeAddress: Ipv4Address, now: Now): MobileKey | undefined;
-  /** Somebody else must be asked before this member gives the address away. */
+  /** Another member must be asked before this one gives the address away. */
   mustAsk(homeAddress: Ipv4Address, now: Now): boolean;
   ask(homeAddress: Ipv4Address, mobile: MobileKey): void;
   /** The owner has forgotten the mobile. */

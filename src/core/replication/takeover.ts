@@ -1,8 +1,9 @@
 /**
- * Moves bindings to another owner: when theirs has died (mission M11, M12), when it drains, or to balance the load.
+ * Moves bindings to another owner: when theirs has died, when it drains, or to balance the load.
  *
- * Of each binding of a dead owner one backup decides: the first in the list that is alive. The others tell it what they hold,
- * so that it has the newest registration before it serves; then it picks the least loaded backup, which may be itself.
+ * Of each binding of a dead owner one backup decides: the first in the list that is alive. The others tell it what they
+ * hold, so that it has the newest registration before it serves; then it picks the least loaded backup, which may be
+ * itself.
  */
 
 import type { Binding } from "../bindings/binding.ts";
@@ -79,8 +80,8 @@ export class Takeover {
   }
 
   /**
-   * A binding whose owner has died is not served while it is not certain that it is the newest copy, nor while somebody else is
-   * about to claim it.
+   * A binding whose owner has died is not served while it is not certain that it is the newest copy, nor while somebody
+   * else is about to claim it.
    */
   isUndecided(
     { mobile, formerOwner }: { readonly mobile: MobileKey; readonly formerOwner: MemberId },
@@ -230,7 +231,7 @@ export class Takeover {
     this.#collections.delete(dead);
   }
 
-  /** Whoever claims a binding ships it to those that held it: we see that it has. */
+  /** A member that claims a binding ships it to those that held it, so we see that it has. */
   #isGiven(mobile: MobileKey, now: Now): boolean {
     const given = this.#given.get(mobile);
     if (given === undefined || given.atMs < now.monotonicMs - CLAIM_TIMEOUT_MS) return false;
@@ -240,7 +241,7 @@ export class Takeover {
     );
   }
 
-  /** What was given to somebody who has not claimed it in time is claimed here. */
+  /** What was given to a member that has not claimed it in time is claimed here. */
   #settleGiven(now: Now): void {
     for (const [mobile, { formerOwner }] of this.#given) {
       if (this.#isGiven(mobile, now)) return;
@@ -286,7 +287,7 @@ export class Takeover {
     const { table, replicator } = this.#options;
     const ours = table.get(received.mobile);
     const merged = ours === undefined ? received : mergeBindings(ours, received);
-    // Somebody else may have it by now, or we do.
+    // Another member may have it by now, or we do.
     if (compareOwnerships(merged.ownership, received.ownership) > 0) replicator.apply(received, from, now);
     else this.#claim(merged);
   }

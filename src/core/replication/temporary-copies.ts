@@ -1,7 +1,7 @@
 /**
- * Copies of temporary bindings on a second member, so that a reply finds its foreign agent though the ingress died before the
- * reply came (mission M13). The ingress tells its backup what it relays, and what has ended. When the ingress dies, or has
- * started anew, the backup relays what is left to the owner as its own, and gets the same reply: docs/replication.md.
+ * Copies of temporary bindings on a second member, so that a reply finds its foreign agent though the ingress died before
+ * the reply came. The ingress tells its backup what it relays, and what has ended. When the ingress dies, or has restarted,
+ * the backup relays what is left to the owner as its own, and gets the same reply: docs/replication.md.
  *
  * Nothing waits for a copy, none is acknowledged, none is on a disk: it is of use for seconds.
  */
@@ -132,7 +132,7 @@ export class TemporaryCopies {
     for (const requestId of ended) held.delete(requestId);
   }
 
-  /** The member is dead, or has forgotten what it was about to do by starting anew: its requests are ours. */
+  /** The member is dead, or a restart has made it forget what it was about to do: its requests are ours. */
   lost(ingress: MemberId): void {
     const held = this.#held.get(ingress);
     if (held === undefined || held.size === 0) return;
@@ -178,7 +178,7 @@ export class TemporaryCopies {
     return size;
   }
 
-  /** The owner has the request anyway, so another member is better; but the owner is better than nobody. */
+  /** The owner has the request anyway, so another member is better; but the owner is better than none. */
   #backupFor({ owner }: TemporaryCopy): MemberId | undefined {
     const { isAvailable } = this.#options;
     const other = this.#backups.find((id) => id !== owner && isAvailable(id));

@@ -40,8 +40,8 @@ export function encodeGre(inner: Uint8Array, key: number | undefined): Uint8Arra
 }
 
 /**
- * What is in the payload of an IPv4 packet that is at least as long as the shortest header; `undefined` if it isn't IPv4 in GRE.
- * Sequence numbers are passed over: nobody has asked for order (RFC 2890 2.2).
+ * What is in the payload of an IPv4 packet that is at least as long as the shortest header; `undefined` if it isn't IPv4 in
+ * GRE. Sequence numbers are ignored, as ordering was not requested (RFC 2890 2.2).
  */
 export function decodeGre(
   payload: Uint8Array,

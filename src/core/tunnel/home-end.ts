@@ -1,6 +1,6 @@
 /**
- * What a home agent does with a packet of a mobile node: RFC 5944 4.2.3, RFC 2003 3, RFC 3024. It is what the programs in the
- * kernel do too (tunnels.bpf.c); the two agree about every packet.
+ * What a home agent does with a packet of a mobile node: RFC 5944 4.2.3, RFC 2003 3, RFC 3024. It is what the programs in
+ * the kernel do too (tunnels.bpf.c); the two agree about every packet.
  */
 import type { Tunnel } from "../forwarding/forwarding-entry.ts";
 import { type Ipv4Address, isHostAddress, LOOPBACK, prefixContains } from "../wire/ipv4.ts";
@@ -13,7 +13,7 @@ import { changeIpv4Header, IPV4_HEADER_LENGTH, type Ipv4Header, readIpv4Header }
 export interface HomeEnd {
   /** The virtual home agent address. */
   readonly address: Ipv4Address;
-  /** Those of a mobile, oldest first; none for an address that nobody is registered with. */
+  /** The tunnels of a mobile, oldest first; none for an address with which no mobile is registered. */
   tunnelsOf(homeAddress: Ipv4Address): readonly Tunnel[];
   /** An address of this host, or one by which packets reach it and others on a link. */
   isHere(address: Ipv4Address): boolean;
@@ -71,7 +71,10 @@ function throughTunnel(
   return encapsulate(packet, header, ends, { encapsulation }, identification) ?? "no-memory";
 }
 
-/** `outer`: a packet of a tunnel protocol that has come to the end's address. One packet goes on, by the way that it says itself. */
+/**
+ * `outer`: a packet of a tunnel protocol that has come to the end's address. One packet goes on, by the way that it says
+ * itself.
+ */
 export function decideFromMobile(outer: Uint8Array, end: HomeEnd, { nowMs }: Moment): Forwarded | DropReason {
   const taken = decapsulate(outer);
   if (typeof taken === "string") return taken;

@@ -70,7 +70,7 @@ afterEach(() => {
 const payload = Uint8Array.of(1, 2, 3);
 
 describe("what is relayed to a member on our link", () => {
-  it("goes to its MAC address from ours, to the virtual IP address and the member's port (M7)", () => {
+  it("goes to its MAC address from ours, to the virtual IP address and the member's port", () => {
     const host = new Host();
     const { relay, changes, counts } = relayOn(host);
     expect(relay.send("ha2", payload)).toBe(true);

@@ -97,7 +97,7 @@ function identity(homeAddress: string) {
 }
 
 describe("a relayed request", () => {
-  it("is untouched, and says where it came from, where it was sent to, and who took it in (M2)", () => {
+  it("is untouched, and says where it came from, where it was sent to, and who took it in", () => {
     const { cluster, datagram, opened } = clusterWithStandIns();
     const request = cluster.request({ homeAddress: cluster.homeAddressRanked("ha2") });
     expect(opened("ha1", datagram("ha1", request))).toMatchObject([
@@ -178,7 +178,7 @@ describe("a relayed request of a mobile that nobody owns", () => {
 });
 
 describe("the reply to a relayed request", () => {
-  it("comes back addressed to the virtual home agent address, once the binding is on disk (M4)", () => {
+  it("comes back addressed to the virtual home agent address, once the binding is on disk", () => {
     const { cluster, tell, durable, opened } = clusterWithStandIns();
     const homeAddress = cluster.homeAddressRanked("ha2");
     const served = tell("ha1", "ha2", relayRequest(cluster.request({ homeAddress })));

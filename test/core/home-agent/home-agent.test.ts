@@ -29,7 +29,7 @@ describe("an extension that nothing is made of is counted by its type, once, whe
 });
 
 describe("a request whose ingress and owner differ", () => {
-  it("becomes a temporary binding on the ingress while the owner writes it down (M3)", () => {
+  it("becomes a temporary binding on the ingress while the owner writes it down", () => {
     const cluster = new TestCluster(3);
     const homeAddress = cluster.homeAddressRanked("ha2");
     cluster.commitAtOnce = false;
@@ -44,7 +44,7 @@ describe("a request whose ingress and owner differ", () => {
     expect(cluster.agent("ha1").findLocation(identity(homeAddress))).toBeUndefined();
   });
 
-  it("gets a permanent binding on the ingress, with lifetime and home address from the reply (M5), and its reply goes to the foreign agent (M6)", () => {
+  it("gets a permanent binding on the ingress, with lifetime and home address from the reply, and its reply goes to the foreign agent", () => {
     const cluster = new TestCluster(3);
     const homeAddress = cluster.homeAddressRanked("ha2");
     const sent = cluster.register("ha1", { homeAddress, lifetime: 60_000 });
@@ -63,7 +63,7 @@ describe("a request whose ingress and owner differ", () => {
     });
   });
 
-  it("carries the home address that the owner assigned, to a mobile that is known by its NAI (M5)", () => {
+  it("carries the home address that the owner assigned, to a mobile that is known by its NAI", () => {
     const cluster = new TestCluster(3);
     const nai = cluster.naiRanked("ha3");
     const sent = cluster.register("ha1", { nai, homeAddress: "0.0.0.0" });
@@ -87,7 +87,7 @@ describe("a request whose ingress and owner differ", () => {
     expect([...cluster.agent("ha2").bindings]).toHaveLength(1);
   });
 
-  it("goes to the member that the binding names, from wherever it comes in (M14)", () => {
+  it("goes to the member that the binding names, from wherever it comes in", () => {
     const cluster = new TestCluster(3);
     const homeAddress = cluster.homeAddressRanked("ha2");
     for (const ingress of ["ha3", "ha1", "ha2"]) expect(code(cluster.register(ingress, { homeAddress }))).toBe(0);

@@ -45,7 +45,7 @@ describe("a dead owner's binding", () => {
     expect(decider(["ha2", "ha3"], members(["ha2", "ha3"], []))).toBe("ha2");
   });
 
-  it("goes to the least loaded backup, by weight (M12)", () => {
+  it("goes to the least loaded backup, by weight", () => {
     const loads = new Map([
       ["ha2", { ownedBindings: 300, weight: 200 }],
       ["ha3", { ownedBindings: 200, weight: 100 }],

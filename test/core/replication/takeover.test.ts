@@ -20,7 +20,7 @@ function views(cluster: TestCluster, homeAddress: string, ids: readonly string[]
 }
 
 describe("a registration", () => {
-  it("is answered only when a backup has it on its disk as well (M13)", () => {
+  it("is answered only when a backup has it on its disk as well", () => {
     const cluster = new TestCluster(3);
     const homeAddress = cluster.homeAddressRanked("ha2", "ha3", "ha1");
     cluster.commitAtOnce = false;
@@ -41,7 +41,7 @@ describe("a registration", () => {
     expect(held).toEqual(["ha2", "ha3", "ha4"]);
   });
 
-  it("is on a backup's disk with all that the ingress's permanent binding has (M13)", () => {
+  it("is on a backup's disk with all that the ingress's permanent binding has", () => {
     const cluster = new TestCluster(3);
     const nai = cluster.naiRanked("ha2", "ha3");
     const sent = cluster.register("ha1", { nai, homeAddress: "0.0.0.0", lifetime: 900 });
@@ -88,7 +88,7 @@ describe("a registration", () => {
 });
 
 describe("a dead owner's binding", () => {
-  it("is taken over by its least loaded backup, with its lifetime and replay state, without a registration (M11, M12)", () => {
+  it("is taken over by its least loaded backup, with its lifetime and replay state, without a registration", () => {
     const cluster = new TestCluster(4);
     const homeAddress = cluster.homeAddressRanked("ha2", "ha3", "ha4");
     const request = cluster.request({ homeAddress });

@@ -34,7 +34,7 @@ function commitAll(cluster: TestCluster, ...ids: string[]): void {
 }
 
 describe("a request whose ingress dies before the reply", () => {
-  it("is answered by the ingress's backup, as the owner would have had it answered (M13)", () => {
+  it("is answered by the ingress's backup, as the owner would have had it answered", () => {
     const { cluster, homeAddress, request } = relayedByHa1();
     cluster.kill("ha1");
     commitAll(cluster, "ha2", "ha3");
