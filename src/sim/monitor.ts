@@ -30,6 +30,8 @@ const INTERVAL_MS = 100;
 const CONVERGENCE_MS = 5000;
 /** Expiry is looked for once a second, by clocks that the fault `clock` has made late. */
 const EXPIRY_SLACK_MS = 2500;
+/** A member that starts, and hears nobody who could tell it the time, goes by its own clock after so long. */
+const CERTAINTY_MS = 60_000;
 /** Clocks may differ by so much. */
 const CLOCK_SLACK_MS = 2000;
 /** Within this time a member that no other hears is dead, and one that is heard again is alive to all. */
@@ -159,7 +161,9 @@ export class Monitor {
       if (before !== undefined && compareVersions(version, before) < 0)
         this.#violated(`on ${node.id} the Identification of ${row.mobile} went back`);
       seen.set(row.mobile, version);
-      if (row.ownership.owner === node.id && node.hasBeenServingFor(0)) this.#checkLifetime(node, row);
+      // Nothing ends for good by a clock that nobody has confirmed, which is so for a while after a start alone.
+      const goesByTime = node.agent.isTimeCertain || node.hasBeenServingFor(CERTAINTY_MS);
+      if (row.ownership.owner === node.id && node.hasBeenServingFor(0) && goesByTime) this.#checkLifetime(node, row);
     }
     this.#signed.set(node.id + name, seen);
   }

@@ -49,8 +49,8 @@ export function restless(index: number): Person {
   const group = Math.floor(index / HABITS.length);
   const own = Array.from({ length: OWN_ADDRESSES }, (_, place) => ipv4(`10.64.8.${group * OWN_ADDRESSES + place}`));
   const [first = UNSPECIFIED] = own;
-  const isLast = index % HABITS.length === HABITS.length - 1;
-  const nai = habit === "contending" && isLast ? OWN_NAI : `${habit}${index}@example.com`;
+  // There is one with a key of its own: two mobiles of one name would be one to the cluster.
+  const nai = index === HABITS.length - 1 ? OWN_NAI : `${habit}${index}@example.com`;
   if (habit === "renaming") return { name: nai, habit, nai, homeAddress: first, addresses: own };
   if (habit === "succeeding")
     return { name: `${formatIpv4(first)} again`, habit, nai: undefined, homeAddress: first, addresses: [first] };

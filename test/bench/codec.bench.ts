@@ -78,6 +78,7 @@ const binding: Binding = {
     acceptedAtMs: 1_790_000_000_000,
     counter: 1,
     replayResets: 0,
+    forgottenUntilMs: 0,
     decidedBy: "ha1",
     careOfAddresses: [
       {

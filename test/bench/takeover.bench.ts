@@ -106,6 +106,7 @@ function bindingOf(number: number): Binding {
       acceptedAtMs,
       counter: 1,
       replayResets: 0,
+      forgottenUntilMs: 0,
       decidedBy: "ha1",
       careOfAddresses: [
         {

@@ -279,9 +279,28 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "what an operator has forgotten wins over all that was signed before",
-    edits: [{ file: "core/bindings/merge.ts", from: "    a.replayResets - b.replayResets ||\n", to: "" }],
+    edits: [
+      {
+        file: "core/bindings/merge.ts",
+        from: "compare(a.orderTime, b.orderTime)",
+        to: "compare(a.signedTime, b.signedTime)",
+      },
+    ],
     faults: [],
     finds: /though its replay state was forgotten|copies differ/,
+  },
+  {
+    name: "what another member has accepted and was signed later survives that replay state is forgotten",
+    edits: [
+      {
+        file: "core/bindings/merge.ts",
+        from: "compare(a.orderTime, b.orderTime) ||",
+        to: "a.replayResets - b.replayResets || compare(a.signedTime, b.signedTime) ||",
+      },
+    ],
+    faults: ["one-way", "partition"],
+    options: { nodes: 5, mobiles: 20, durationMs: 24_000 },
+    finds: /by an older registration|replaced by an older one/,
   },
   {
     name: "a step of the system's clock is held back",

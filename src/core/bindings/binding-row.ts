@@ -54,6 +54,7 @@ function encode(binding: Binding): string {
       lifetimeSeconds: registration.lifetimeSeconds,
       acceptedAtMs: registration.acceptedAtMs,
       replayResets: registration.replayResets,
+      forgottenUntilMs: registration.forgottenUntilMs,
       counter: registration.counter,
       decidedBy: registration.decidedBy,
       careOfAddresses: registration.careOfAddresses.map((entry) => ({
@@ -108,6 +109,7 @@ function decodeRegistration(fields: Fields): Registration {
     lifetimeSeconds: fields.integer("lifetimeSeconds"),
     acceptedAtMs: fields.time("acceptedAtMs"),
     replayResets: fields.integer("replayResets"),
+    forgottenUntilMs: fields.integer("forgottenUntilMs"),
     counter: fields.integer("counter"),
     decidedBy: fields.text("decidedBy"),
     careOfAddresses: fields.list("careOfAddresses", decodeCareOfBinding),

@@ -48,11 +48,13 @@ export interface Registration {
   readonly code: number;
   readonly lifetimeSeconds: number;
   readonly acceptedAtMs: number;
-  /**
-   * How often an operator has had the mobile's replay state forgotten. It takes precedence over what the mobile has signed,
-   * as that is what was wrong.
-   */
+  /** How often an operator has had the mobile's replay state forgotten. */
   readonly replayResets: number;
+  /**
+   * The latest signed time that was forgotten so, epoch ms; 0 for none. The row counts as newer than what was signed up to
+   * that time.
+   */
+  readonly forgottenUntilMs: number;
   /**
    * Counts changes of this register: requests that were accepted, and what owners changed by themselves
    * (core/bindings/revision.ts).

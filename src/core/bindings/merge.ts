@@ -48,6 +48,8 @@ export function compareRegistrations(a: Binding, b: Binding): number {
 
 /** What is said of a registration where its version is enough. */
 export interface RegistrationVersion {
+  /** See `orderTime`. */
+  readonly orderTime: bigint;
   readonly replayResets: number;
   /** See `signedTime`. */
   readonly signedTime: bigint;
@@ -58,15 +60,14 @@ export interface RegistrationVersion {
 
 export function versionOf({ registration }: Pick<Binding, "registration">): RegistrationVersion {
   const { replayResets, counter, acceptedAtMs, decidedBy } = registration;
-  return { replayResets, signedTime: signedTime(registration), counter, acceptedAtMs, decidedBy };
+  const times = { orderTime: orderTime(registration), signedTime: signedTime(registration) };
+  return { ...times, replayResets, counter, acceptedAtMs, decidedBy };
 }
 
-/**
- * By what an operator has started anew; then by what the mobile signed where that is a timestamp, else by the time of its
- * acceptance; then by who changed it, when.
- */
+/** By what the mobile signed where that is a timestamp, else by the time of its acceptance; then by who changed it, when. */
 export function compareVersions(a: RegistrationVersion, b: RegistrationVersion): number {
   return (
+    compare(a.orderTime, b.orderTime) ||
     a.replayResets - b.replayResets ||
     compare(a.signedTime, b.signedTime) ||
     a.counter - b.counter ||
@@ -76,18 +77,32 @@ export function compareVersions(a: RegistrationVersion, b: RegistrationVersion):
 }
 
 /**
+ * What registrations are ordered by. Where an operator has had a time forgotten that was wrong, all that follows counts as signed at
+ * that time at least, and after what was: it wins over what is known to be wrong, and not over what another member has
+ * accepted that was signed later still. The operator's word itself is signed by no mobile, so when it was given doesn't count.
+ */
+function orderTime(registration: Registration): bigint {
+  const forgotten = (BigInt(registration.forgottenUntilMs) << 32n) / 1000n;
+  const isSigned = registration.authenticator !== "";
+  const signed = signedTime(registration);
+  return isSigned && signed > forgotten ? signed : forgotten;
+}
+
+/** The first whole millisecond that is later than what the mobile signed; epoch ms. */
+export function afterSignedMs(registration: Registration): number {
+  return Number((signedTime(registration) * 1000n) >> 32n) + 1;
+}
+
+/**
  * When a registration that has no time of its own is to be said to have been accepted, so that it is newer than the one it
  * follows: that may have been accepted by a member whose clock is ahead, or before a clock was set back. Epoch ms.
  */
 export function acceptanceMs(last: Registration | undefined, nowMs: number): number {
   if (last === undefined) return nowMs;
-  return Math.max(nowMs, Number((signedTime(last) * 1000n) >> 32n) + 1);
+  return Math.max(nowMs, afterSignedMs(last));
 }
 
-/**
- * What registrations are ordered by, in NTP fractions of a second, in whatever era: nonces are no times, and go by their
- * acceptance.
- */
+/** When the mobile signed it, in NTP fractions of a second, in whatever era: nonces are no times, and go by their acceptance. */
 function signedTime({ replayStyle, identification, acceptedAtMs }: Registration): bigint {
   const accepted = ntpFromEpochMs(acceptedAtMs);
   const unwrapped = BigInt(Math.floor(acceptedAtMs / 1000)) << 32n;

@@ -2,6 +2,7 @@
 import type { MemberId } from "../names.ts";
 import { ntpFromEpochMs } from "../wire/ntp-timestamp.ts";
 import type { Binding, Registration } from "./binding.ts";
+import { afterSignedMs } from "./merge.ts";
 import { neededUnreservedUntilMs } from "./mobility-bindings.ts";
 
 export interface Revision {
@@ -18,6 +19,7 @@ export interface Revision {
       | "replayStyle"
       | "authenticator"
       | "replayResets"
+      | "forgottenUntilMs"
     >
   >;
 }
@@ -51,11 +53,11 @@ export function revised(
 
 /**
  * Ends the binding, and what the mobile has signed counts no more: its next request need only be newer than now. It is a
- * version that wins over all that were signed, not a removal: a member that is away has a copy, and would bring it back. So
- * it is kept as long as such a copy might be.
+ * version that wins over all that it knows of, not a removal: a member that is away has a copy, and would bring it back. So it
+ * is kept as long as such a copy might be. What another member has accepted meanwhile and was signed later wins over it.
  */
 export function withoutReplayState(row: Binding, decidedBy: MemberId, nowMs: number): Binding {
-  const { replayResets } = row.registration;
+  const { replayResets, forgottenUntilMs } = row.registration;
   const registration = {
     careOfAddresses: [],
     identification: ntpFromEpochMs(nowMs),
@@ -63,6 +65,7 @@ export function withoutReplayState(row: Binding, decidedBy: MemberId, nowMs: num
     // Of no request: nothing is a retransmission of it.
     authenticator: "",
     replayResets: replayResets + 1,
+    forgottenUntilMs: Math.max(forgottenUntilMs, afterSignedMs(row.registration)),
   };
   return revised(row, { registration }, decidedBy, nowMs);
 }

@@ -270,6 +270,11 @@ export class HomeAgent {
     return now;
   }
 
+  /** False from a start until others have confirmed what the system's clock says, or nobody was there to ask: nothing expires meanwhile. */
+  get isTimeCertain(): boolean {
+    return this.#clock.isCertain;
+  }
+
   /** By how much the system's clock was set ahead or back, as long as this member doesn't believe it. */
   get heldClockStepMs(): number | undefined {
     return this.#clock.heldStepMs;

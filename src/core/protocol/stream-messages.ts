@@ -27,8 +27,9 @@ export const DIGEST_BUCKETS = 1024;
 
 const VERSION = {
   mobile: [mobile, "Whose row it is."],
+  orderTime: [signed128, "What registrations are ordered by first, in units of 2^-32 s."],
   replayResets: [u32, "How often an operator has had its replay state forgotten."],
-  signedTime: [signed128, "What registrations are ordered by, in units of 2^-32 s."],
+  signedTime: [signed128, "When the mobile signed it, in units of 2^-32 s."],
   counter: [u64, "Changes of the registration so far."],
   acceptedAtMs: [u64, "When it was accepted, or changed by its owner."],
   decidedBy: [member, "The member that made this version."],

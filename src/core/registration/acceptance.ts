@@ -42,6 +42,7 @@ export function acceptedBinding(
     lifetimeSeconds,
     acceptedAtMs: style === "nonces" ? acceptanceMs(row?.registration, context.nowMs) : context.nowMs,
     replayResets: row?.registration.replayResets ?? 0,
+    forgottenUntilMs: row?.registration.forgottenUntilMs ?? 0,
     counter: (row?.registration.counter ?? 0) + 1,
     decidedBy: context.ownership.owner,
     careOfAddresses,

@@ -337,6 +337,7 @@ function rowOf(number: number, counter: number): string {
       lifetimeSeconds: 600,
       acceptedAtMs: 1_790_000_000_000,
       replayResets: 0,
+      forgottenUntilMs: 0,
       counter,
       decidedBy: `row${number}`,
       careOfAddresses: [],

@@ -22,6 +22,7 @@ const BINDING: Binding = {
     acceptedAtMs: 1_790_000_000_000,
     counter: 3,
     replayResets: 1,
+    forgottenUntilMs: 1_789_999_999_000,
     decidedBy: "ha1",
     careOfAddresses: [
       {
@@ -46,7 +47,7 @@ const ROW =
   '{"mobile":"nai:bob@example.com","homeAddress":"10.79.1.0","nai":"bob@example.com","homeAddressSinceMs":1789999000000,"dynamic":true,"createdAtMs":1789998000000,' +
   '"registration":{"identification":"0xeeae4567dcd51000","replayStyle":"timestamps",' +
   '"authenticator":"491cd39e48003cc2d3a632a71672fedb","association":"realm example.com","code":0,"lifetimeSeconds":600,"acceptedAtMs":1790000000000,' +
-  '"replayResets":1,"counter":3,"decidedBy":"ha1","careOfAddresses":[{"careOfAddress":"192.0.2.7","flags":40,"lifetimeSeconds":600,' +
+  '"replayResets":1,"forgottenUntilMs":1789999999000,"counter":3,"decidedBy":"ha1","careOfAddresses":[{"careOfAddress":"192.0.2.7","flags":40,"lifetimeSeconds":600,' +
   '"expiresAtMs":1790000600000,"foreignAgent":"192.0.2.1:434","ingress":"ha2",' +
   '"identification":"0xeeae4567dcd51000"}],"replayableUntilMs":1790000015000,"retainUntilMs":null,"reservedUntilMs":0},' +
   '"ownership":{"owner":"ha1","backups":["ha2"],"generation":4}}';
@@ -85,6 +86,7 @@ const named = fc.record({
     acceptedAtMs: time,
     counter: fc.nat(),
     replayResets: fc.nat(),
+    forgottenUntilMs: fc.maxSafeNat(),
     decidedBy: fc.string(),
     careOfAddresses: fc.array(careOfBinding, { maxLength: 3 }),
     replayableUntilMs: time,

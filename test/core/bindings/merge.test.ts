@@ -15,6 +15,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
     acceptedStepMs: fc.integer({ min: 0, max: 4 }),
     counter: fc.integer({ min: 1, max: 3 }),
     replayResets: fc.constantFrom(0, 0, 1),
+    forgottenStepMs: fc.constantFrom(Number.NEGATIVE_INFINITY, 2, 5),
     decidedBy: fc.constantFrom("ha1", "ha2"),
     careOf: fc.subarray(["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
     reservedUntilMs: fc.constant(0),
@@ -44,6 +45,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc
         acceptedAtMs: acceptedAt + acceptedStepMs,
         counter: rest.counter,
         replayResets: rest.replayResets,
+        forgottenUntilMs: Math.max(acceptedAt + rest.forgottenStepMs, 0),
         decidedBy: rest.decidedBy,
         careOfAddresses: careOf.map((address) => ({
           careOfAddress: ipv4(address),

@@ -115,6 +115,7 @@ function row(number: number, counter: number): StoredRecord {
       acceptedAtMs: 1_790_000_000_000,
       counter,
       replayResets: 0,
+      forgottenUntilMs: 0,
       decidedBy: "ha1",
       careOfAddresses: [],
       replayableUntilMs: 1_790_000_015_000,

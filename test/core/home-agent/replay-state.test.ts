@@ -102,6 +102,24 @@ describe("whose replay state is forgotten", () => {
     expect(ask()).toBe(ReplyCode.Accepted);
   });
 
+  test("on one side of a partition keeps what the other side has accepted that was signed later than what was forgotten", () => {
+    const { cluster, homeAddress, identity, forget } = lockedOut();
+    for (const one of ["ha1", "ha2"]) cluster.separate(one, "ha3");
+    // Until its clock has caught up with what it signed last.
+    cluster.passTime(8000);
+    expect(cluster.register("ha3", { homeAddress })?.reply.code).toBe(ReplyCode.Accepted);
+    const registration = (id: string) => {
+      const { identification, careOfAddresses } = cluster.agent(id).findBinding(identity)?.registration ?? {};
+      return { identification, careOfAddresses };
+    };
+    const accepted = registration("ha3");
+    expect(forget("ha1").outcome).toBe("deleted");
+    cluster.heal();
+    cluster.passTime(3000);
+    expect(accepted.careOfAddresses).toHaveLength(1);
+    for (const id of IDS) expect(registration(id)).toEqual(accepted);
+  });
+
   test("is asked for something newer than that moment: what was recorded before is refused", () => {
     const { cluster, homeAddress, forget } = lockedOut();
     const recorded = cluster.request({ homeAddress });

@@ -73,10 +73,18 @@ describe("a stream message", () => {
         of: "ha1",
         last: false,
         versions: [
-          { mobile: "nai:a", replayResets: 7, signedTime: -2n, counter: 4, acceptedAtMs: 5, decidedBy: "ha3" },
+          {
+            mobile: "nai:a",
+            orderTime: -3n,
+            replayResets: 7,
+            signedTime: -2n,
+            counter: 4,
+            acceptedAtMs: 5,
+            decidedBy: "ha3",
+          },
         ],
       },
-      `09 03 686131 00 00000001 0001 61 00000007 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686133`,
+      `09 03 686131 00 00000001 0001 61 ${"ff".repeat(15)}fd 00000007 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686133`,
     ],
     [
       { type: "claim", homeAddress: ipv4("10.0.0.1"), mobile: "nai:a", claimant: "ha1" },
@@ -95,6 +103,7 @@ describe("a stream message", () => {
         rows: [
           {
             mobile: "nai:a",
+            orderTime: -3n,
             replayResets: 7,
             signedTime: -2n,
             counter: 4,
@@ -104,7 +113,7 @@ describe("a stream message", () => {
           },
         ],
       },
-      `0d 00000001 0001 61 00000007 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686131 00000006`,
+      `0d 00000001 0001 61 ${"ff".repeat(15)}fd 00000007 ${"ff".repeat(15)}fe 0000000000000004 0000000000000005 03 686131 00000006`,
     ],
     [
       {
