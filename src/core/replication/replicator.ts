@@ -151,6 +151,8 @@ export class Replicator {
   closed(peer: MemberId): void {
     this.#levelSinceMs = Number.POSITIVE_INFINITY;
     this.#links.get(peer)?.closed();
+    // What was under way is not acknowledged any more: numbers begin anew with the next stream.
+    for (const [mobile, { owner }] of this.#strays) if (owner === peer) this.#strays.delete(mobile);
   }
 
   /**
