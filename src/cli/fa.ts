@@ -1,10 +1,11 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address } from "../core/wire/ipv4.ts";
 import { INFINITE_LIFETIME } from "../core/wire/registration-message.ts";
 import { describeReplyCode } from "../core/wire/reply-code.ts";
 import type { ForeignAgentCounters } from "../mobile/foreign-agent.ts";
 import { ForeignAgentService } from "../mobile/foreign-agent-service.ts";
 import { externalAddresses } from "../mobile/local-address.ts";
+import { MobileTunnels } from "../mobile/mobile-tunnels.ts";
 import { fields, table } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
 import { CliError, ExitCode } from "./exit.ts";
@@ -29,6 +30,7 @@ interface RunOptions {
   readonly maximumVisitors: number;
   readonly minimalEncapsulation: boolean;
   readonly greEncapsulation: boolean;
+  readonly tunnels?: string | true;
   readonly log?: string;
   readonly output: OutputFormat;
 }
@@ -42,10 +44,13 @@ function runCommand(): Command {
   const port = integerBetween(1, 65_535);
   const command = new Command("run")
     .description("relay registrations between mobiles and their home agents until interrupted")
-    .option(
-      "--care-of-address <address>",
-      "the address offered to mobiles, which is also the source of relayed messages",
-      parseHostAddress,
+    .addOption(
+      new Option(
+        "--care-of-address <address>",
+        "the address offered to mobiles, which is also the source of relayed messages",
+      )
+        .argParser(parseHostAddress)
+        .env("ANYHOME_CARE_OF_ADDRESS"),
     )
     .option("--port <port>", "the port of the care-of address to relay from", port, REGISTRATION_PORT)
     .option(
@@ -59,6 +64,7 @@ function runCommand(): Command {
     .option("--maximum-visitors <count>", "mobiles to serve", integerBetween(1, 10_000_000), 100_000)
     .option("--no-minimal-encapsulation", "deny requests for it (72)")
     .option("--no-gre-encapsulation", "deny requests for it (72)")
+    .option("--tunnels [device]", "carry packets of visitors, by a TUN interface of this name (anyhome-fa)")
     .option("--log <file>", "append a JSON line for each message that is relayed or denied");
   addAssociationOptions(command, { prefix: "", sharedWith: "home agents" });
   addAssociationOptions(command, { prefix: "mn-", sharedWith: "mobile nodes" });
@@ -67,11 +73,14 @@ function runCommand(): Command {
     .addHelpText(
       "after",
       `
-It only relays messages and makes no tunnels to the visitors. It prints visitors and counters on SIGUSR2 and at its end.
+Without --tunnels it only relays messages. With it, packets of visitors come out of tunnels here and go to the address from
+which they registered, and packets of visitors with T go back through tunnels; this needs CAP_NET_ADMIN and CAP_NET_RAW.
+It prints visitors and counters on SIGUSR2 and at its end.
 
 Examples:
   anyhome fa run
   anyhome fa run --care-of-address 10.1.11.2 --spi 300 --key-file /etc/anyhome/fa.key --log relayed.ndjson
+  anyhome fa run --care-of-address 10.1.11.2 --listen 10.1.21.1 --tunnels
   anyhome fa run --care-of-address 127.0.0.11 --port 4434 --home-agent-port 4434`,
     )
     .action((options: RunOptions) => run(command, options));
@@ -98,16 +107,31 @@ async function run(command: Command, options: RunOptions): Promise<void> {
   const stop = () => interrupted.resolve();
   process.once("SIGINT", stop).once("SIGTERM", stop);
   const settings = { policy, listen, relayFrom, homeAgentPort, maximumPending, maximumVisitors };
-  const service = await explainingSystemErrors(() => ForeignAgentService.start(settings, log));
+  const service = await explainingSystemErrors(async () => {
+    const tunnels = await openTunnels(options.tunnels, careOfAddress, (error) => interrupted.reject(error));
+    return ForeignAgentService.start(settings, log, tunnels);
+  });
   const show = () => print(statusOf(service, careOfAddress), output, describe);
   const showNow = () => void show();
   process.on("SIGUSR2", showNow);
   const reachable = [relayFrom, ...listen].map(formatEndpoint).join(", ");
   tell(`foreign agent with care-of address ${formatIpv4(careOfAddress)} listens on ${reachable}`);
-  await interrupted.promise;
+  await interrupted.promise.catch(async (error: Error) => {
+    await service.stop();
+    throw new CliError(`the tunnels don't work any more: ${error.message}`);
+  });
   process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGUSR2", showNow);
   await service.stop();
   await show();
+}
+
+async function openTunnels(
+  device: string | true | undefined,
+  careOfAddress: Ipv4Address,
+  failed: (error: Error) => void,
+): Promise<MobileTunnels | undefined> {
+  if (device === undefined) return undefined;
+  return MobileTunnels.open({ device: device === true ? "anyhome-fa" : device, careOfAddress, failed });
 }
 
 function onlyExternalAddress(): Ipv4Address {
@@ -126,6 +150,15 @@ interface ForeignAgentStatus {
   readonly pending: number;
   readonly visitors: readonly VisitorView[];
   readonly counters: ForeignAgentCounters;
+  /** `null` without --tunnels. */
+  readonly tunnels: TunnelsView | null;
+}
+
+interface TunnelsView {
+  /** Those of visitors that could not be made or removed. */
+  readonly failed: number;
+  /** Packets, by reason. */
+  readonly drops: Readonly<Record<string, number>>;
 }
 
 interface VisitorView {
@@ -138,9 +171,15 @@ interface VisitorView {
   readonly lifetime: number;
   /** ISO 8601; `null` if never. */
   readonly expiresAt: string | null;
+  /** Packets through its tunnel. */
+  readonly toMobile: number;
+  readonly fromMobile: number;
 }
 
-function statusOf({ agent }: ForeignAgentService, careOfAddress: Ipv4Address): ForeignAgentStatus {
+function statusOf(
+  { agent, tunnels, tunnelsFailed }: ForeignAgentService,
+  careOfAddress: Ipv4Address,
+): ForeignAgentStatus {
   return {
     careOfAddress: formatIpv4(careOfAddress),
     pending: agent.pendingCount,
@@ -152,12 +191,15 @@ function statusOf({ agent }: ForeignAgentService, careOfAddress: Ipv4Address): F
       mobile: formatEndpoint(visitor.mobile),
       lifetime: visitor.lifetimeSeconds,
       expiresAt: Number.isFinite(visitor.expiresAtMs) ? new Date(visitor.expiresAtMs).toISOString() : null,
+      toMobile: tunnels?.trafficOf(visitor.homeAddress).packetsToMobile ?? 0,
+      fromMobile: tunnels?.trafficOf(visitor.homeAddress).packetsFromMobile ?? 0,
     })),
     counters: agent.counters,
+    tunnels: tunnels === undefined ? null : { failed: tunnelsFailed, drops: Object.fromEntries(tunnels.drops) },
   };
 }
 
-function describe({ careOfAddress, pending, visitors, counters }: ForeignAgentStatus): string {
+function describe({ careOfAddress, pending, visitors, counters, tunnels }: ForeignAgentStatus): string {
   const summary = fields([
     ["Care-of address", careOfAddress],
     ["Requests relayed", String(counters.requestsRelayed)],
@@ -167,6 +209,10 @@ function describe({ careOfAddress, pending, visitors, counters }: ForeignAgentSt
       ([code, count]) => ["Denied", `${count}: ${describeReplyCode(Number(code))}`] as const,
     ),
     ...Object.entries(counters.dropped).map(([reason, count]) => ["Dropped", `${count}: ${reason}`] as const),
+    ["Tunnels failed", tunnels === null ? undefined : String(tunnels.failed)],
+    ...Object.entries(tunnels?.drops ?? {}).map(
+      ([reason, count]) => ["Packets dropped", `${count}: ${reason}`] as const,
+    ),
     ["Visitors", String(visitors.length)],
   ]);
   if (visitors.length === 0) return summary;
@@ -177,7 +223,9 @@ function describe({ careOfAddress, pending, visitors, counters }: ForeignAgentSt
     visitor.careOfAddress,
     visitor.mobile,
     visitor.expiresAt === null ? "infinite" : formatSeconds(visitor.lifetime),
+    tunnels === null ? "" : `${visitor.toMobile} / ${visitor.fromMobile}`,
   ]);
-  const list = table(["home address", "nai", "home agent", "care-of address", "mobile", "lifetime"], rows);
+  const head = ["home address", "nai", "home agent", "care-of address", "mobile", "lifetime", "packets to / from it"];
+  const list = table(tunnels === null ? head.slice(0, -1) : head, rows);
   return `${summary}\n\n${list}`;
 }

@@ -4,7 +4,7 @@ import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, UNSPECIFIE
 import { INFINITE_LIFETIME, type RegistrationReply } from "../core/wire/registration-message.ts";
 import { describeReplyCode, isAccepted, originOf, ReplyCode, type ReplyOrigin } from "../core/wire/reply-code.ts";
 import type { ReplayStyle } from "../mobile/identification-source.ts";
-import { type RegisterResult, register } from "../mobile/register.ts";
+import { type RegisterResult, type RegisterSettings, register } from "../mobile/register.ts";
 import type { RegistrationOrder } from "../mobile/registration-attempt.ts";
 import { fields } from "../text/columns.ts";
 import { formatSeconds } from "../text/units.ts";
@@ -21,24 +21,27 @@ import { formatFlags, integerBetween, parseAddress, parseLifetime, parseNai } fr
 import { type OutputFormat, outputOption, print } from "./output.ts";
 import { explainingSystemErrors } from "./system-errors.ts";
 
-interface MobileOptions extends RouteOptions {
+export interface MobileOptions extends RouteOptions {
   readonly homeAddress?: Ipv4Address;
   readonly nai?: string;
   readonly replay: ReplayStyle;
   readonly tries: number;
+}
+
+interface PrintedOptions extends MobileOptions {
   readonly output: OutputFormat;
 }
 
-interface RegisterOptions extends MobileOptions {
+interface RegisterOptions extends PrintedOptions {
   readonly lifetime: number;
   readonly flags: number;
 }
 
-interface DeregisterOptions extends MobileOptions {
+interface DeregisterOptions extends PrintedOptions {
   readonly all?: true;
 }
 
-const environmentHelp = `
+export const environmentHelp = `
 The options --home-agent, --foreign-agent, --home-address, --spi and --key can also be given by ANYHOME_HOME_AGENT,
 ANYHOME_FOREIGN_AGENT, ANYHOME_HOME_ADDRESS, ANYHOME_MN_SPI and ANYHOME_MN_KEY.
 Exit code 0: accepted; 1: denied, or no answer.`;
@@ -49,6 +52,7 @@ export function registerCommand(): Command {
     .option("--lifetime <seconds>", "how long, or infinite", parseLifetime, DEFAULT_LIFETIME_SECONDS)
     .addOption(flagsOption());
   return addMobileOptions(command)
+    .addOption(outputOption())
     .addHelpText("after", environmentHelp)
     .addHelpText(
       "after",
@@ -66,6 +70,7 @@ export function deregisterCommand(): Command {
     .description("end the registration of this care-of address, or of all")
     .option("--all", "of all care-of addresses of this mobile");
   return addMobileOptions(command)
+    .addOption(outputOption())
     .addHelpText("after", environmentHelp)
     .addHelpText(
       "after",
@@ -83,7 +88,7 @@ Examples:
     });
 }
 
-function addMobileOptions(command: Command): Command {
+export function addMobileOptions(command: Command): Command {
   command
     .addOption(
       new Option("--home-address <address>", "which mobile").argParser(parseAddress).env("ANYHOME_HOME_ADDRESS"),
@@ -100,39 +105,45 @@ function addMobileOptions(command: Command): Command {
       "requests to send before giving up; 1 s apart, then 2 s, 4 s …",
       integerBetween(1, 10),
       4,
-    )
-    .addOption(outputOption());
+    );
 }
 
-async function exchange(
+/** What to register and how, from options. Rejects with a system error if there is no way to the target. */
+export async function preparedRegistration(
   command: Command,
   options: MobileOptions,
   lifetimeSeconds: number,
   flags: number,
-): Promise<void> {
-  const { homeAddress, nai, homeAgent, replay, tries, output } = options;
+): Promise<{ readonly order: RegistrationOrder; readonly settings: RegisterSettings }> {
+  const { homeAddress, nai, homeAgent, replay, tries } = options;
   if (homeAddress === undefined && nai === undefined) {
     throw new CliError("which mobile? --home-address or --nai says so", ExitCode.usage);
   }
   const associations = mobileAssociations(command);
-  const { order, outcome, target } = await explainingSystemErrors(async () => {
-    const { careOfAddress, local, ...route } = await routeOf(options, flags);
-    const order: RegistrationOrder = {
-      flags: route.flags,
+  const { careOfAddress, local, target, flags: allFlags } = await routeOf(options, flags);
+  return {
+    order: {
+      flags: allFlags,
       lifetimeSeconds,
       homeAddress: homeAddress ?? UNSPECIFIED,
       homeAgent: homeAgent.address,
       careOfAddress,
       nai,
-    };
-    const outcome = await register(order, {
-      target: route.target,
-      local: { address: local, port: 0 },
-      associations,
-      replayStyle: replay,
-      maximumTries: tries,
-    });
-    return { order, outcome, target: route.target };
+    },
+    settings: { target, local: { address: local, port: 0 }, associations, replayStyle: replay, maximumTries: tries },
+  };
+}
+
+async function exchange(
+  command: Command,
+  options: PrintedOptions,
+  lifetimeSeconds: number,
+  flags: number,
+): Promise<void> {
+  const { output } = options;
+  const { order, outcome, target } = await explainingSystemErrors(async () => {
+    const { order, settings } = await preparedRegistration(command, options, lifetimeSeconds, flags);
+    return { order, outcome: await register(order, settings), target: settings.target };
   });
   const { result } = outcome;
   if (result.kind === "unanswered") throw new CliError(unansweredMessage(outcome, target));
@@ -204,14 +215,14 @@ function describe(view: RegistrationView): string {
   ]);
 }
 
-function deniedMessage({ code, lifetimeSeconds, homeAgent }: RegistrationReply): string {
+export function deniedMessage({ code, lifetimeSeconds, homeAgent }: RegistrationReply): string {
   const description = describeReplyCode(code);
   if (code === ReplyCode.ForeignAgentLifetimeTooLong) return `${description}; it accepts up to ${lifetimeSeconds} s`;
   if (code === ReplyCode.UnknownHomeAgentAddress) return `${description}; try --home-agent ${formatIpv4(homeAgent)}`;
   return description;
 }
 
-function unansweredMessage({ requestsSent, lastDoubt, sendError }: RegisterResult, target: Endpoint): string {
+export function unansweredMessage({ requestsSent, lastDoubt, sendError }: RegisterResult, target: Endpoint): string {
   const count = requestsSent === 1 ? "1 request" : `${requestsSent} requests`;
   const message = `no answer from ${formatEndpoint(target)} to ${count}`;
   if (sendError !== undefined) return `${message}: ${sendError}`;

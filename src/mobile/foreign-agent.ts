@@ -1,6 +1,6 @@
 /**
- * A foreign agent's side of registration, RFC 5944 3.7, without a data plane. Sans-IO: datagrams and time go in, what to
- * send and to log comes out.
+ * A foreign agent's side of registration, RFC 5944 3.7. Sans-IO: datagrams and time go in; what to send and to log, and who
+ * is visiting comes out. A visitor is told of before its reply is sent, so that there is a tunnel when it hears of it.
  *
  *   mobile node ──request──▶ checks ──▶ pending ──without 33, with 34──▶ home agent
  *               ◀─code 64-──┘               │
@@ -54,7 +54,9 @@ export interface Datagram {
 
 export type ForeignAgentOutput =
   | { readonly kind: "send"; readonly payload: Uint8Array; readonly from: Endpoint; readonly to: Endpoint }
-  | { readonly kind: "log"; readonly entry: RelayLogEntry };
+  | { readonly kind: "log"; readonly entry: RelayLogEntry }
+  /** A visitor is new or has registered again; or is gone. */
+  | { readonly kind: "arrived" | "departed"; readonly visitor: Visitor };
 
 /** Counters, by stable names; `denied` by code, `dropped` by reason. */
 export interface ForeignAgentCounters {
@@ -100,10 +102,11 @@ export class ForeignAgent {
 
   /** To be called about once a second: ends what has waited or lived for too long. */
   tick(nowMs: number): ForeignAgentOutput[] {
-    this.#visitors.expire(nowMs);
-    return [...this.#pending.relayedUntil(nowMs - PENDING_TIMEOUT_MS)].flatMap((pending) =>
+    const expired = this.#visitors.expire(nowMs).map((visitor) => ({ kind: "departed", visitor }) as const);
+    const overdue = [...this.#pending.relayedUntil(nowMs - PENDING_TIMEOUT_MS)].flatMap((pending) =>
       this.#denyPending(pending, ReplyCode.ForeignAgentRegistrationTimeout, nowMs),
     );
+    return [...expired, ...overdue];
   }
 
   /** The system refused to send; `errorCode` such as `ENETUNREACH`. RFC 5944 3.7.3: the mobiles are told. */
@@ -140,26 +143,37 @@ export class ForeignAgent {
     const denial = refuseReply(reply, pending.request, this.#settings.policy);
     if (denial !== undefined) return this.#denyPending(pending, denial, nowMs);
     this.#pending.remove(pending);
-    this.#updateVisitors(pending, reply, nowMs);
+    const changes = this.#updateVisitors(pending, reply, nowMs);
     this.counters.repliesRelayed += 1;
     return [
+      ...changes,
       { kind: "send", payload: relayedReply(reply, this.#settings.policy), from: pending.local, to: pending.mobile },
       { kind: "log", entry: logEntry("reply-relayed", pending, nowMs, reply) },
     ];
   }
 
   /** RFC 5944 3.7.3.2: a denial leaves the visitor as it is. */
-  #updateVisitors({ request, nai, mobile }: PendingRegistration, reply: RegistrationReply, nowMs: number): void {
-    if (!isAccepted(reply.code)) return;
-    const { homeAgent, careOfAddress } = request;
+  #updateVisitors(
+    { request, nai, mobile }: PendingRegistration,
+    reply: RegistrationReply,
+    nowMs: number,
+  ): ForeignAgentOutput[] {
+    if (!isAccepted(reply.code)) return [];
+    const { homeAgent, careOfAddress, flags } = request;
     const { homeAddress } = reply;
-    const granted = servedLifetimeSeconds(request.lifetimeSeconds, reply.lifetimeSeconds, this.#settings.policy);
-    if (granted === 0) {
-      this.#visitors.delete({ homeAddress, nai, homeAgent });
-      return;
+    const lifetimeSeconds = servedLifetimeSeconds(
+      request.lifetimeSeconds,
+      reply.lifetimeSeconds,
+      this.#settings.policy,
+    );
+    if (lifetimeSeconds === 0) {
+      const departed = this.#visitors.delete({ homeAddress, nai, homeAgent });
+      return departed === undefined ? [] : [{ kind: "departed", visitor: departed }];
     }
-    const expiresAtMs = nowMs + lifetimeMs(granted);
-    this.#visitors.set({ homeAddress, nai, homeAgent, careOfAddress, mobile, lifetimeSeconds: granted, expiresAtMs });
+    const expiresAtMs = nowMs + lifetimeMs(lifetimeSeconds);
+    const visitor = { homeAddress, nai, homeAgent, careOfAddress, mobile, flags, lifetimeSeconds, expiresAtMs };
+    this.#visitors.set(visitor);
+    return [{ kind: "arrived", visitor }];
   }
 
   #refuseForLackOfRoom({ request, nai }: PendingRegistration): number | undefined {

@@ -8,6 +8,8 @@ export interface Visitor {
   readonly homeAgent: Ipv4Address;
   readonly careOfAddress: Ipv4Address;
   readonly mobile: Endpoint;
+  /** `RequestFlag` bits of what the home agent has accepted. */
+  readonly flags: number;
   readonly lifetimeSeconds: number;
   /** Epoch ms; `Infinity` for an infinite lifetime. */
   readonly expiresAtMs: number;
@@ -32,12 +34,18 @@ export class VisitorList {
     this.#visitors.set(keyOf(visitor), visitor);
   }
 
-  delete(identity: VisitorIdentity): void {
+  /** Returns the visitor that there was. */
+  delete(identity: VisitorIdentity): Visitor | undefined {
+    const visitor = this.#visitors.get(keyOf(identity));
     this.#visitors.delete(keyOf(identity));
+    return visitor;
   }
 
-  expire(nowMs: number): void {
-    for (const [key, visitor] of this.#visitors) if (visitor.expiresAtMs <= nowMs) this.#visitors.delete(key);
+  /** Returns those whose time is over. */
+  expire(nowMs: number): Visitor[] {
+    const expired = this.all().filter(({ expiresAtMs }) => expiresAtMs <= nowMs);
+    for (const visitor of expired) this.delete(visitor);
+    return expired;
   }
 
   all(): Visitor[] {

@@ -1,7 +1,7 @@
 /** Packets of a mobile on real routers: from a correspondent by any home agent to the mobile, and back. */
 import { createHash, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type ForwardingView, forwardingCountersView } from "../../src/adapters/api/forwarding.ts";
 import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { ensureBpfPrograms } from "../../src/setup/bpf-programs.mjs";
@@ -15,11 +15,11 @@ const HOME_AGENTS = ["ha1", "ha2", "ha3"] as const;
 const VIRTUAL_ADDRESS = "10.64.0.1";
 const CORRESPONDENT = "10.1.20.2";
 
-/** Behind either foreign agent's router, with co-located care-of addresses. */
+/** Beside the lab's own, behind either foreign agent's router, with co-located care-of addresses. */
 const MOBILES = {
-  "ip-in-ip": { node: "fa1", homeAddress: "10.64.9.1", careOfAddress: "10.1.11.2", flags: "T", protocol: 4 },
-  minimal: { node: "fa1", homeAddress: "10.64.9.3", careOfAddress: "10.1.11.2", flags: "MT", protocol: 55 },
-  gre: { node: "fa2", homeAddress: "10.64.9.2", careOfAddress: "10.1.12.2", flags: "GT", protocol: 47 },
+  "ip-in-ip": { node: "fa1", homeAddress: "10.64.9.11", careOfAddress: "10.1.11.2", flags: "T", protocol: 4 },
+  minimal: { node: "fa1", homeAddress: "10.64.9.13", careOfAddress: "10.1.11.2", flags: "MT", protocol: 55 },
+  gre: { node: "fa2", homeAddress: "10.64.9.12", careOfAddress: "10.1.12.2", flags: "GT", protocol: 47 },
 } as const;
 
 const ENCAPSULATIONS = ["ip-in-ip", "minimal", "gre"] as const;
@@ -27,10 +27,10 @@ const ENCAPSULATIONS = ["ip-in-ip", "minimal", "gre"] as const;
 withLab(
   "home agents with a data plane",
   (lab) => {
+    mobilesOfTheLab(lab);
+
     beforeAll(async () => {
       expect(await ensureBpfPrograms()).toBeUndefined();
-      const { exitCode, stderr } = await lab.run("cn1", [PYTHON, "-c", FILL_IN_CHECKSUMS, "r2"]);
-      expect(exitCode, stderr).toBe(0);
       for (const encapsulation of ENCAPSULATIONS) {
         await startTunnelEnd(lab, encapsulation);
         await register(lab, encapsulation);
@@ -143,8 +143,10 @@ withLab(
         const list = await forwardingList(lab, name);
         expect(list.map((entry) => entry.homeAddress).toSorted(), name).toEqual([
           "10.64.9.1",
+          "10.64.9.11",
+          "10.64.9.12",
+          "10.64.9.13",
           "10.64.9.2",
-          "10.64.9.3",
         ]);
       }
     });
@@ -165,7 +167,7 @@ withLab(
         deadlineMs: 60_000,
         what: "its route to come",
       });
-      expect(await ping(lab, "10.64.9.1", { count: 20 })).toEqual({ sent: 20, received: 20 });
+      expect(await ping(lab, "10.64.9.11", { count: 20 })).toEqual({ sent: 20, received: 20 });
     });
 
     test("a deregistered mobile gets no packets any more, and they are counted", async () => {
@@ -183,10 +185,8 @@ withLab(
 withLab(
   "home agents with a data plane in user space",
   (lab) => {
-    beforeAll(async () => {
-      const { exitCode, stderr } = await lab.run("cn1", [PYTHON, "-c", FILL_IN_CHECKSUMS, "r2"]);
-      expect(exitCode, stderr).toBe(0);
-    });
+    mobilesOfTheLab(lab);
+    mobileWithCoLocatedAddress(lab);
 
     test.each(ENCAPSULATIONS)(
       "forward packets of a mobile there and back that has registered with %s",
@@ -237,6 +237,91 @@ withLab(
   { dataPlane: "bpf", routing: "ospf" },
 );
 
+/** Those that the lab has registered through its foreign agents, which are ours too: what they do is seen on the wire. */
+function mobilesOfTheLab(lab: Lab): void {
+  const [ALICE, BOB] = ["10.64.9.1", "10.64.9.2"];
+  const CARE_OF = "10.1.11.2";
+
+  describe("a mobile behind a foreign agent of ours", () => {
+    const capture = new PacketCapture(lab, "fa1", "ip proto 4");
+    const toMobile = `${VIRTUAL_ADDRESS},${CORRESPONDENT} ${CARE_OF},${ALICE}`;
+    const fromMobile = `${CARE_OF},${ALICE} ${VIRTUAL_ADDRESS},${CORRESPONDENT}`;
+
+    /** The pairs of outer and inner addresses that have passed the foreign agent. */
+    const directions = async (filter: string) =>
+      new Set((await capture.fields(filter, ["ip.src", "ip.dst"])).map((packet) => packet.join(" ")));
+
+    beforeAll(async () => {
+      const isReached = async () => (await ping(lab, ALICE, { count: 1, waitSeconds: 1 })).received === 1;
+      await waitFor(isReached, { deadlineMs: 20_000, what: `${ALICE} to answer` });
+    });
+    afterEach(() => capture.discard());
+
+    test("answers a correspondent's pings, by a tunnel each way", async () => {
+      await capture.start();
+      expect(await ping(lab, ALICE, { count: 20 })).toEqual({ sent: 20, received: 20 });
+      expect(await directions("icmp")).toEqual(new Set([toMobile, fromMobile]));
+    });
+
+    test("pings a correspondent, by a tunnel each way", async () => {
+      await capture.start();
+      expect(await ping(lab, CORRESPONDENT, { on: "mn1", count: 20 })).toEqual({ sent: 20, received: 20 });
+      expect(await directions("icmp")).toEqual(new Set([toMobile, fromMobile]));
+    });
+
+    test("is sent four megabytes by TCP and sends them back, by a tunnel each way", async () => {
+      await capture.start();
+      await carryMegabytes(lab, "mn1", ALICE);
+      expect(await directions("tcp")).toEqual(new Set([toMobile, fromMobile]));
+    });
+
+    test("sends a correspondent four megabytes by TCP and gets them back", async () => {
+      await carryMegabytes(lab, "cn1", CORRESPONDENT, "mn1");
+    });
+
+    test("reaches a mobile behind the other foreign agent, through a tunnel each", async () => {
+      await capture.start();
+      expect(await ping(lab, BOB, { on: "mn1", count: 20 })).toEqual({ sent: 20, received: 20 });
+      // Redirects are the kernel's idea of a route that leads back by the interface that a packet came from.
+      const there = `${CARE_OF},${ALICE} ${VIRTUAL_ADDRESS},${BOB}`;
+      const back = `${VIRTUAL_ADDRESS},${BOB} ${CARE_OF},${ALICE}`;
+      expect(await directions("icmp && !(icmp.type == 5)")).toEqual(new Set([there, back]));
+    });
+  });
+}
+
+/** A host that is a correspondent otherwise takes its packets out of tunnels by itself. */
+function mobileWithCoLocatedAddress(lab: Lab): void {
+  test("a mobile of ours with a co-located care-of address is the end of its tunnels, and leaves nothing behind", async () => {
+    const homeAddress = "10.64.9.21";
+    const words = ["anyhome", "mn", "run", "--home-address", homeAddress, "--flags", "GT", "--tunnels"];
+    const pid = lab.spawn("cn1", words, "mobile");
+    const capture = new PacketCapture(lab, "cn1", "ip proto 47");
+    try {
+      const isReached = async () =>
+        (await ping(lab, homeAddress, { on: "fa2", count: 1, waitSeconds: 1 })).received === 1;
+      await waitFor(isReached, { deadlineMs: 30_000, what: `${homeAddress} to answer` });
+      await capture.start();
+      expect(await ping(lab, homeAddress, { on: "fa2", count: 20 })).toEqual({ sent: 20, received: 20 });
+      const packets = await capture.fields("icmp", ["ip.src", "ip.dst"]);
+      expect(new Set(packets.map((packet) => packet.join(" ")))).toEqual(
+        new Set([
+          `${VIRTUAL_ADDRESS},10.1.12.2 ${CORRESPONDENT},${homeAddress}`,
+          `${CORRESPONDENT},${homeAddress} ${VIRTUAL_ADDRESS},10.1.12.2`,
+        ]),
+      );
+    } finally {
+      await capture.discard();
+      process.kill(pid, "SIGTERM");
+    }
+    await waitFor(async () => !(await lab.run("cn1", ["ip", "rule"])).stdout.includes(homeAddress), {
+      deadlineMs: 30_000,
+      what: "its rule to go",
+    });
+    expect((await lab.run("cn1", ["ip", "link"])).stdout).not.toContain("anyhome-mn");
+  });
+}
+
 async function startTunnelEnd(lab: Lab, encapsulation: keyof typeof MOBILES): Promise<void> {
   const { node, homeAddress, careOfAddress } = MOBILES[encapsulation];
   lab.spawn(
@@ -280,11 +365,11 @@ async function ping(
   return { sent: Number(sent), received: Number(received) };
 }
 
-/** Four of them to the mobile by TCP, and back. */
-async function carryMegabytes(lab: Lab, node: string, homeAddress: string): Promise<void> {
+/** Four of them to a node by TCP, and back. */
+async function carryMegabytes(lab: Lab, node: string, homeAddress: string, from = "cn1"): Promise<void> {
   const content = randomBytes(4_000_000);
   const { port } = await serve(lab, node, homeAddress, "echo");
-  const { stdout, stderr } = await lab.run("cn1", [PYTHON, "-c", SEND_AND_HASH, homeAddress, String(port)], {
+  const { stdout, stderr } = await lab.run(from, [PYTHON, "-c", SEND_AND_HASH, homeAddress, String(port)], {
     input: content.toString("base64"),
   });
   expect(stdout.trim(), stderr).toBe(createHash("sha256").update(content).digest("hex"));
@@ -334,15 +419,6 @@ const SEND_IN_TUNNEL = `
 import socket, sys
 tunnel = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IPIP)
 tunnel.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], 0))
-`;
-
-/** Between namespaces no one fills in checksums that are left to a network card, nor does whoever reads a raw socket. */
-const FILL_IN_CHECKSUMS = `
-import array, fcntl, socket, struct, sys
-SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
-value = array.array("B", struct.pack("II", ETHTOOL_STXCSUM, 0))
-request = struct.pack("16sP", sys.argv[1].encode(), value.buffer_info()[0])
-fcntl.ioctl(socket.socket(), SIOCETHTOOL, request)
 `;
 
 const UDP_ECHO_SERVER = `

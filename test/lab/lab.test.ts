@@ -37,6 +37,8 @@ withLab("a lab that is up", (lab) => {
       ["r2", ["bfdd", "bgpd", "zebra"]],
       ["fa1", []],
       ["fa2", []],
+      ["mn1", []],
+      ["mn2", []],
       ["cn1", []],
     ]);
     expect((await cli(["status", ...name])).stdout).toMatch(/^ha1 +10\.1\.0\.11 +ready +daemon \d+/m);

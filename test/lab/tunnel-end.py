@@ -86,5 +86,6 @@ while True:
             pass  # What a network loses is lost.
     if raw in readable:
         inner = inner_of(raw.recv(65535))
-        if inner[:1] and inner[0] >> 4 == 4:
+        # Others behind the same care-of address have an end of their own.
+        if inner[:1] and inner[0] >> 4 == 4 and inner[16:20] == socket.inet_aton(options.home_address):
             os.write(tun, inner)

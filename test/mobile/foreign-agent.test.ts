@@ -244,7 +244,7 @@ describe("a reply", () => {
     const agent = foreignAgent();
     const relayed = onlySent(agent.received(fromMobile(request()), NOW));
     const reply = fromHomeAgent(replyTo(relayed.payload));
-    expect(agent.received(reply, NOW)).toHaveLength(2);
+    expect(agent.received(reply, NOW).filter(({ kind }) => kind === "send")).toHaveLength(1);
     expect(agent.received(reply, NOW)).toEqual([]);
   });
 
@@ -353,6 +353,7 @@ describe("the visitor list", () => {
     homeAgent,
     careOfAddress: foreignAgentAddress,
     mobile,
+    flags: 0,
     lifetimeSeconds: 300,
     expiresAtMs: NOW + 300_000,
   };
@@ -367,6 +368,28 @@ describe("the visitor list", () => {
     expect(agent.visitors).toHaveLength(1);
     agent.tick(NOW + 300_000);
     expect(agent.visitors).toEqual([]);
+  });
+
+  test("tells who arrives before its reply is sent, with what was accepted", () => {
+    const outputs = exchange(foreignAgent(), request({ flags: RequestFlag.T }), granted);
+    expect(outputs.map(({ kind }) => kind)).toEqual(["arrived", "send", "log"]);
+    expect(outputs[0]).toEqual({ kind: "arrived", visitor: { ...visitor, flags: RequestFlag.T } });
+  });
+
+  test("tells who departs: by a deregistration, or when the lifetime is over", () => {
+    const agent = foreignAgent();
+    exchange(agent, request(), granted);
+    expect(exchange(agent, request({ ...renewal, lifetimeSeconds: 0 }))).toContainEqual({ kind: "departed", visitor });
+    exchange(agent, request(), granted);
+    expect(agent.tick(NOW + 299_999)).toEqual([]);
+    expect(agent.tick(NOW + 300_000)).toEqual([{ kind: "departed", visitor }]);
+  });
+
+  test("tells nobody of a mobile that was denied, or that was never here", () => {
+    const agent = foreignAgent();
+    const kinds = (outputs: readonly ForeignAgentOutput[]) => outputs.map(({ kind }) => kind);
+    expect(kinds(exchange(agent, request(), { code: 129 }))).toEqual(["send", "log"]);
+    expect(kinds(exchange(agent, request({ ...renewal, lifetimeSeconds: 0 })))).toEqual(["send", "log"]);
   });
 
   test("is not changed by a request, only by its acceptance", () => {

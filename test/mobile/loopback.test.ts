@@ -10,6 +10,7 @@ import { INFINITE_LIFETIME, RequestFlag } from "../../src/core/wire/registration
 import type { ForeignAgentPolicy } from "../../src/mobile/foreign-agent-checks.ts";
 import { ForeignAgentService } from "../../src/mobile/foreign-agent-service.ts";
 import { IdentificationSource, type ReplayStyle } from "../../src/mobile/identification-source.ts";
+import { keepRegistered } from "../../src/mobile/keep-registered.ts";
 import { localAddressToward } from "../../src/mobile/local-address.ts";
 import { random32, register } from "../../src/mobile/register.ts";
 import { type LoadReport, runLoad } from "../../src/mobile/run-load.ts";
@@ -76,6 +77,38 @@ function settingsFor(target: Endpoint, replayStyle: ReplayStyle = "timestamps") 
   const associations = { homeAgent: mobileHome, foreignAgent: undefined };
   return { target, local: LOCAL, associations, replayStyle, maximumTries: 3 };
 }
+
+describe("a mobile that keeps itself registered", () => {
+  test("registers again when half of the lifetime that it was granted is over, and deregisters in the end", async () => {
+    const homeAgent = await homeAgentThat(({ lifetimeSeconds }) => ({ lifetimeSeconds: Math.min(lifetimeSeconds, 2) }));
+    const ending = new AbortController();
+    let accepted = 0;
+    await keepRegistered(orderFor(homeAgent), settingsFor(homeAgent.endpoint), {
+      accepted() {
+        accepted += 1;
+        if (accepted === 2) ending.abort();
+      },
+      failed: () => expect.unreachable("it was accepted"),
+      signal: ending.signal,
+    });
+    expect(homeAgent.requests.map(({ request }) => request.lifetimeSeconds)).toEqual([600, 600, 0]);
+  });
+
+  test("tells that it was denied", async () => {
+    const homeAgent = await homeAgentThat(() => ({ code: 129 }));
+    const ending = new AbortController();
+    const codes: (number | undefined)[] = [];
+    await keepRegistered(orderFor(homeAgent), settingsFor(homeAgent.endpoint), {
+      accepted: () => expect.unreachable("it was denied"),
+      failed({ result }) {
+        codes.push(result.kind === "answered" ? result.reply.code : undefined);
+        ending.abort();
+      },
+      signal: ending.signal,
+    });
+    expect(codes).toEqual([129]);
+  });
+});
 
 describe("a mobile registers", () => {
   test("through a foreign agent, with all three associations", async () => {

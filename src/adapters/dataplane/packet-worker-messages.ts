@@ -1,15 +1,28 @@
 /** What the main thread and the worker that forwards packets say to each other. */
 import type { MessagePort } from "node:worker_threads";
-import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
-import type { DropReason } from "../../core/tunnel/drop-reasons.ts";
+import type { HomewardTunnel, MobileEndDropReason } from "../../core/tunnel/mobile-end.ts";
 import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
 import type { Traffic } from "./traffic.ts";
 
+/** Which end of tunnels this is. */
+export type WorkerEnd =
+  | {
+      readonly side: "home";
+      /** The virtual home agent address. */
+      readonly address: Ipv4Address;
+      /** Those that are routed to the device. */
+      readonly networks: readonly Ipv4Prefix[];
+    }
+  | { readonly side: "mobile" /** The care-of address. */; readonly address: Ipv4Address };
+
+/** Of either end. Times are on CLOCK_BOOTTIME. */
+export interface WorkerEntry {
+  readonly homeAddress: Ipv4Address;
+  readonly tunnels: readonly HomewardTunnel[];
+}
+
 export interface PacketWorkerData {
-  /** Where all tunnels end here. */
-  readonly address: Ipv4Address;
-  /** Those that are routed to the device. */
-  readonly networks: readonly Ipv4Prefix[];
+  readonly end: WorkerEnd;
   readonly descriptors: PacketDescriptors;
   readonly orders: MessagePort;
   readonly stage: SharedStage;
@@ -27,9 +40,8 @@ export interface PacketDescriptors {
   readonly wakeUp: number;
 }
 
-/** Times are on CLOCK_BOOTTIME. */
 export type PacketOrder =
-  | { readonly type: "put"; readonly entries: readonly ForwardingEntry[] }
+  | { readonly type: "put"; readonly entries: readonly WorkerEntry[] }
   /** Addresses of this host, and those by which packets reach it and others. The report "attended" answers it. */
   | { readonly type: "attend"; readonly untilMs: number; readonly here: ReadonlySet<Ipv4Address> };
 
@@ -40,7 +52,7 @@ export type PacketReport =
   /** Since the last such report. */
   | {
       readonly type: "counts";
-      readonly drops: ReadonlyMap<DropReason, number>;
+      readonly drops: ReadonlyMap<MobileEndDropReason, number>;
       readonly traffic: ReadonlyMap<Ipv4Address, Traffic>;
     };
 

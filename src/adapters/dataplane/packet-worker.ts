@@ -2,16 +2,26 @@
  * Worker thread that takes packets through tunnels, one by one: Node can't wait for a TUN device or a raw socket, so that
  * this thread does nothing else. Between packets it carries out orders.
  *
- *     TUN device ──▶ decideToMobile ──▶ raw socket ──▶ care-of address
- *     TUN device ◀── decideFromMobile ◀── raw sockets ◀── care-of address
+ *     TUN device ──▶ into a tunnel ──▶ raw socket ──▶ the other end
+ *     TUN device ◀── out of a tunnel ◀── raw sockets ◀── the other end
  */
 import { randomInt } from "node:crypto";
 import { endianness } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import type { Tunnel } from "../../core/forwarding/forwarding-entry.ts";
-import type { DropReason } from "../../core/tunnel/drop-reasons.ts";
-import { decideFromMobile, decideToMobile, type Forwarded, type HomeEnd } from "../../core/tunnel/home-end.ts";
+import {
+  decideFromMobile,
+  decideToMobile,
+  type Forwarded,
+  type HomeEnd,
+  type Moment,
+} from "../../core/tunnel/home-end.ts";
 import { readIpv4Header } from "../../core/tunnel/ipv4-packet.ts";
+import {
+  decideFromHome,
+  decideToHome,
+  type HomewardTunnel,
+  type MobileEndDropReason,
+} from "../../core/tunnel/mobile-end.ts";
 import { type Ipv4Address, prefixContains } from "../../core/wire/ipv4.ts";
 import { type Libc, loadLibc, POLLFD_LENGTH, type SystemCallError } from "../kernel/libc.ts";
 import { type PacketOrder, type PacketReport, type PacketWorkerData, Stage } from "./packet-worker-messages.ts";
@@ -33,18 +43,25 @@ const IDENTIFICATIONS = 0x10000;
 /** For lack of memory or of room in a queue; other errors of sending say that there is no way. */
 const NO_ROOM = ["ENOBUFS", "ENOMEM", "EAGAIN", "EMSGSIZE"];
 
+/** What is done with a packet that goes one way, and as what it counts. */
+interface Direction {
+  readonly decide: (packet: Uint8Array, moment: Moment) => Forwarded | MobileEndDropReason;
+  readonly traffic: (octets: number) => Traffic;
+}
+
 class PacketWorker {
   readonly #libc: Libc;
   readonly #data: PacketWorkerData;
-  readonly #tunnels = new Map<Ipv4Address, readonly Tunnel[]>();
-  readonly #end: HomeEnd;
+  readonly #tunnels = new Map<Ipv4Address, readonly HomewardTunnel[]>();
+  readonly #intoTunnels: Direction;
+  readonly #outOfTunnels: Direction;
   readonly #buffer = new Uint8Array(LONGEST_PACKET);
   /** `struct sockaddr_in` of whom a packet is sent to. */
   readonly #receiver = new DataView(new ArrayBuffer(SOCKADDR_IN_LENGTH));
   #here: ReadonlySet<Ipv4Address> = new Set();
   #attendedUntilMs = 0;
   #identification = randomInt(IDENTIFICATIONS);
-  #drops = new Map<DropReason, number>();
+  #drops = new Map<MobileEndDropReason, number>();
   #traffic = new Map<Ipv4Address, Traffic>();
   #reportedMs = 0;
 
@@ -52,12 +69,24 @@ class PacketWorker {
     this.#libc = libc;
     this.#data = data;
     this.#receiver.setUint16(0, AF_INET, LITTLE_ENDIAN);
-    this.#end = {
-      address: data.address,
-      tunnelsOf: (homeAddress) => this.#tunnels.get(homeAddress) ?? [],
+    const toMobile = (octets: number) => ({ ...NO_TRAFFIC, packetsToMobile: 1, octetsToMobile: octets });
+    const fromMobile = (octets: number) => ({ ...NO_TRAFFIC, packetsFromMobile: 1, octetsFromMobile: octets });
+    const tunnelsOf = (homeAddress: Ipv4Address) => this.#tunnels.get(homeAddress) ?? [];
+    const { end } = data;
+    if (end.side === "mobile") {
+      const here = { tunnelsOf };
+      this.#intoTunnels = { decide: (packet, moment) => decideToHome(packet, here, moment), traffic: fromMobile };
+      this.#outOfTunnels = { decide: (packet, moment) => decideFromHome(packet, here, moment), traffic: toMobile };
+      return;
+    }
+    const home: HomeEnd = {
+      address: end.address,
+      tunnelsOf,
       isHere: (address) => this.#here.has(address),
-      isAtHome: (address) => data.networks.some((network) => prefixContains(network, address)),
+      isAtHome: (address) => end.networks.some((network) => prefixContains(network, address)),
     };
+    this.#intoTunnels = { decide: (packet, moment) => decideToMobile(packet, home, moment), traffic: toMobile };
+    this.#outOfTunnels = { decide: (packet, moment) => decideFromMobile(packet, home, moment), traffic: fromMobile };
   }
 
   /** Until it is told to stop. */
@@ -82,8 +111,8 @@ class PacketWorker {
         // The device was deleted by others; the main thread will notice.
         if (descriptor === device && (found & POLL_FAILED) !== 0)
           polled.setInt32(index * POLLFD_LENGTH, -1, LITTLE_ENDIAN);
-        else if (descriptor === device) this.#drain(device, (packet) => this.#toMobile(packet, nowMs));
-        else if (descriptor !== wakeUp) this.#drain(descriptor, (packet) => this.#fromMobile(packet, nowMs));
+        else if (descriptor === device) this.#drain(device, (packet) => this.#intoTunnel(packet, nowMs));
+        else if (descriptor !== wakeUp) this.#drain(descriptor, (packet) => this.#outOfTunnel(packet, nowMs));
       });
       if (nowMs - this.#reportedMs >= REPORT_INTERVAL_MS) this.#report(nowMs);
     }
@@ -131,25 +160,23 @@ class PacketWorker {
     tell({ type: "forgotten", homeAddresses: forgotten });
   }
 
-  #toMobile(packet: Uint8Array, nowMs: number): void {
-    const forwarded = this.#judge(decideToMobile, packet, nowMs);
+  #intoTunnel(packet: Uint8Array, nowMs: number): void {
+    const forwarded = this.#judge(this.#intoTunnels, packet, nowMs);
     const sent = forwarded?.packets.filter((outer) => this.#send(outer)) ?? [];
-    if (forwarded === undefined || sent.length === 0) return;
-    this.#count(forwarded.homeAddress, { ...NO_TRAFFIC, packetsToMobile: 1, octetsToMobile: forwarded.octets });
+    if (forwarded !== undefined && sent.length > 0) this.#count(this.#intoTunnels, forwarded);
   }
 
-  #fromMobile(packet: Uint8Array, nowMs: number): void {
+  #outOfTunnel(packet: Uint8Array, nowMs: number): void {
     // Any other end of a tunnel on this host has a socket of its own.
-    if (readIpv4Header(packet)?.destination !== this.#end.address) return;
-    const forwarded = this.#judge(decideFromMobile, packet, nowMs);
-    if (forwarded === undefined || !forwarded.packets.every((inner) => this.#deliver(inner))) return;
-    this.#count(forwarded.homeAddress, { ...NO_TRAFFIC, packetsFromMobile: 1, octetsFromMobile: forwarded.octets });
+    if (readIpv4Header(packet)?.destination !== this.#data.end.address) return;
+    const forwarded = this.#judge(this.#outOfTunnels, packet, nowMs);
+    if (forwarded?.packets.every((inner) => this.#deliver(inner))) this.#count(this.#outOfTunnels, forwarded);
   }
 
-  #judge(decide: typeof decideToMobile, packet: Uint8Array, nowMs: number): Forwarded | undefined {
+  #judge({ decide }: Direction, packet: Uint8Array, nowMs: number): Forwarded | undefined {
     this.#identification = (this.#identification + 1) % IDENTIFICATIONS;
     const moment = { nowMs, identification: this.#identification };
-    const decision = nowMs < this.#attendedUntilMs ? decide(packet, this.#end, moment) : "unattended";
+    const decision = nowMs < this.#attendedUntilMs ? decide(packet, moment) : "unattended";
     if (typeof decision !== "string") return decision;
     this.#drop(decision);
     return undefined;
@@ -177,12 +204,12 @@ class PacketWorker {
     }
   }
 
-  #drop(reason: DropReason): void {
+  #drop(reason: MobileEndDropReason): void {
     this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
   }
 
-  #count(homeAddress: Ipv4Address, traffic: Traffic): void {
-    this.#traffic.set(homeAddress, sumOf(this.#traffic.get(homeAddress) ?? NO_TRAFFIC, traffic));
+  #count({ traffic }: Direction, { homeAddress, octets }: Forwarded): void {
+    this.#traffic.set(homeAddress, sumOf(this.#traffic.get(homeAddress) ?? NO_TRAFFIC, traffic(octets)));
   }
 
   #report(nowMs: number): void {

@@ -5,22 +5,22 @@
 import { closeSync, writeSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { MessageChannel, Worker } from "node:worker_threads";
-import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
-import { DROP_REASONS, type DropReason } from "../../core/tunnel/drop-reasons.ts";
 import { TUNNEL_PROTOCOLS } from "../../core/tunnel/encapsulation.ts";
+import type { MobileEndDropReason } from "../../core/tunnel/mobile-end.ts";
 import { directedBroadcast, type Ipv4Address, parseIpv4 } from "../../core/wire/ipv4.ts";
 import { entryFile } from "../kernel/entry-file.ts";
 import type { Libc } from "../kernel/libc.ts";
-import type { ClockReading, DataPlaneOptions, Forwarder, Forwarding } from "./forwarder.ts";
+import type { ClockReading } from "./forwarder.ts";
 import {
   type PacketDescriptors,
   type PacketOrder,
   type PacketReport,
   type PacketWorkerData,
   Stage,
+  type WorkerEnd,
+  type WorkerEntry,
 } from "./packet-worker-messages.ts";
 import { NO_TRAFFIC, sumOf, type Traffic } from "./traffic.ts";
-import type { TunnelDevice } from "./tunnel-device.ts";
 
 const ENTRY = entryFile(new URL("./packet-worker.ts", import.meta.url));
 /** Of entries in one order. */
@@ -38,38 +38,26 @@ const IPPROTO_RAW = 255;
 const RECEIVE_BUFFER = 4_000_000;
 const ADDRESS_BITS = 32;
 
-export async function loadUserForwarding(
-  { virtualAddress, networks }: DataPlaneOptions,
-  libc: Libc,
-  failed: (error: Error) => void,
-): Promise<Forwarding> {
-  return {
-    make: (device) => new SlowPath(libc, device, { address: virtualAddress, networks }, failed),
-    // All of it ends with the process.
-    remove: () => undefined,
-  };
-}
-
-class SlowPath implements Forwarder {
+export class SlowPath {
   readonly #worker: Worker;
   readonly #descriptors: PacketDescriptors;
   readonly #channel = new MessageChannel();
   readonly #stage = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  readonly #drops = new Map<DropReason, number>();
+  /** Since it began. */
+  readonly drops = new Map<MobileEndDropReason, number>();
   readonly #traffic = new Map<Ipv4Address, Traffic>();
   #unanswered = 0;
   #isClosed = false;
 
-  /** @throws SystemCallError without CAP_NET_RAW (`EPERM`) */
-  constructor(
-    libc: Libc,
-    device: TunnelDevice,
-    where: Pick<PacketWorkerData, "address" | "networks">,
-    failed: (error: Error) => void,
-  ) {
+  /**
+   * @param device descriptor of a TUN device, which stays the caller's to close, after this
+   * @param failed the worker has ended by itself: nothing is forwarded any more
+   * @throws SystemCallError without CAP_NET_RAW (`EPERM`)
+   */
+  constructor(libc: Libc, device: number, end: WorkerEnd, failed: (error: Error) => void) {
     this.#descriptors = openDescriptors(libc, device);
     const workerData: PacketWorkerData = {
-      ...where,
+      end,
       descriptors: this.#descriptors,
       orders: this.#channel.port2,
       stage: this.#stage,
@@ -87,8 +75,9 @@ class SlowPath implements Forwarder {
     });
   }
 
-  put(entries: Iterable<ForwardingEntry>, { wallMs, bootMs }: ClockReading): void {
-    let batch: ForwardingEntry[] = [];
+  /** What these addresses had before is replaced. Their tunnels end on the wall clock. */
+  put(entries: Iterable<WorkerEntry>, { wallMs, bootMs }: ClockReading): void {
+    let batch: WorkerEntry[] = [];
     const order = () => {
       this.#order({ type: "put", entries: batch });
       batch = [];
@@ -100,16 +89,11 @@ class SlowPath implements Forwarder {
     if (batch.length > 0) order();
   }
 
+  /** To be called every second: it forwards until the time given, on CLOCK_BOOTTIME. @throws where the worker doesn't answer */
   tend(attendedUntilMs: number): void {
     if (this.#unanswered === UNANSWERED_LIMIT) throw new Error("the thread that forwards packets does not answer");
     this.#unanswered += 1;
     this.#order({ type: "attend", untilMs: attendedUntilMs, here: addressesHere() });
-  }
-
-  drops(): Record<DropReason, number> {
-    const reasons = Object.keys(DROP_REASONS) as DropReason[];
-    const counts = reasons.map((reason) => [reason, this.#drops.get(reason) ?? 0]);
-    return Object.fromEntries(counts);
   }
 
   trafficOf(homeAddress: Ipv4Address): Traffic {
@@ -136,7 +120,7 @@ class SlowPath implements Forwarder {
     else if (report.type === "forgotten")
       for (const homeAddress of report.homeAddresses) this.#traffic.delete(homeAddress);
     else {
-      for (const [reason, count] of report.drops) this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + count);
+      for (const [reason, count] of report.drops) this.drops.set(reason, (this.drops.get(reason) ?? 0) + count);
       for (const [mobile, traffic] of report.traffic) this.#traffic.set(mobile, sumOf(this.trafficOf(mobile), traffic));
     }
   }
@@ -151,7 +135,7 @@ class SlowPath implements Forwarder {
   }
 }
 
-function openDescriptors(libc: Libc, device: TunnelDevice): PacketDescriptors {
+function openDescriptors(libc: Libc, device: number): PacketDescriptors {
   const opened = new DisposableStack();
   const closing = (descriptor: number) => {
     opened.defer(() => closeSync(descriptor));
@@ -165,7 +149,7 @@ function openDescriptors(libc: Libc, device: TunnelDevice): PacketDescriptors {
       return socket;
     });
     const descriptors = {
-      device: device.descriptor,
+      device,
       tunnels,
       sender: rawSocket(IPPROTO_RAW),
       wakeUp: closing(libc.eventDescriptor()),

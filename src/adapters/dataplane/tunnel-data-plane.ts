@@ -12,10 +12,10 @@ import { NetlinkSocket } from "../kernel/netlink-socket.ts";
 import { loadBpfForwarding } from "./bpf-forwarder.ts";
 import type { DataPlane } from "./data-plane.ts";
 import type { ClockReading, DataPlaneOptions, Forwarder, Forwarding, LoadForwarding } from "./forwarder.ts";
-import { loadUserForwarding } from "./slow-path.ts";
 import { NO_TRAFFIC, type Traffic } from "./traffic.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import { findUplinks, type Uplink } from "./uplinks.ts";
+import { loadUserForwarding } from "./user-forwarder.ts";
 
 /** How often it is looked whether everything is in its place. */
 const TENDING_INTERVAL_MS = 1000;

@@ -1,6 +1,6 @@
 /** The few messages of rtnetlink(7) that we need. All numbers are in the byte order of the host. */
 import { endianness } from "node:os";
-import type { Ipv4Prefix } from "../../core/wire/ipv4.ts";
+import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
 
 /** Of <linux/netlink.h> and <linux/rtnetlink.h>. */
 const NLMSG_ERROR = 2;
@@ -10,6 +10,8 @@ const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
+const RTM_NEWRULE = 32;
+const RTM_DELRULE = 33;
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
 const NLM_F_REPLACE = 0x100;
@@ -25,13 +27,21 @@ const IFA_LOCAL = 2;
 const IFA_CACHEINFO = 6;
 const RTA_DST = 1;
 const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
 const RTA_METRICS = 8;
 const RTAX_MTU = 2;
-const RT_TABLE_MAIN = 254;
+export const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
+/** Whichever there is, where a route is to be deleted. */
+const RT_SCOPE_NOWHERE = 255;
+const RTN_UNSPEC = 0;
+const FRA_SRC = 2;
+const FRA_IIFNAME = 3;
+const FRA_PRIORITY = 6;
+const FR_ACT_TO_TBL = 1;
 const RTN_UNICAST = 1;
 const RTN_BLACKHOLE = 6;
 
@@ -107,9 +117,63 @@ export function dropBlackhole(network: Ipv4Prefix, metric: number): Uint8Array {
   return message.u32Attribute(RTA_PRIORITY, metric).finish();
 }
 
+/** Sends everything that is looked up in a routing table of its own to an interface. */
+export function defaultRouteInTable(table: number, interfaceIndex: number): Uint8Array {
+  const message = new Message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
+  message.u8(AF_INET).u8(0).u8(0).u8(0).u8(table).u8(RTPROT_STATIC).u8(RT_SCOPE_LINK).u8(RTN_UNICAST).u32(0);
+  return message.u32Attribute(RTA_OIF, interfaceIndex).finish();
+}
+
+/** In a routing table of its own, replacing the route that an address has there. */
+export function routeByGateway(table: number, address: Ipv4Address, gateway: Ipv4Address): Uint8Array {
+  const message = new Message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
+  writeRoute(message, { address, length: 32 }, RT_SCOPE_UNIVERSE, RTN_UNICAST, table);
+  return message.u16(8).u16(RTA_GATEWAY).networkOrderU32(gateway).finish();
+}
+
+export function dropRouteInTable(table: number, address: Ipv4Address): Uint8Array {
+  const message = new Message(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK);
+  writeRoute(message, { address, length: 32 }, RT_SCOPE_NOWHERE, RTN_UNSPEC, table);
+  return message.finish();
+}
+
+/** Which packets are looked up in a routing table, before rules of higher priority numbers. */
+export interface RoutingRule {
+  readonly priority: number;
+  readonly table: number;
+  readonly source?: Ipv4Address;
+  readonly incomingInterface?: string;
+}
+
+/** Refused with `EEXIST` if there is such a rule. */
+export function addRule(rule: RoutingRule): Uint8Array {
+  return writeRule(new Message(RTM_NEWRULE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL), rule);
+}
+
+export function dropRule(rule: RoutingRule): Uint8Array {
+  return writeRule(new Message(RTM_DELRULE, NLM_F_REQUEST | NLM_F_ACK), rule);
+}
+
+/** struct fib_rule_hdr, and attributes. */
+function writeRule(message: Message, { priority, table, source, incomingInterface }: RoutingRule): Uint8Array {
+  message.u8(AF_INET).u8(0);
+  message.u8(source === undefined ? 0 : 32).u8(0);
+  message.u8(table).u8(0).u8(0).u8(FR_ACT_TO_TBL).u32(0);
+  message.u32Attribute(FRA_PRIORITY, priority);
+  if (source !== undefined) message.u16(8).u16(FRA_SRC).networkOrderU32(source);
+  if (incomingInterface !== undefined) message.textAttribute(FRA_IIFNAME, incomingInterface);
+  return message.finish();
+}
+
 /** struct rtmsg, and the destination. */
-function writeRoute(message: Message, { address, length }: Ipv4Prefix, scope: number, type: number): void {
-  message.u8(AF_INET).u8(length).u8(0).u8(0).u8(RT_TABLE_MAIN).u8(RTPROT_STATIC).u8(scope).u8(type).u32(0);
+function writeRoute(
+  message: Message,
+  { address, length }: Ipv4Prefix,
+  scope: number,
+  type: number,
+  table = RT_TABLE_MAIN,
+): void {
+  message.u8(AF_INET).u8(length).u8(0).u8(0).u8(table).u8(RTPROT_STATIC).u8(scope).u8(type).u32(0);
   message.u16(8).u16(RTA_DST).networkOrderU32(address);
 }
 
@@ -180,6 +244,14 @@ class Message {
 
   u32Attribute(type: number, value: number): this {
     return this.u16(8).u16(type).u32(value);
+  }
+
+  /** A string that ends with a zero, up to the next boundary of four octets. */
+  textAttribute(type: number, text: string): this {
+    const octets = new TextEncoder().encode(`${text}\0`);
+    this.u16(4 + octets.length).u16(type);
+    for (let index = 0; index < Math.ceil(octets.length / 4) * 4; index++) this.u8(octets[index] ?? 0);
+    return this;
   }
 
   /** An attribute of attributes, each of which ends on a boundary of four octets. */

@@ -36,7 +36,7 @@ function tunnelTo({ careOfAddress, flags, expiresAtMs }: CareOfBinding): Tunnel 
 }
 
 /** The flags are those of an accepted request, so policy has granted what they ask for. With both M and G either will do. */
-function encapsulationOf(flags: number): Encapsulation {
+export function encapsulationOf(flags: number): Encapsulation {
   if ((flags & RequestFlag.G) !== 0) return "gre";
   return (flags & RequestFlag.M) !== 0 ? "minimal" : "ip-in-ip";
 }

@@ -1,4 +1,6 @@
 /** Explicit Congestion Notification through a tunnel, in the normal mode of RFC 6040. */
+import type { Decapsulated } from "./encapsulation.ts";
+import { changeIpv4Header } from "./ipv4-packet.ts";
 
 const ECN = 0b11;
 const NOT_CAPABLE = 0b00;
@@ -17,4 +19,14 @@ export function trafficClassAfterTunnel(inner: number, outer: number): number | 
   }
   if (outerMark === CAPABLE_1 && innerMark === CAPABLE_0) return (inner & ~ECN) | CAPABLE_1;
   return inner;
+}
+
+/** The inner packet, with what the tunnel has met; `undefined`: it is to be dropped. */
+export function withCongestion({ packet, header, outerTrafficClass }: Decapsulated): Uint8Array | undefined {
+  const trafficClass = trafficClassAfterTunnel(header.trafficClass, outerTrafficClass);
+  if (trafficClass === undefined) return undefined;
+  if (trafficClass === header.trafficClass) return packet;
+  const marked = packet.slice();
+  changeIpv4Header(marked, header.headerLength, { trafficClass });
+  return marked;
 }

@@ -82,6 +82,12 @@ function formFor(encapsulation: Encapsulation, header: Ipv4Header): Encapsulatio
   return encapsulation === "minimal" && !canBeMinimal(header) ? "ip-in-ip" : encapsulation;
 }
 
+/** Whether a packet came as its tunnel was agreed on. */
+export function isAsRegistered(taken: TunnelForm, registered: Pick<TunnelForm, "encapsulation">): boolean {
+  const isFallback = registered.encapsulation === "minimal" && taken.encapsulation === "ip-in-ip";
+  return (taken.encapsulation === registered.encapsulation || isFallback) && taken.greKey === undefined;
+}
+
 function behindHeader(payload: Uint8Array, header: Parameters<typeof writeIpv4Header>[1]): Uint8Array {
   const packet = new Uint8Array(IPV4_HEADER_LENGTH + payload.length);
   packet.set(payload, IPV4_HEADER_LENGTH);

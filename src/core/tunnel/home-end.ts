@@ -4,10 +4,10 @@
  */
 import type { Tunnel } from "../forwarding/forwarding-entry.ts";
 import { type Ipv4Address, isHostAddress, LOOPBACK, prefixContains } from "../wire/ipv4.ts";
-import { trafficClassAfterTunnel } from "./congestion-notification.ts";
+import { withCongestion } from "./congestion-notification.ts";
 import type { DropReason } from "./drop-reasons.ts";
-import { type Decapsulated, decapsulate, encapsulate } from "./encapsulation.ts";
-import { changeIpv4Header, IPV4_HEADER_LENGTH, type Ipv4Header, readIpv4Header } from "./ipv4-packet.ts";
+import { type Decapsulated, decapsulate, encapsulate, isAsRegistered } from "./encapsulation.ts";
+import { type Ipv4Header, readWholePacket } from "./ipv4-packet.ts";
 
 /** A home agent as the end of its tunnels. */
 export interface HomeEnd {
@@ -39,12 +39,10 @@ export interface Forwarded {
 
 /** `inner`: a packet that was routed to the tunnels. */
 export function decideToMobile(inner: Uint8Array, end: HomeEnd, moment: Moment): Forwarded | DropReason {
-  const header = readIpv4Header(inner);
-  if (header === undefined) return "truncated";
-  if (header.version !== 4) return "not-ipv4";
-  const { headerLength, totalLength, destination } = header;
-  if (totalLength > inner.length || headerLength < IPV4_HEADER_LENGTH || headerLength > totalLength) return "truncated";
-  const packet = inner.subarray(0, totalLength);
+  const read = readWholePacket(inner);
+  if (typeof read === "string") return read;
+  const { header, packet } = read;
+  const { destination, totalLength } = header;
   let reason: DropReason = "destination-unregistered";
   const packets: Uint8Array[] = [];
   for (const tunnel of end.tunnelsOf(destination)) {
@@ -81,33 +79,22 @@ export function decideFromMobile(outer: Uint8Array, end: HomeEnd, { nowMs }: Mom
   const { header, packet } = taken;
   const fault = refuse(taken, end, nowMs);
   if (fault !== undefined) return fault;
-  const trafficClass = trafficClassAfterTunnel(header.trafficClass, taken.outerTrafficClass);
-  if (trafficClass === undefined) return "congestion";
-  const marked = withTrafficClass(packet, header, trafficClass);
-  return { homeAddress: header.source, octets: packet.length, packets: [marked] };
+  const marked = withCongestion(taken);
+  return marked === undefined ? "congestion" : { homeAddress: header.source, octets: packet.length, packets: [marked] };
 }
 
 /** RFC 3024 4.2 and 6: what leaves a tunnel was sent by a mobile that may send by it. */
 function refuse(taken: Decapsulated, end: HomeEnd, nowMs: number): DropReason | undefined {
-  const { source: careOfAddress, encapsulation, greKey, header } = taken;
+  const { source: careOfAddress, header } = taken;
   const tunnels = end.tunnelsOf(header.source);
   if (tunnels.length === 0) return "source-unregistered";
   const tunnel = tunnels.find((candidate) => candidate.careOfAddress === careOfAddress);
   if (tunnel === undefined) return "care-of-mismatch";
   if (tunnel.expiresAtMs <= nowMs) return "source-expired";
-  const isFallback = tunnel.encapsulation === "minimal" && encapsulation === "ip-in-ip";
-  if ((tunnel.encapsulation !== encapsulation && !isFallback) || greKey !== undefined) return "encapsulation-mismatch";
+  if (!isAsRegistered(taken, tunnel)) return "encapsulation-mismatch";
   if (!tunnel.isReverse) return "reverse-tunnel-not-granted";
   const { destination } = header;
   // Nothing reaches this host itself, nor a tunnel in the tunnel, nor more than one receiver.
   const isForOne = isHostAddress(destination) && !prefixContains(LOOPBACK, destination);
   return !isForOne || destination === end.address || end.isHere(destination) ? "inner-destination" : undefined;
-}
-
-/** The inner packet, marked if it was not yet. */
-function withTrafficClass(packet: Uint8Array, header: Ipv4Header, trafficClass: number): Uint8Array {
-  if (trafficClass === header.trafficClass) return packet;
-  const marked = packet.slice();
-  changeIpv4Header(marked, header.headerLength, { trafficClass });
-  return marked;
 }

@@ -46,6 +46,18 @@ export function readIpv4Header(packet: Uint8Array): Ipv4Header | undefined {
   };
 }
 
+/** A packet that the kernel has routed: octets behind its end are none of it. */
+export function readWholePacket(
+  bytes: Uint8Array,
+): { readonly header: Ipv4Header; readonly packet: Uint8Array } | "truncated" | "not-ipv4" {
+  const header = readIpv4Header(bytes);
+  if (header === undefined) return "truncated";
+  if (header.version !== 4) return "not-ipv4";
+  const { headerLength, totalLength } = header;
+  if (totalLength > bytes.length || headerLength < IPV4_HEADER_LENGTH || headerLength > totalLength) return "truncated";
+  return { header, packet: bytes.subarray(0, totalLength) };
+}
+
 export function hasRightChecksum(packet: Uint8Array, headerLength: number): boolean {
   return internetChecksum(packet.subarray(0, headerLength)) === 0;
 }

@@ -4,7 +4,7 @@
  */
 import { stringify } from "yaml";
 import { directedBroadcast, formatIpv4, type Ipv4Address, parsePrefix } from "../../core/wire/ipv4.ts";
-import { type Network, nodesOf, type Topology, type TopologyNode } from "../plan/topology.ts";
+import { type Network, nodeAddress, nodesOf, type Topology, type TopologyNode } from "../plan/topology.ts";
 
 /** Of the user `anyhome` in its image. */
 const ANYHOME_UID = 900;
@@ -42,7 +42,9 @@ export function composeFile(topology: Topology): string {
       ]),
       ...nodesOf(topology, "router").map((node) => [node.name, router(node)]),
       ...nodesOf(topology, "foreign-agent").map((node) => [node.name, foreignAgent(topology, node)]),
-      ...nodesOf(topology, "correspondent").map((node) => [node.name, correspondent(topology, node)]),
+      ...(["correspondent", "mobile"] as const)
+        .flatMap((role) => nodesOf(topology, role))
+        .map((node) => [node.name, host(topology, node)]),
       ["load", loadGenerator(topology)],
     ]),
     networks: Object.fromEntries(topology.networks.map((network) => [network.name, segment(network)])),
@@ -176,7 +178,11 @@ function foreignAgent(topology: Topology, node: TopologyNode) {
     ...image("anyhome"),
     hostname: node.name,
     command: ["anyhome", "fa", "run"],
-    environment: { LAB_GATEWAY: node.gateway, ...mobileEnvironment(topology) },
+    environment: {
+      LAB_GATEWAY: node.gateway,
+      ANYHOME_CARE_OF_ADDRESS: nodeAddress(node),
+      ...mobileEnvironment(topology),
+    },
     ...confined(TO_ENTER, ["/tmp", CONTAINER_PATHS.keys]),
     ...attached(node),
     secrets: mobileKeys(topology),
@@ -185,7 +191,7 @@ function foreignAgent(topology: Topology, node: TopologyNode) {
   };
 }
 
-function correspondent(topology: Topology, node: TopologyNode) {
+function host(topology: Topology, node: TopologyNode) {
   return {
     ...image("anyhome"),
     hostname: node.name,

@@ -7,6 +7,7 @@ import type { LabVariant } from "../plan/anyhome-config.ts";
 import { TOPOLOGIES } from "../plan/topologies.ts";
 import { homeAgentsBeside, nodeAddress, nodesOf, type Topology, type TopologyNode } from "../plan/topology.ts";
 import { waitFor } from "../wait.ts";
+import { startMobiles } from "./mobiles.ts";
 import {
   becomeIn,
   doIn,
@@ -98,6 +99,10 @@ export class Lab implements LabOperations {
     await Promise.all(started.map(({ name, pid }) => this.untilReady(name, pid, signal)));
     progress("waiting for routes");
     await this.untilRouted(signal);
+    if ((variant.dataPlane ?? "none") !== "none") {
+      progress("registering mobiles");
+      await startMobiles(this, signal);
+    }
   }
 
   private async link(): Promise<void> {
@@ -194,6 +199,7 @@ export class Lab implements LabOperations {
     const [{ spi, key }] = this.topology.associations;
     return {
       ...path,
+      ...(node.role === "foreign-agent" ? { ANYHOME_CARE_OF_ADDRESS: nodeAddress(node) } : {}),
       ANYHOME_HOME_AGENT: this.topology.virtualAddress,
       ANYHOME_MN_SPI: String(spi),
       ANYHOME_MN_KEY: key,

@@ -2,15 +2,15 @@
  * The lab as data: which nodes there are, how they are linked, and which of them speak BGP with each other. What runs it
  * (network namespaces, or containers) and what configures its parts are generated from this.
  *
- *      fa1 ── 10.1.11.0/24 ──┐                                  ┌── ha1
- *      fa2 ── 10.1.12.0/24 ── r2 ── 10.1.1.0/29 ── r1 ── 10.1.0.0/24 ── ha2
- *      cn1 ── 10.1.20.0/24 ──┘                                  └── ha3
+ *      mn1 ── 10.1.21.0/24 ── fa1 ── 10.1.11.0/24 ──┐                                  ┌── ha1
+ *      mn2 ── 10.1.22.0/24 ── fa2 ── 10.1.12.0/24 ── r2 ── 10.1.1.0/29 ── r1 ── 10.1.0.0/24 ── ha2
+ *                             cn1 ── 10.1.20.0/24 ──┘                                  └── ha3
  *
  *      10.64.0.0/12 is the virtual network that each home agent announces to r1; 10.64.0.1 in it is the virtual address.
  */
 
 /** A correspondent is a host like any other, that mobiles have something to do with. */
-export type NodeRole = "home-agent" | "router" | "foreign-agent" | "correspondent";
+export type NodeRole = "home-agent" | "router" | "foreign-agent" | "mobile" | "correspondent";
 
 export interface TopologyNode {
   readonly name: string;
@@ -20,6 +20,8 @@ export interface TopologyNode {
   readonly interfaces: readonly Interface[];
   /** Where a node that does not route sends everything. */
   readonly gateway?: string;
+  /** Of a mobile, which is at its foreign agent's: the gateway. */
+  readonly homeAddress?: string;
   /** Dynamic home addresses that a home agent hands out, `FIRST-LAST`. */
   readonly pool?: readonly string[];
   /** Names of the home agents that back this one up; without, as each mobile's own ranking has it. */
@@ -73,6 +75,8 @@ export const LAB_TOPOLOGY: Topology = {
     { name: "fa1-lan", prefix: "10.1.11.0/24" },
     { name: "fa2-lan", prefix: "10.1.12.0/24" },
     { name: "cn-lan", prefix: "10.1.20.0/24" },
+    { name: "mn1-lan", prefix: "10.1.21.0/24" },
+    { name: "mn2-lan", prefix: "10.1.22.0/24" },
   ],
   nodes: [
     homeAgent("ha1", 65011, onLan("10.1.0.11"), "10.79.0.0-10.79.63.255"),
@@ -85,8 +89,10 @@ export const LAB_TOPOLOGY: Topology = {
       "fa2-lan": "10.1.12.1",
       "cn-lan": "10.1.20.1",
     }),
-    foreignAgent("fa1", "fa1-lan", "10.1.11.2", "10.1.11.1"),
-    foreignAgent("fa2", "fa2-lan", "10.1.12.2", "10.1.12.1"),
+    foreignAgent("fa1", { "fa1-lan": "10.1.11.2", "mn1-lan": "10.1.21.1" }, "10.1.11.1"),
+    foreignAgent("fa2", { "fa2-lan": "10.1.12.2", "mn2-lan": "10.1.22.1" }, "10.1.12.1"),
+    mobile("mn1", "mn1-lan", "10.1.21.2", { homeAddress: "10.64.9.1", gateway: "10.1.21.1" }),
+    mobile("mn2", "mn2-lan", "10.1.22.2", { homeAddress: "10.64.9.2", gateway: "10.1.22.1" }),
     {
       name: "cn1",
       role: "correspondent",
@@ -115,12 +121,25 @@ export function homeAgent(
 
 /** @param addresses by the networks that it links, its own address there */
 export function router(name: string, as: number, addresses: Readonly<Record<string, string>>): TopologyNode {
-  const interfaces = Object.entries(addresses).map(([network, address]) => ({ network, address }));
-  return { name, role: "router", as, interfaces };
+  return { name, role: "router", as, interfaces: interfacesOf(addresses) };
 }
 
-export function foreignAgent(name: string, network: string, address: string, gateway: string): TopologyNode {
-  return { name, role: "foreign-agent", interfaces: [{ network, address }], gateway };
+/** The first of its addresses is its care-of address. */
+export function foreignAgent(name: string, addresses: Readonly<Record<string, string>>, gateway: string): TopologyNode {
+  return { name, role: "foreign-agent", interfaces: interfacesOf(addresses), gateway };
+}
+
+function mobile(
+  name: string,
+  network: string,
+  address: string,
+  { homeAddress, gateway }: { readonly homeAddress: string; readonly gateway: string },
+): TopologyNode {
+  return { name, role: "mobile", interfaces: [{ network, address }], gateway, homeAddress };
+}
+
+function interfacesOf(addresses: Readonly<Record<string, string>>): Interface[] {
+  return Object.entries(addresses).map(([network, address]) => ({ network, address }));
 }
 
 export function nodesOf(topology: Topology, role: NodeRole): TopologyNode[] {

@@ -31,8 +31,8 @@ export const TWO_SITES: Topology = {
     router("r1", 65001, { "site1-lan": "10.1.0.1", core1: "10.1.1.1" }),
     router("r2", 65002, { core1: "10.1.1.2", core2: "10.2.1.2", "fa1-lan": "10.1.11.1", "fa2-lan": "10.1.12.1" }),
     router("r3", 65003, { "site2-lan": "10.2.0.1", core2: "10.2.1.1" }),
-    foreignAgent("fa1", "fa1-lan", "10.1.11.2", "10.1.11.1"),
-    foreignAgent("fa2", "fa2-lan", "10.1.12.2", "10.1.12.1"),
+    foreignAgent("fa1", { "fa1-lan": "10.1.11.2" }, "10.1.11.1"),
+    foreignAgent("fa2", { "fa2-lan": "10.1.12.2" }, "10.1.12.1"),
   ],
 };
 

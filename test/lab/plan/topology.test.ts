@@ -112,6 +112,8 @@ describe("network namespaces", () => {
         "netns add ns-r2",
         "netns add ns-fa1",
         "netns add ns-fa2",
+        "netns add ns-mn1",
+        "netns add ns-mn2",
         "netns add ns-cn1",
         "link add name r1 netns ns-ha1 type veth peer name ha1 netns ns-r1",
         "link add name r1 netns ns-ha2 type veth peer name ha2 netns ns-r1",
@@ -120,6 +122,8 @@ describe("network namespaces", () => {
         "link add name fa1 netns ns-r2 type veth peer name r2 netns ns-fa1",
         "link add name fa2 netns ns-r2 type veth peer name r2 netns ns-fa2",
         "link add name cn1 netns ns-r2 type veth peer name r2 netns ns-cn1",
+        "link add name mn1 netns ns-fa1 type veth peer name fa1 netns ns-mn1",
+        "link add name mn2 netns ns-fa2 type veth peer name fa2 netns ns-mn2",
       ]
     `);
   });
