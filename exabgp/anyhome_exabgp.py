@@ -4,7 +4,7 @@
     daemon <-- unix socket, NDJSON --> this process <-- stdin and stdout, ExaBGP's text API --> ExaBGP
 
 ExaBGP keeps announcing when its API process dies or the daemon behind it hangs. So whatever happens to the
-daemon (gone, silent, talking nonsense), this process withdraws every route and waits to be told anew; it never
+daemon (gone, silent, talking nonsense), this process withdraws every route and waits for a new set; it never
 announces of its own accord. An ExaBGP that refuses to withdraw, or doesn't answer, is killed: the kernel then
 closes its sessions, and the routers drop its routes. Should this process itself stand still, the kernel kills it, and
 ExaBGP starts another, which withdraws first. docs/advertiser.md describes the protocol and each failure.
@@ -58,7 +58,7 @@ class BadInput(Exception):
 
 class Lease:
     """This process lives as long as it says so: else the kernel kills it. No alarm can do that, nor another process be
-    trusted to: whoever stops or freezes this one may have done so to its siblings, and a stopped process takes no signal
+    trusted to: what stops or freezes this one may have done so to its siblings, and a stopped process takes no signal
     but SIGKILL, which a timer of POSIX can send."""
 
     class Event(ctypes.Structure):
@@ -685,7 +685,7 @@ def command(route, verb):
 
 
 def complain(text):
-    """To ExaBGP's log, and never blocking: stderr is a pipe, and whoever reads it may hang."""
+    """To ExaBGP's log, and never blocking: stderr is a pipe whose reader may hang."""
     line = f"anyhome: {text}\n".encode("utf-8", "replace")[: select.PIPE_BUF]
     try:
         if select.select([], [2], [], 0)[1]:

@@ -23,7 +23,7 @@ interface ReplayReport {
   readonly failures: readonly { readonly turn: number; readonly error: string }[];
 }
 
-/** Whoever looks needs no more than where it begins. */
+/** The first difference is all that is needed to look further. */
 const MAXIMUM_LISTED = 20;
 
 export function replayCommand(): Command {

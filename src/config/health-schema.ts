@@ -49,7 +49,7 @@ export const health = section({
     suppress: number(1, 1000).default(3).describe("A penalty from here on keeps the member `degraded`."),
     reuse: number(0.1, 1000).default(1).describe("Until it has decayed to this; less than `suppress`."),
     maximum: duration("4m", { from: "1s", to: "1d" }).describe(
-      "Nobody is kept `degraded` by damping for longer; `reuse` doubled in each half-life of it must reach `suppress`.",
+      "Damping keeps a member `degraded` for no longer than this; `reuse` doubled in each half-life of it must reach `suppress`.",
     ),
   })
     .prefault({})

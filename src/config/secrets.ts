@@ -1,6 +1,6 @@
 /**
- * Keys, as they are written: in text, in hexadecimal digits, or in a file. Whatever might be meant otherwise than it would be
- * taken is refused, with what to write instead: a key that is read as another one is found out only when nobody can register.
+ * Keys, as they are written: in text, in hexadecimal digits, or in a file. Whatever might be meant otherwise than it would
+ * be taken is refused, with what to write instead: a key that is misread would be noticed only when no mobile can register.
  */
 import { statSync } from "node:fs";
 import { codePointName, decodeUtf8 } from "../text/utf8.ts";
@@ -63,7 +63,10 @@ export function decodeKeyFile(content: Uint8Array): DecodedKey {
 /** Controls, what can't be seen, line ends, and what stands for bytes that were no text. */
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\ufffd]/u;
 
-/** What people or other programs may take for a notation: a word and a colon, or something that says of digits that they are. */
+/**
+ * What people or other programs may take for a notation: a word and a colon, or something that says of digits that they
+ * are.
+ */
 const LIKE_A_PREFIX =
   /^\s*["']?(he?x|hexadecimal|0x|bin|base-?(16|32|64)|b64|text|ascii|utf-?8)\s*[:：=;]|^\s*["']?(0x|hex)[\s\da-f]+$/i;
 

@@ -1,10 +1,10 @@
 /**
- * Whether replies get out: what becomes of those that are sent, and whether there are routes to the foreign agents that were
- * answered. A member without either attracts requests that nobody will ever see an answer to.
+ * Whether replies get out: what becomes of those that are sent, and whether there are routes to the foreign agents that
+ * were answered. A member without either attracts requests whose replies never arrive.
  *
- * Whoever holds one key can register from any source that it makes up, and so many times that nobody else is heard of. So foreign
- * agents are remembered by the security association of their mobiles, a few for each, and of several associations the one that is
- * worst off is left out: what befalls mobiles of one key alone says nothing of this member.
+ * The holder of a single key can register from any source that it makes up, and so often that no other mobile is noticed.
+ * So foreign agents are remembered by the security association of their mobiles, a few for each, and of several
+ * associations the one that is worst off is left out: what befalls mobiles of one key alone says nothing of this member.
  */
 import type { Outcomes, Routes } from "../adapters/checks/self-checks.ts";
 import { withoutRoute } from "../adapters/net/udp-socket.ts";
@@ -81,7 +81,7 @@ export class ReplyPaths {
     }
   }
 
-  /** A reply is about to be sent. Only one that accepts says that somebody asked who is to be taken seriously. */
+  /** A reply is about to be sent. Only one that accepts proves that the request was authentic. */
   replied(reply: Uint8Array, { address }: Endpoint): void {
     if (isAccepted(reply[1] ?? Number.NaN) && this.#mayRead > 0) {
       this.#mayRead--;

@@ -1,4 +1,7 @@
-/** The store of this member, whatever has become of its files: a damaged one is made anew from what of it can be believed. */
+/**
+ * The store of this member, whatever has happened to its files: a damaged one is made again from what can be believed of
+ * it.
+ */
 import { canSalvage, salvageStore } from "../adapters/store/salvage.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "../adapters/store/sqlite-store.ts";
 import type { Store } from "../adapters/store/store.ts";

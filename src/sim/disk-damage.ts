@@ -1,4 +1,4 @@
-/** What storage does to a member while it is down: nobody is told, and the member has to find out. */
+/** What storage does to a member while it is down; the member has to find out by itself. */
 import type { StoredRecord } from "../core/bindings/stored-row.ts";
 import type { Random } from "./random.ts";
 import type { Stored } from "./stored.ts";
@@ -20,7 +20,7 @@ export type DamageKind = (typeof DAMAGE_KINDS)[number];
 export interface Damage {
   /** Records that can be seen to be damaged, and must be told of. */
   readonly visible: number;
-  /** Rows that nobody has ever written. */
+  /** Rows that were never written. */
   readonly forged: ReadonlySet<string>;
 }
 
@@ -72,7 +72,10 @@ function flippedText(text: string, random: Random): string {
   return text.slice(0, place) + flipped + text.slice(place + 1);
 }
 
-/** The new version of one row overwrites another row; where it belongs, the former version stays. Or its content alone goes astray. */
+/**
+ * The new version of one row overwrites another row; where it belongs, the former version stays. Or its content alone goes
+ * astray.
+ */
 function misdirect(stored: Stored, random: Random): Damage {
   const places = [...stored.tables.keys()];
   if (places.length < 2) return { visible: 0, forged: new Set() };

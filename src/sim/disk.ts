@@ -1,7 +1,7 @@
 /**
- * A member's disk. What has been committed survives; what has not is lost with the power, but for a commit that is under way:
- * it is there as a whole or not at all, as SQLite sees to. Nobody knows which of the two. What a disk does beyond that is in
- * disk-damage.ts.
+ * A member's disk. What has been committed survives; what has not is lost with the power, but for a commit that is under
+ * way: it is there as a whole or not at all, as SQLite sees to. It is unknown which of the two. What a disk does beyond
+ * that is in disk-damage.ts.
  */
 import type { LoggedChange } from "../core/bindings/row-change.ts";
 import type { MobileKey } from "../core/names.ts";
@@ -110,8 +110,8 @@ export class SimulatedDisk {
   }
 
   /**
-   * Answers the first position that is lost, `Infinity` if none is. A disk that is full has written nothing of the commit that
-   * was under way; after an I/O error nobody knows.
+   * Returns the first position that is lost, `Infinity` if none is. A disk that is full has written nothing of the commit
+   * that was under way; after an I/O error that is unknown.
    */
   fail(cause: "full" | "error"): number {
     this.works = false;

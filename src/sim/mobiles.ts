@@ -242,9 +242,9 @@ export class Mobiles {
   }
 
   /**
-   * An attacker sends an accepted request again. Whoever holds it as the mobile's last takes it for a retransmission,
-   * repeats the reply, and changes nothing (RFC 5944 3.8.2.2); that nobody holds it for long once there is a later one, the
-   * monitor checks. If nobody does, it must not be accepted. What was granted for a short time may be known to one member
+   * An attacker sends an accepted request again. A member that holds it as the mobile's last takes it for a retransmission,
+   * repeats the reply, and changes nothing (RFC 5944 3.8.2.2); that no member holds it for long once there is a later one,
+   * the monitor checks. If none does, it must not be accepted. What was granted for a short time may be known to one member
    * alone, and be lost with it.
    */
   #replay(mobile: Mobile): void {
@@ -253,7 +253,7 @@ export class Mobiles {
     const old = mobile.attempts.filter(
       ({ accepted, sentMs }) => accepted !== undefined && sentMs > mobile.forgottenAtMs,
     );
-    // Across a partition, and until copies have met again, nobody can know what the other side has accepted.
+    // Across a partition, and until copies have met again, no member can know what the other side has accepted.
     if (old.length === 0 || announced.length === 0 || !this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS)) return;
     const attempt = random.pick(old);
     const source: Endpoint = { address: ipv4("198.51.100.66"), port: 6666 };

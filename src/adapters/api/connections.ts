@@ -2,7 +2,7 @@ import type { Server, Socket } from "node:net";
 
 export interface ConnectionLimits {
   readonly connections: number;
-  /** From the answer on: who reads it more slowly has hung. */
+  /** Counted from the answer: a client that reads it more slowly has hung. */
   readonly answerMs: number;
 }
 

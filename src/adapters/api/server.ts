@@ -24,12 +24,12 @@ const limits = {
   bodyBytes: 1024,
   headerBytes: 8192,
   parameterLength: 1024,
-  /** Clients are on the same machine: whoever takes longer to ask has hung, and must not keep others out. */
+  /** Clients are on the same machine: one that takes longer to ask has hung, and must not keep others out. */
   requestMs: 2000,
   requestCheckIntervalMs: 500,
   connections: 64,
   answerMs: 5000,
-  /** Questions asked in one go would be answered in one go, and hold up registrations as long. */
+  /** Requests sent in one go would be answered in one go, and would hold up registrations meanwhile. */
   requestsPerConnection: 1,
 };
 
@@ -65,7 +65,7 @@ export async function serveControlApi(service: ControlService, options: ControlA
 
   await clearSocketPath(socketPath);
   await app.listen({ path: socketPath });
-  // Until here the umask decides: connecting takes the write permission, which usual ones deny to others.
+  // Until here the umask decides. Connecting requires write permission, which usual umasks deny to others.
   await chmod(socketPath, 0o600);
   log.event("api-listening", { socket: socketPath });
   return { close: () => app.close() };

@@ -1,6 +1,6 @@
 /**
- * Forwarding by programs in the kernel (tunnels.bpf.c). They go on when this process is killed or hangs, for as long as routes
- * may take to go; whoever starts next fills maps of its own, and puts its programs in their place in one step.
+ * Forwarding by programs in the kernel (tunnels.bpf.c). They go on when this process is killed or hangs, for as long as
+ * routes may take to go; the next daemon fills maps of its own and replaces the programs in one step.
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";

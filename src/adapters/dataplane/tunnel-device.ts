@@ -50,7 +50,7 @@ export class TunnelDevice {
 
   /**
    * Whatever is for the networks goes to it; if it vanishes, nowhere, rather than back to the routers. To be called again
-   * and again, as somebody may set it down. @throws SystemCallError
+   * and again, as it may be set down by others. @throws SystemCallError
    */
   keepRouted(uplinkMtu: number): void {
     const { index } = this;

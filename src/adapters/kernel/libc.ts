@@ -23,7 +23,7 @@ export interface Libc {
   setReceiveBuffer(socket: number, octets: number): void;
   /** Waits until there is something for one of an array of `struct pollfd`, at most so long. */
   poll(descriptors: Uint8Array, timeoutMs: number): void;
-  /** Answers the length of what was read from a descriptor that does not block; `undefined` where nothing is there. */
+  /** Returns the length of what was read from a descriptor that does not block; `undefined` if nothing is there. */
   read(descriptor: number, buffer: Uint8Array): number | undefined;
   write(descriptor: number, bytes: Uint8Array): void;
   /** An eventfd(2) that does not block. */

@@ -48,7 +48,7 @@ export interface StreamChannelsOptions {
   readonly bootCount: number;
   /** Whose clock is further from ours is refused. */
   readonly maximumClockSkewMs: () => number;
-  /** The time that this member goes by: a clock that was set may be believed by nobody. */
+  /** The time that this member uses, which is not simply that of a clock that can be set. */
   readonly wallMs: () => number;
   readonly listener: StreamChannelListener;
   readonly log: EventLog;

@@ -9,9 +9,11 @@ const HELLO_TIMEOUT_MS = 2000;
 const FAREWELL_TIMEOUT_MS = 1000;
 /** Every member says so often that it is still there. */
 const PING_INTERVAL_MS = 1000;
-/** Intervals without a byte until a path counts as dead. Counted, not timed: a stall of our own is not the peer's silence. */
+/**
+ * Intervals without a byte until a path counts as dead. Counted, not timed: a stall of our own is not the peer's silence.
+ */
 const SILENT_INTERVALS = 3;
-/** What may wait for a peer in user space; what it misses then, it gets when it is synchronized anew. */
+/** How much may wait for a peer in user space; what it misses beyond that, it gets when it is synchronized again. */
 const MAXIMUM_UNSENT_BYTES = 64 * 1024 * 1024;
 
 /** A frame without a body. */

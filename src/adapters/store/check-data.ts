@@ -55,7 +55,7 @@ function refuseLostFiles(paths: StorePaths): void {
   }
 }
 
-/** @throws StoreError of another owner, or of nobody */
+/** @throws StoreError if it has another owner, or none */
 export function storeIdOf(database: SqliteDatabase, owner: StoreOwner): string {
   return explaining(database.name, () => {
     const select = "SELECT store_id AS storeId, cluster, node FROM meta";

@@ -1,6 +1,6 @@
 /**
- * A damaged store is made anew from whatever of it can be read and believed, so that its member can start, and get the rest
- * from its peers. The damaged one is kept as it is, beside the new one.
+ * A damaged store is made again from everything in it that can be read and believed, so that its member can start, and get
+ * the rest from its peers. The damaged one is kept as it is, beside the new one.
  */
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
@@ -36,7 +36,8 @@ export function canSalvage(directory: string, damage: StoreCorruptError): boolea
 
 /**
  * Of a store that is closed.
- * @throws StoreError that belongs to another member or to a later version, that a process has open, or that there is no room for
+ * @throws StoreError that belongs to another member or to a later version, that a process has open, or that there is no
+ * room for
  */
 export function salvageStore({ directory, ...owner }: StoreOwner & { readonly directory: string }): SalvageReport {
   const paths = storePaths(directory);

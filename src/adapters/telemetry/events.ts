@@ -35,7 +35,7 @@ export const events = {
     level: "error",
     message: "daemon could not be started",
     explanation:
-      "Something kept the daemon from starting (`err`): another daemon that has the store, a damaged store, a port in use, or an ExaBGP that can't be run. What had been started was stopped again, and the process ends.",
+      "Something kept the daemon from starting (`err`): another daemon that has the store, a port in use, or an ExaBGP that can't be run. What had been started was stopped again, and the process ends.",
   },
   "daemon-crashed": {
     level: "error",
@@ -348,9 +348,9 @@ export const events = {
   },
   "store-salvaged": {
     level: "error",
-    message: "store was damaged and made anew",
+    message: "store was damaged and made again",
     explanation:
-      "The store was found damaged at the start (`problem`): the disk has altered, lost or misplaced what was written. It was made anew from the `rows` that read back as they were written; at least `leftOut` rows or changes were left out, the first few of them named by `problems`. The other members hold copies and give them back before this member is announced. The damaged store is kept as `setAside`, and the alarm `store-damaged` lasts until that is removed: see to the disk first. [store.md](store.md#a-damaged-store) says more.",
+      "The store was found damaged at the start (`problem`): the disk has altered, lost or misplaced what was written. It was made again from the `rows` that read back as they were written; at least `leftOut` rows or changes were left out, the first few of them named by `problems`. The other members hold copies and give them back before this member is announced. The damaged store is kept as `setAside`, and the alarm `store-damaged` lasts until that is removed. Check the disk first. [store.md](store.md#a-damaged-store) says more.",
   },
   "store-failed": {
     level: "error",

@@ -1,6 +1,6 @@
 import { type EventId, events } from "./events.ts";
 
-/** Lines of one event at once, and per second after that. Debug lines are wanted by whoever switches them on. */
+/** Lines of one event at once, and per second after that. Debug lines are wanted where they are switched on. */
 const limits = { debug: { burst: 1000, perSecond: 1000 }, other: { burst: 20, perSecond: 1 } } as const;
 
 interface Bucket {
@@ -13,7 +13,9 @@ interface Bucket {
 export class EventRateLimiter {
   readonly #buckets = new Map<EventId, Bucket>();
 
-  /** The number of lines suppressed since the last one of this event, or `undefined` if this one is to be suppressed too. */
+  /**
+   * The number of lines suppressed since the last one of this event, or `undefined` if this one is to be suppressed too.
+   */
   admit(id: EventId, nowMs: number): number | undefined {
     const { burst, perSecond } = events[id].level === "debug" ? limits.debug : limits.other;
     const bucket = this.#buckets.get(id) ?? { tokens: burst, refilledAtMs: nowMs, suppressed: 0 };

@@ -48,12 +48,12 @@ export function neededUnreservedUntilMs({ registration }: Binding): number {
   return lastExpiryMs(careOfAddresses, retainUntilMs);
 }
 
-/** As `neededUntilMs`, where nobody has an older copy any more that might be taken for the mobile's binding. */
+/** Like `neededUntilMs`, if no member has an older copy any more that might be taken for the mobile's binding. */
 export function neededAloneUntilMs(binding: Binding): number {
   return Math.max(neededAtLeastUntilMs(binding), binding.registration.reservedUntilMs);
 }
 
-/** As `neededAloneUntilMs`, should its home address be given to somebody else as soon as the mobile has gone. */
+/** Like `neededAloneUntilMs`, if its home address may be given to another mobile as soon as this one has gone. */
 export function neededAtLeastUntilMs({ registration }: Binding): number {
   const { careOfAddresses, replayableUntilMs } = registration;
   return lastExpiryMs(careOfAddresses, replayableUntilMs);

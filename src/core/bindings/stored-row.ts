@@ -1,6 +1,7 @@
 /**
- * What is believed of a disk. Each row is written with a checksum of its table, its key and its content, so that a flipped bit
- * is noticed, and so is a row that stands in the place of another. The store and the simulated disk decide by the same code.
+ * What is believed of a disk. Each row is written with a checksum of its table, its key and its content, so that a flipped
+ * bit is noticed, and so is a row that stands in the place of another. The store and the simulated disk decide by the same
+ * code.
  */
 import { crc32 } from "node:zlib";
 import { decodeBindingRow, encodeBindingRow } from "./binding-row.ts";
@@ -36,7 +37,7 @@ export function isIntact(record: StoredRecord): record is IntactRecord {
   return isText && isOfTable && rowChecksum(table, key, row) === checksum;
 }
 
-/** The rows of a store that is made anew. */
+/** The rows of a store that is made again. */
 export interface SalvagedRows {
   get(table: StoreTable, key: string): string | undefined;
   set(table: StoreTable, key: string, row: string): void;
@@ -49,8 +50,8 @@ const NOT_UNDERSTOOD = "can't be understood";
 const MAXIMUM_PROBLEMS = 5;
 
 /**
- * Takes whatever can be believed out of a store, beginning with its tables. What is left out may be an older copy than others
- * hold, or missing here: no different from what a member finds that was away, so comparison with its peers mends it.
+ * Takes whatever can be believed out of a store, beginning with its tables. What is left out may be an older copy than
+ * others hold, or missing here: no different from what a member finds that was away, so comparison with its peers mends it.
  */
 export class Salvage {
   readonly #rows: SalvagedRows;

@@ -257,7 +257,7 @@ export class HomeAgent {
     }
   }
 
-  /** The time that this member goes by, for whoever is not an input: to ask for it changes nothing. */
+  /** The time that this member uses, for callers other than inputs; asking for it changes nothing. */
   time(system: Now): Now {
     return this.#clock.at(system);
   }
@@ -270,7 +270,10 @@ export class HomeAgent {
     return now;
   }
 
-  /** False from a start until others have confirmed what the system's clock says, or nobody was there to ask: nothing expires meanwhile. */
+  /**
+   * False from a start until others have confirmed what the system's clock says, or nobody was there to ask: nothing
+   * expires meanwhile.
+   */
   get isTimeCertain(): boolean {
     return this.#clock.isCertain;
   }

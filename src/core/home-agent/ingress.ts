@@ -213,7 +213,7 @@ export class Ingress {
   }
 
   /**
-   * A request that this member could not answer: somebody else has become the owner, or is to, as the store has failed
+   * A request that this member could not answer: another member has become the owner, or has to, as the store has failed
    * here.
    */
   passOn(served: ServedRequest, now: Now): void {

@@ -121,7 +121,7 @@ export class Owner {
     /** How long this member has been running. */
     readonly runningMs: (now: Now) => number;
     readonly answer: (served: ServedRequest, answer: Answer, now: Now) => void;
-    /** Somebody else has become the owner before the answer was safe. */
+    /** Another member has become the owner before the answer was safe. */
     readonly passOn: (served: ServedRequest, now: Now) => void;
     /** A request that has waited can go on, here or wherever the mobile's owner is by now. */
     readonly resume: (served: ServedRequest, now: Now) => void;
@@ -210,8 +210,8 @@ export class Owner {
   }
 
   /**
-   * Undoes, last one first, whatever did not reach the disk. What was asked goes to somebody who can store; if there is
-   * nobody, it is denied here, with 130 (RFC 5944 3.4, "insufficient resources").
+   * Undoes, last one first, whatever did not reach the disk. The requests go to a member that can store; if there is
+   * none, they are denied here, with 130 (RFC 5944 3.4, "insufficient resources").
    */
   storeFailed(firstPosition: number, now: Now): void {
     const lost = this.#uncommitted.filter(({ position }) => position >= firstPosition);
@@ -222,7 +222,7 @@ export class Owner {
     for (const { served } of lost) this.#passOn(served, now);
   }
 
-  /** The disk has begun to hang: those who wait for it get their answers from whoever takes their bindings over. */
+  /** The disk has begun to hang: requests that wait for it are answered by the members that take their bindings over. */
   storeHangs(now: Now): void {
     for (const { answer } of this.#uncommitted) {
       if (answer.binding !== undefined) this.#safety.handOver(answer.binding.mobile, now);

@@ -70,10 +70,10 @@ export class OwnerFinder {
 
   /**
    * Who is to serve a mobile that is unknown here. The home of its NAI knows whether there is such a mobile, and the home
-   * of the address that it names whether somebody has that, as owners tell them; so the request goes by way of these, and
-   * is placed by the last: only one decides, or members with different loads in mind would decide differently. Mobiles are
-   * placed by their address where they name one: whoever holds their rows is whoever is asked about the address. `from`:
-   * the members that it was relayed by, the last and the first.
+   * of the address that it names whether another mobile has it, as owners tell them; so the request goes by way of these,
+   * and is placed by the last: only one decides, or members with different loads in mind would decide differently. Mobiles
+   * are placed by their address if they name one, so that the member that holds their rows is also asked about the address.
+   * `from`: the members that it was relayed by, the last and the first.
    */
   #place(
     identity: MobileIdentity,
@@ -148,7 +148,8 @@ export class OwnerFinder {
   }
 
   /**
-   * By the row itself, as owner or backup, or by what was learned of it. An NAI names one mobile, whoever has its address.
+   * By the row itself, as owner or backup, or by what was learned of it. An NAI names one mobile, no matter which mobile
+   * has its address.
    */
   known(identity: MobileIdentity): Known | undefined {
     const { byNai, byAddress } = namesOf(identity);
@@ -162,7 +163,7 @@ export class OwnerFinder {
   }
 
   /**
-   * Who serves a mobile whose owner is gone: the backup that decides about it; nobody, before that or another has claimed
+   * Who serves a mobile whose owner is gone: the backup that decides about it; none, before that or another has claimed
    * it.
    */
   #heir({ mobile, owner, backups, generation }: Known, now: Now): Route | Orphan | undefined {

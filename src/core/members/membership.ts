@@ -9,7 +9,7 @@ export interface PeerStatus {
   /**
    * `alive`: heard lately, and it hears us. `one-way`: heard, but it doesn't hear us any more. `skewed`: both hear each
    * other, but their clocks are too far apart. `suspect`: silent for longer than the peer timeout. `dead`: silent for
-   * everybody who is alive. `unknown`: nothing that is no recording was ever heard since our start.
+   * every living member. `unknown`: nothing except possible recordings has been heard since our start.
    */
   readonly state: "alive" | "one-way" | "skewed" | "suspect" | "dead" | "unknown";
   readonly health: HealthState;

@@ -52,7 +52,10 @@ export const DATAGRAMS = new MessageSet({
       announced: [flag, "Routers have the sender's announcement, as far as it knows."],
       takesLinkRelay: [flag, "It takes relay frames to its MAC address and the virtual IP address."],
       canStore: [flag, "Its disk takes what is written. Alive is not able: without a disk it can promise nothing."],
-      silent: [list(u8, member), "The members that it does not hear: one is dead only when everybody alive says so."],
+      silent: [
+        list(u8, member),
+        "The members that it does not hear: one is dead only when every living member says so.",
+      ],
       unfitCount: [u32, "How often the sender has become unfit since its start."],
       heardUnfitCount: [
         u32,

@@ -101,7 +101,7 @@ export const STREAM_MESSAGES = new MessageSet({
   },
   moved: {
     number: 8,
-    says: "This mobile has this owner: to its home, and to whoever believes otherwise.",
+    says: "This mobile has this owner: to its home, and to any member that believes otherwise.",
     fields: LOCATION_FIELDS,
   },
   holding: {
@@ -136,7 +136,7 @@ export const STREAM_MESSAGES = new MessageSet({
       "owner of a mobile that should have had it before.",
     fields: {
       homeAddress,
-      claimant: [member, "Whoever is to be answered."],
+      claimant: [member, "The member that gets the answer."],
       mobile: [mobile, "For which it is wanted."],
     },
   },

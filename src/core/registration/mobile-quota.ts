@@ -1,7 +1,8 @@
 /**
- * How many rows the mobiles of one security association have here. Whoever holds the key of a realm or of a range of addresses
- * can make up mobiles: each leaves a row, and a tombstone outlasts its deregistration. They count for the key that has
- * authenticated them, whatever they call themselves: nobody fills the quota of others, whose names anybody can show.
+ * How many rows the mobiles of one security association have here. Whoever holds the key of a realm or of a range of
+ * addresses can make up mobiles: each leaves a row, and a tombstone outlasts its deregistration. They count for the key
+ * that has authenticated them, whatever they call themselves: nobody fills the quota of others, whose names anybody can
+ * show.
  */
 import type { Binding } from "../bindings/binding.ts";
 import type { MemberId } from "../names.ts";
@@ -31,7 +32,9 @@ export class MobileQuota {
     return isCounted || (this.#counts.get(association) ?? 0) < this.#maximum;
   }
 
-  /** What a mobile leaves behind under a name that it goes by no longer counts for nobody: it is bounded by time. */
+  /**
+   * What a mobile leaves behind under a name that it no longer uses counts for no association, as it is bounded by time.
+   */
   #countedFor(row: Binding | undefined): string | undefined {
     if (row?.ownership.owner !== this.#self) return undefined;
     const isLeftBehind = row.nai === undefined && row.homeAddress === UNSPECIFIED;

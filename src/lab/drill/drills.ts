@@ -119,7 +119,7 @@ export const drills: Readonly<Record<DrillName, Drill>> = {
     limits: () => ({ ...NOTHING_LOST, fibMs: 300 }),
   },
   "cut-link": {
-    meaning: "neither routers nor other home agents hear it, or are heard; nobody is told",
+    meaning: "neither routers nor other home agents hear it or are heard, and none of them is told",
     strikes: "home-agent",
     leavesFib: true,
     silences: true,
