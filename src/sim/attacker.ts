@@ -10,7 +10,8 @@ import { ntpFromEpochMs } from "../core/wire/ntp-timestamp.ts";
 import { encodeRequestFields } from "../core/wire/registration-message.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Random } from "./random.ts";
-import { NAI_ASSOCIATION, VIRTUAL_ENDPOINT, type World } from "./world.ts";
+import { NAI_ASSOCIATION, VIRTUAL_ENDPOINT } from "./settings.ts";
+import type { World } from "./world.ts";
 
 /** Between two attacks. */
 const PAUSE_MS = { least: 50, most: 400 };
@@ -34,7 +35,7 @@ export class Attacker {
     this.#world = world;
     this.#random = random;
     for (const node of world.nodes) this.#recorded.set(node, []);
-    world.onFrameArrived = (to, frame) => this.#recorded.get(to)?.push(frame);
+    world.network.onFrameArrived = (to, frame) => this.#recorded.get(to)?.push(frame);
     this.#strike();
   }
 

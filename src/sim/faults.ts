@@ -189,8 +189,8 @@ function begin(world: World, { kind, members }: Fault): () => void {
     case "path":
       return cut(world, struck.slice(0, 1), struck.slice(1), true);
     case "storm":
-      world.storm();
-      return () => world.calm();
+      world.network.storm();
+      return () => world.network.calm();
     case "disk-full":
     case "disk-error":
       return each(struck, (node) => {
@@ -273,8 +273,8 @@ function cut(
       bothWays ? [[one, other] as const, [other, one] as const] : [[one, other] as const],
     ),
   );
-  for (const [from, to] of pairs) world.cut(from, to);
+  for (const [from, to] of pairs) world.network.cut(from, to);
   return () => {
-    for (const [from, to] of pairs) world.mend(from, to);
+    for (const [from, to] of pairs) world.network.mend(from, to);
   };
 }

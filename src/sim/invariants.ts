@@ -100,7 +100,7 @@ function isKeptForNothing(world: World, row: Binding): boolean {
   if (!isTombstone(row) || neededAloneUntilMs(row) > EPOCH_MS + nowMs - EARLY_FORGETTING_SLACK_MS) return false;
   const sinceMs = row.createdAtMs - EPOCH_MS - CONVERGENCE_MS;
   const areUndisturbed = world.nodes.every((node) => node.hasBeenServingFor(nowMs - sinceMs));
-  return areUndisturbed && world.wasWholeSince(sinceMs) && world.wasFairSince(sinceMs);
+  return areUndisturbed && world.wasWholeSince(sinceMs) && world.network.wasFairSince(sinceMs);
 }
 
 interface Copy {

@@ -21,7 +21,8 @@ import {
 import { isAccepted, ReplyCode } from "../core/wire/reply-code.ts";
 import { associationOf, type Names, nextNames, type Person, restless, settled } from "./names.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
-import { DEGRADED_LIFETIME_SECONDS, type ReplySent, VIRTUAL_ENDPOINT, type World } from "./world.ts";
+import { DEGRADED_LIFETIME_SECONDS, VIRTUAL_ENDPOINT } from "./settings.ts";
+import type { ReplySent, World } from "./world.ts";
 
 /** A request, and what became of it. */
 export interface Attempt {

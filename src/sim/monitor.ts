@@ -15,15 +15,9 @@ import { formatEndpoint, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { type Attempt, deregistersAll, isDegraded, keysOf, type Mobile, type Mobiles, rowOf } from "./mobiles.ts";
 import { associationOf } from "./names.ts";
 import { EPOCH_MS, type Loaded, type SimulatedNode } from "./node.ts";
+import { ASSOCIATION, DEGRADED_LIFETIME_SECONDS, MAXIMUM_PENDING } from "./settings.ts";
 import { Versions } from "./versions.ts";
-import {
-  ASSOCIATION,
-  DEGRADED_LIFETIME_SECONDS,
-  hasOnDisk,
-  MAXIMUM_PENDING,
-  type Reported,
-  type World,
-} from "./world.ts";
+import type { Reported, World } from "./world.ts";
 
 const INTERVAL_MS = 100;
 /** From the end of a partition, or of whatever struck a member, until it may be held to what others know. */
@@ -271,7 +265,7 @@ export class Monitor {
     const sinceMs = Math.max(...dead.map(({ diskDeadSinceMs = nowMs }) => diskDeadSinceMs)) + HANDOVER_MS;
     const isCalm =
       this.#world.wasWholeSince(sinceMs - CONVERGENCE_MS) &&
-      this.#world.wasFairSince(sinceMs) &&
+      this.#world.network.wasFairSince(sinceMs) &&
       dead.every(({ state, isSlow, wellSinceMs }) => state === "running" && !isSlow && wellSinceMs < sinceMs) &&
       well.every((node) => node.hasBeenServingFor(nowMs - sinceMs + CONVERGENCE_MS) && node.disk.extraMs === 0);
     if (dead.length === 0 || well.length === 0 || sinceMs > nowMs || !isCalm) return;
@@ -303,7 +297,7 @@ export class Monitor {
     const names = keysOf(mobile, reply.homeAddress);
     const isKept = this.#world.nodes.some((node) =>
       node.state === "down"
-        ? hasOnDisk(node, names, identification)
+        ? node.hasOnDisk(names, identification)
         : (rowOf(node, mobile)?.registration.identification ?? -1n) >= identification,
     );
     if (!isKept) this.#violated(`nobody has the registration of ${mobile.name} accepted at ${atMs.toFixed(0)} ms`);
@@ -348,8 +342,8 @@ export class Monitor {
         other !== node &&
         other !== dead &&
         other.hasBeenServingFor(DETECTION_MS) &&
-        this.#world.heardSince(other.id, dead.id, nowMs - DETECTION_MS) &&
-        this.#world.heardSince(other.id, node.id, nowMs - DETECTION_MS),
+        this.#world.network.heardSince(other.id, dead.id, nowMs - DETECTION_MS) &&
+        this.#world.network.heardSince(other.id, node.id, nowMs - DETECTION_MS),
     );
     if (witness !== undefined) this.#violated(`${node.id} took ${dead.id} for dead, though ${witness.id} hears both`);
   }

@@ -1,7 +1,7 @@
 /** By what mobiles name themselves: some change it, some want an address that others want. */
 import { formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import type { Random } from "./random.ts";
-import { ASSOCIATION, NAI_ASSOCIATION, OWN_ASSOCIATION, OWN_NAI } from "./world.ts";
+import { ASSOCIATION, NAI_ASSOCIATION, OWN_ASSOCIATION, OWN_NAI } from "./settings.ts";
 
 export interface Names {
   readonly homeAddress: Ipv4Address;

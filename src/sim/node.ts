@@ -16,10 +16,10 @@ import { SimulatedDisk } from "./disk.ts";
 import type { DamageKind } from "./disk-damage.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";
+import { PEER_TIMEOUT_MS, type Start } from "./settings.ts";
 
 /** Epoch ms at the beginning of every simulation. */
 export const EPOCH_MS = 1_790_000_000_000;
-export const PEER_TIMEOUT_MS = 800;
 const ASSESSMENT_MS = 250;
 /** What the kernel's buffers hold for a process that doesn't read. */
 const MAXIMUM_HELD = 5000;
@@ -29,8 +29,6 @@ const LADDER = {
   holdDownMs: 0,
   damping: { halfLifeMs: 1000, suppress: 1000, reuse: 1, maximumMs: 1000 },
 };
-
-export type Start = Pick<HomeAgentSettings, "bootCount" | "startNonce">;
 
 export type Loaded = ReturnType<SimulatedDisk["load"]>;
 
@@ -122,6 +120,11 @@ export class SimulatedNode {
   rowOnDisk(mobile: MobileKey): ReturnType<typeof decodeBindingRow> | undefined {
     const row = this.disk.row(mobile);
     return row === undefined ? undefined : decodeBindingRow(row);
+  }
+
+  /** A registration of the mobile that goes by one of these keys, this one or newer. */
+  hasOnDisk(names: readonly (MobileKey | undefined)[], identification: bigint): boolean {
+    return names.some((name) => ((name && this.rowOnDisk(name))?.registration.identification ?? -1n) >= identification);
   }
 
   start(): void {

@@ -34,7 +34,7 @@ export class Orphans {
     this.#mobiles = mobiles;
     this.#plan = plan;
     world.onRelayed = (ingress, request) => this.#relayed(ingress, request);
-    world.onFrameLost = (frame) => this.#lost(frame);
+    world.network.onFrameLost = (frame) => this.#lost(frame);
   }
 
   #relayed(ingress: SimulatedNode, request: Uint8Array): void {
@@ -43,7 +43,7 @@ export class Orphans {
     queue.after(random.between(KILL_AFTER_MS.least, KILL_AFTER_MS.most), () => {
       const found = this.#mobiles.waitingFor(ingress.id).find(({ attempt }) => isEqual(attempt.payload, request));
       // Else another request will do.
-      if (found === undefined || owns(ingress, found.mobile) || !this.#world.hasArrived(ingress)) return;
+      if (found === undefined || owns(ingress, found.mobile) || !this.#world.network.hasArrived(ingress)) return;
       if (!doomed.delete(ingress)) return;
       this.#world.kill(ingress);
       if (this.#isAlone()) this.#wait({ ...found, excused: false });
