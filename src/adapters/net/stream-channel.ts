@@ -15,6 +15,7 @@
 import type { TLSSocket } from "node:tls";
 import { deriveStreamKey } from "../../core/auth/cluster-key.ts";
 import type { MemberId } from "../../core/names.ts";
+import { areTooFarApart } from "../../core/protocol/clock-skew.ts";
 import { Explanations } from "../../core/protocol/refusals.ts";
 import { encodeStreamFrame } from "../../core/protocol/stream-frame.ts";
 import { decodeHello, type Hello, writeHello } from "../../core/protocol/stream-hello.ts";
@@ -230,7 +231,7 @@ export class StreamChannels {
     if (cluster !== this.#options.cluster) return "other-cluster";
     if (member === this.#options.self) return "own-id";
     if (member !== peer.id) return "wrong-member";
-    if (Math.abs(sentAtMs - this.#options.wallMs()) > this.#options.maximumClockSkewMs()) return "clock-skew";
+    if (areTooFarApart(sentAtMs, this.#options.wallMs(), this.#options.maximumClockSkewMs())) return "clock-skew";
     return peer.stream !== undefined && bootCount < peer.bootCount ? "older-boot-count" : decoded.hello;
   }
 

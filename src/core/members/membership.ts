@@ -2,6 +2,7 @@
 import type { MemberId } from "../names.ts";
 import type { Now } from "../now.ts";
 import { type Incarnation, NO_INCARNATION } from "../protocol/acquaintance.ts";
+import { areTooFarApart } from "../protocol/clock-skew.ts";
 import type { HealthState, Heartbeat, Load } from "../protocol/datagrams.ts";
 
 export interface PeerStatus {
@@ -145,7 +146,7 @@ export class Membership {
     if (before === undefined) return;
     const clockSkewMs = heartbeat.sentAtMs - now.wallMs;
     const isSkewed = this.judgesClocks(now.monotonicMs)
-      ? Math.abs(clockSkewMs) > this.#maximumClockSkewMs
+      ? areTooFarApart(heartbeat.sentAtMs, now.wallMs, this.#maximumClockSkewMs)
       : before.state === "skewed";
     // It names a frame of ours, or it would not be believed; whether it still hears us is in the heartbeat.
     const hearsUs = !heartbeat.silent.includes(this.#self);

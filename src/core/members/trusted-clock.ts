@@ -10,6 +10,7 @@
 import type { MemberId } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
+import { areTooFarApart } from "../protocol/clock-skew.ts";
 
 /**
  * Steps of this size are followed at once, but no more than one within `CERTAINTY_MS`: members tolerate it, and a leap
@@ -144,7 +145,7 @@ export class TrustedClock {
       this.#anchor = { offsetMs, sinceMs: monotonicMs };
     this.#offsetMs = offsetMs;
     const witnesses = this.#heardLately(monotonicMs);
-    const agree = (witness: Witness) => Math.abs(witness.offsetMs - offsetMs) <= this.#options.maximumSkewMs;
+    const agree = (witness: Witness) => !areTooFarApart(witness.offsetMs, offsetMs, this.#options.maximumSkewMs);
     const certain = witnesses.filter(({ isCertain }) => isCertain);
     const areMost = 2 * (1 + witnesses.filter(agree).length) > this.#options.memberCount;
     this.#isCertain = certain.length > 0 || areMost || monotonicMs >= this.certainAtMs;
@@ -197,7 +198,8 @@ export class TrustedClock {
     const { memberCount, maximumSkewMs } = this.#options;
     const shown = this.#heardLately(monotonicMs).filter(
       // A different error in the same direction is not this step.
-      ({ systemOffsetMs: theirs }) => Math.abs(theirs - offsetMs) <= maximumSkewMs && this.#isCloser(theirs, offsetMs),
+      ({ systemOffsetMs: theirs }) =>
+        !areTooFarApart(theirs, offsetMs, maximumSkewMs) && this.#isCloser(theirs, offsetMs),
     );
     return 2 * (1 + shown.length) > memberCount;
   }
