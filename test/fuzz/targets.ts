@@ -12,6 +12,7 @@ import {
   encodeReplyFields,
   encodeRequestFields,
 } from "../../src/core/wire/registration-message.ts";
+import { tunnelTargets } from "../core/tunnel/fuzz-targets.ts";
 import { fromHex, golden, hex } from "../core/wire/golden.ts";
 import { tableTargets } from "./table-targets.ts";
 
@@ -104,6 +105,7 @@ export const targets: readonly FuzzTarget[] = [
     },
   },
   ...tableTargets,
+  ...tunnelTargets,
 ];
 
 /** A truncated message is at fault where it ends; everything else, at a byte that exists. */
