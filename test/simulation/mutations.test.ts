@@ -54,7 +54,8 @@ const MUTATIONS: readonly Mutation[] = [
         to: "if (row?.ownership.owner !== this.#self) return this.#safety.coverage(answer.binding, 0) >= acknowledgements;",
       },
     ],
-    faults: ["partition", "one-way"],
+    faults: ["partition"],
+    options: { mobiles: 60 },
     finds: /disks that have it/,
   },
   {
