@@ -41,7 +41,8 @@ test("a recording makes the same decisions again: registrations, deletions, anot
   const inputs = turns.flatMap((turn) => turn.inputs.map(({ type }: { type: string }) => type));
   expect(inputs).toEqual(expect.arrayContaining(["datagram", "durable", "delete-binding", "reconfigure", "drain"]));
   const replies = turns.flatMap((turn) => turn.outputs.filter(({ type }: { type: string }) => type === "reply"));
-  expect(replies.map(({ payload }) => payload.slice(0, 4))).toEqual(["0300", "0381"]);
+  // A mobile that has waited for long has asked again.
+  expect([...new Set(replies.map(({ payload }) => payload.slice(0, 4)))]).toEqual(["0300", "0381"]);
 });
 
 test("a recording without keys has none, and is replayed with those of the configuration", async () => {
