@@ -18,6 +18,7 @@
  */
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import { announcersOf } from "../adapters/advertiser/routing-view.ts";
 import { type ControlApi, serveControlApi } from "../adapters/api/server.ts";
@@ -54,6 +55,8 @@ import { TakeoverHistory } from "./takeover-history.ts";
 
 /** After the withdrawal is confirmed, routers may still send for a moment: what they send is served. */
 const LAST_REQUESTS_MS = 300;
+/** How long a start may still take after the signal to stop. */
+const START_DEADLINE_MS = 10_000;
 
 /** An operator wants everything that the core is told in a file. */
 export type RecordingRequest = Pick<RecordingOptions, "path" | "withKeys">;
@@ -85,10 +88,16 @@ export async function runDaemon(
   // From the beginning, as without a listener the signal ends the process.
   process.on("SIGHUP", () => void configuration.reload());
   try {
-    const daemon = await startDaemon(configuration, counters, log, recording).catch((error) => {
+    const starting = startDaemon(configuration, counters, log, recording).catch((error) => {
       log.event("daemon-failed", { err: error });
       throw error;
     });
+    const hangs = stopSignal.then(() => delay(START_DEADLINE_MS, undefined, { ref: false }));
+    const daemon = await Promise.race([starting, hangs]);
+    if (daemon === undefined) {
+      log.event("start-abandoned");
+      return await abandon(log);
+    }
     log.event("daemon-stopping", { signal: await stopSignal });
     await daemon.stop();
     log.event("daemon-stopped");
@@ -276,15 +285,20 @@ async function startOn(
   return { stop };
 }
 
-/** Comes last: where the disk doesn't answer, this ends the process, which would wait for the threads that hang on it. */
+/** Must come last, as it ends the process if the disk doesn't answer. */
 async function closeStore(store: Store, log: ClosableEventLog): Promise<void> {
   try {
     await store.close();
   } catch (err) {
     log.event("store-abandoned", { err });
-    await log.close();
-    process.kill(process.pid, "SIGKILL");
+    await abandon(log);
   }
+}
+
+/** Ends the process although a thread of it hangs in a system call. Only SIGKILL does that: `process.exit` waits for all threads. */
+async function abandon(log: ClosableEventLog): Promise<void> {
+  await log.close();
+  process.kill(process.pid, "SIGKILL");
 }
 
 /** Tells the core which members have a route in the routers, whenever that changes. */

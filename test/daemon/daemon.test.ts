@@ -9,7 +9,7 @@ import type { CountersView, PeerView, StatusView } from "../../src/adapters/api/
 import { type Endpoint, formatIpv4 } from "../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { seeded } from "../fuzz/random.ts";
-import { intoFile, LoneDaemon } from "./lone-daemon.ts";
+import { intoFile, type Launch, LoneDaemon } from "./lone-daemon.ts";
 
 describe("a daemon ends at once, and says why without showing its insides, where", () => {
   let daemon: LoneDaemon;
@@ -103,25 +103,40 @@ test("told to stop, it ends well and leaves neither socket nor lock", async () =
   expect(["control.sock", "data/pid"].filter((file) => existsSync(daemon.path(file)))).toEqual([]);
 });
 
-// It waits for the disk for 10 s.
-test("told to stop while its disk doesn't answer, it ends, says why, and has kept what it acknowledged", async () => {
-  const preload = new URL("./stuck-disk.ts", import.meta.url).href;
-  await using daemon = await LoneDaemon.start(([node, ...args], directory) =>
-    intoFile([node, "--import", `${preload}?${join(directory, "stuck")}`, ...args], join(directory, "log")),
-  );
-  expect(await daemon.register("10.64.1.1")).toBe(0);
-  const before = await daemon.ask("bindings", "list");
-  writeFileSync(daemon.path("stuck"), "");
-  expect(await daemon.register("10.64.1.2")).not.toBe(0);
-  expect(await daemon.stop("SIGTERM")).toBeUndefined();
-  expect(daemon.log.at(-1)).toMatchObject({
-    event: "store-abandoned",
-    err: { message: expect.stringMatching(/the disk has not answered for 10 s; [1-9]\d* changes are not on it$/) },
+// Both wait for the disk for 10 s.
+describe("a daemon whose disk doesn't answer ends when it is told to, and says why", () => {
+  const launch: Launch = ([node, ...args], directory) => {
+    const preload = `${new URL("./stuck-disk.ts", import.meta.url).href}?${join(directory, "stuck")}`;
+    return intoFile([node, "--import", preload, ...args], join(directory, "log"));
+  };
+
+  test("while it serves, and has kept what it acknowledged", { timeout: 200_000 }, async () => {
+    await using daemon = await LoneDaemon.start(launch);
+    expect(await daemon.register("10.64.1.1")).toBe(0);
+    const before = await daemon.ask("bindings", "list");
+    writeFileSync(daemon.path("stuck"), "");
+    expect(await daemon.register("10.64.1.2")).not.toBe(0);
+    expect(await daemon.stop("SIGTERM")).toBeUndefined();
+    expect(daemon.log.at(-1)).toMatchObject({
+      event: "store-abandoned",
+      err: { message: expect.stringMatching(/the disk has not answered for 10 s; [1-9]\d* changes are not on it$/) },
+    });
+    expect(existsSync(daemon.path("control.sock"))).toBe(false);
+    await daemon.start();
+    expect(await daemon.ask("bindings", "list")).toEqual(before);
   });
-  expect(existsSync(daemon.path("control.sock"))).toBe(false);
-  await daemon.start();
-  expect(await daemon.ask("bindings", "list")).toEqual(before);
-}, 200_000);
+
+  test("while it starts", { timeout: 200_000 }, async () => {
+    await using daemon = await LoneDaemon.start();
+    await daemon.stop("SIGTERM");
+    writeFileSync(daemon.path("stuck"), "");
+    const starting = launch(LoneDaemon.command(daemon.path("anyhome.yaml")), daemon.directory);
+    await waitFor(() => existsSync(daemon.path("stuck.entered")), { deadlineMs: 60_000, what: "the start to hang" });
+    starting.kill("SIGTERM");
+    expect((await starting).exitCode).toBeUndefined();
+    expect(daemon.log.at(-1)).toMatchObject({ event: "start-abandoned" });
+  });
+});
 
 /** Bytes of all kinds and lengths; some begin like a Registration Request or a frame. */
 function noise(): Uint8Array[] {

@@ -1,16 +1,21 @@
 /**
- * Preloaded into a daemon, as `stuck-disk.ts?FILE`: its disk stops answering once the file is there. Stands in for an fsync that
- * never returns: the thread that owns the log enters a system call which nothing but the end of the process ends.
+ * Preloaded into a daemon as `stuck-disk.ts?FILE`, it makes the disk stop answering once that file exists: the thread that owns
+ * the log enters a system call that never returns, as an fsync on a broken disk does. `FILE.entered` exists from then on.
  */
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import koffi from "koffi";
 
 const trigger = new URL(import.meta.url).search.slice(1);
 const poll = koffi.load(null).func("int poll(void *, unsigned long, int)");
 
+function waitForTheDisk(): void {
+  if (!existsSync(trigger)) return;
+  writeFileSync(`${trigger}.entered`, "");
+  poll(null, 0, -1);
+}
+
 if (workerData?.path?.endsWith("log.sqlite")) {
-  parentPort?.on("message", () => {
-    if (existsSync(trigger)) poll(null, 0, -1);
-  });
+  waitForTheDisk();
+  parentPort?.on("message", waitForTheDisk);
 }

@@ -370,6 +370,12 @@ export const events = {
     explanation:
       "The disk did not answer (`err`) while the daemon stopped. A process can't end normally while one of its threads hangs in the kernel, so it kills itself after this line. Nothing that was acknowledged is lost: the next start finds it in the log.",
   },
+  "start-abandoned": {
+    level: "error",
+    message: "start hangs, process ends",
+    explanation:
+      "The daemon was told to stop, and its start had still not come to an end 10 s later, as on a disk that doesn't answer. The process kills itself after this line; nothing was announced yet.",
+  },
   // Routing
   "speaker-started": {
     level: "info",
