@@ -17,7 +17,7 @@ export function compareConfigs(before: WrittenConfig, after: WrittenConfig, node
   const [old, young] = [leavesOf(before), leavesOf(after)];
   const paths = [...new Set([...old.keys(), ...young.keys()])];
   const liveKeys = new Set(configReference().flatMap(({ key, isLive }) => (isLive ? [key] : [])));
-  // Of other members everything can change.
+  // Everything of the other members can change.
   const isLive = (path: string) =>
     (path.startsWith("members[") && !path.startsWith(`members[${node}].`)) ||
     liveKeys.has(path.replace(/^members\[.*?\]/, "members[]"));

@@ -1,7 +1,7 @@
 /**
  * The configuration as the daemon uses it: checked, with defaults filled in, addresses parsed, keys read. `load.ts` makes
- * it from the file; what `schema.ts` describes is here by the name that `names.ts` gives it, but for what follows from
- * several settings.
+ * it from the file. Settings of `schema.ts` have the names that `names.ts` gives them; only what follows from several of
+ * them is declared here.
  */
 import type { ForeignAgentAssociation, MobileAssociation } from "../core/auth/association.ts";
 import type { MemberId } from "../core/names.ts";
@@ -69,7 +69,7 @@ export interface Member extends Omit<MemberSettings, "backups" | "listen" | "bgp
   readonly bfd: Speaker<NonNullable<MemberSettings["bfd"]>> | undefined;
 }
 
-/** What speaks from the member's address unless set otherwise. */
+/** A section of a member whose `local-address` has been resolved: it is the member's address unless set otherwise. */
 export type Speaker<Section> = Omit<Section, "localAddress"> & { readonly localAddress: Ipv4Address };
 
 type AdvertiserSettings<Type> = Extract<Settings["advertiser"], { readonly type: Type }>;

@@ -221,7 +221,7 @@ interface DurationBounds {
   readonly also?: string;
 }
 
-/** All with what they usually are, which is also the example. */
+/** The default is also the example in messages. */
 export const duration = (usual: string, bounds: DurationBounds) =>
   measured("Ms", textField(durationForm("a duration", 1, usual, bounds))).prefault(usual);
 
@@ -234,7 +234,7 @@ export const wholeSeconds = (usual: string, bounds: DurationBounds) =>
 export const lifetime = (usual: string, bounds: DurationBounds) =>
   measured("Seconds", textField(orInfinite(secondsForm(usual, bounds), INFINITE_LIFETIME))).prefault(usual);
 
-/** In milliseconds, or `Infinity`; its name doesn't say so, as there are limits in other units too. */
+/** In milliseconds, or `Infinity`. Its name has no unit, so that limits of all kinds are alike to the health checks. */
 export const durationLimit = (usual: string, bounds: DurationBounds) =>
   textField(orInfinite(durationForm("a duration", 1, usual, bounds), Number.POSITIVE_INFINITY)).prefault(usual);
 

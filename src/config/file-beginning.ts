@@ -1,11 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 
 /**
- * So many bytes of a regular file, or all there are. Whatever else a path may lead to is refused: a pipe that nobody writes
- * to, or a device, would hold the caller up for ever. Throws a system error, or one that says what the path leads to.
+ * Reads the first `length` bytes of a regular file, or all of a shorter one. Anything else is refused, as reading a pipe
+ * without a writer, or a device, may never end. Throws a system error, or one that says what the path leads to.
  */
 export function readBeginning(file: string, length: number): Buffer {
-  // Without blocking, as the open of a pipe waits for a writer.
+  // Opening a pipe would wait for its writer otherwise.
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stats = fstatSync(descriptor);

@@ -1,6 +1,6 @@
 /**
- * Settings by the names that the program has for them: `heartbeat-interval` is `heartbeatIntervalMs`, as its kind says in what
- * it is measured.
+ * Names settings as the program calls them: `heartbeat-interval` becomes `heartbeatIntervalMs`, with the unit that its kind is
+ * measured in.
  */
 import { z } from "zod";
 import { kindOf, partOf } from "./shapes.ts";
@@ -14,7 +14,7 @@ type CamelCase<Key> = Key extends `${infer Word}-${infer Rest}` ? `${Word}${Capi
 
 type UnitOf<Value> = NonNullable<Value> extends Measured<infer U> ? U : "";
 
-/** What `named` makes of the output of a schema. */
+/** The type that `named` returns for the output of a schema. */
 export type Named<Value> =
   Value extends Measured<infer _ extends Unit>
     ? number
@@ -28,12 +28,12 @@ export type Named<Value> =
 
 const units = z.registry<{ readonly unit: Unit }>();
 
-/** The values of this kind are measured in the unit. */
+/** Declares in which unit the values of a kind are measured. */
 export function measured<U extends Unit>(unit: U, kind: z.ZodType<number, string>) {
   return kind.register(units, { unit }) as z.ZodType<Measured<U>, string>;
 }
 
-/** A value that the schema has checked. */
+/** Renames the keys of a value that the schema has checked. */
 export function named<T extends z.ZodType>(schema: T, value: z.output<T>): Named<z.output<T>> {
   return renamed(schema, value) as Named<z.output<T>>;
 }

@@ -9,7 +9,7 @@ export interface ConfigKey {
   readonly expected: string;
   /** The default as it would be written; `required`, or empty where leaving it out has its own meaning. */
   readonly usual: string;
-  /** A running daemon can take over another value. */
+  /** A running daemon can take over a change. */
   readonly isLive: boolean;
   readonly isSection: boolean;
   readonly description: string;
@@ -30,7 +30,7 @@ export function configReference(): readonly ConfigKey[] {
   return keysOf(schema, "", false);
 }
 
-/** What a running daemon makes of another value; empty for a section, as it depends on the key. */
+/** When a reload takes over a change. Empty for a section whose keys differ in that. */
 export function reloadOf({ isLive, isSection }: ConfigKey): string {
   if (isLive) return "at once";
   return isSection ? "" : "restart";
@@ -52,7 +52,7 @@ function keysOf(schema: JsonSchema, prefix: string, isLive: boolean): readonly C
   return [...keys.values()];
 }
 
-/** Of a key, and of all that is below it. */
+/** Lists a key and all keys below it. */
 function keysAt(key: string, schema: JsonSchema, isRequired: boolean, isBelowLive: boolean): readonly ConfigKey[] {
   const isLive = isBelowLive || schema.live === true;
   const description = schema.description ?? "";
@@ -69,13 +69,13 @@ function keysAt(key: string, schema: JsonSchema, isRequired: boolean, isBelowLiv
   return [own, ...inner];
 }
 
-/** Of a section or value that may be one of several, or itself. */
+/** The alternatives of a section or a value; the schema itself where there is only one. */
 function alternativesOf(schema: JsonSchema): readonly JsonSchema[] {
   const alternatives = schema.oneOf ?? schema.anyOf ?? [schema];
   return alternatives.filter((branch): branch is JsonSchema => typeof branch === "object");
 }
 
-/** A key that several alternatives have, such as `advertiser.type`; some mean the same in each. */
+/** Joins the rows of a key that several alternatives have. It may mean something else in each, as `advertiser.type` does. */
 function merge(known: ConfigKey, found: ConfigKey): ConfigKey {
   if (known.description === found.description) return known;
   return {

@@ -5,9 +5,9 @@ import { homeNetworks, listenEndpoint, type MemberPaths, memberPaths } from "./d
 import { named } from "./names.ts";
 import { type ConfigFile, configFile } from "./schema.ts";
 
-/** From the words of the file to those of the daemon. The node must be known. */
+/** Turns the sections of the file into the daemon's configuration. The node must be known. */
 export function resolveConfig({ source, node, sections, secret, associations }: Checked): Config {
-  // Associations are resolved already, and may be many.
+  // Associations have been resolved already, and there may be many.
   const { "security-associations": _, ...few } = sections;
   const settings = named(configFile, few as ConfigFile);
   const { timers, virtualAddress } = settings;

@@ -1,7 +1,7 @@
 /**
- * The table of settings: a row for each key, with its kind, its default, whether it can be reloaded, and what it means. All else
- * follows from it: what may stand in the file, the name of a setting in the program (`names.ts`), what a reload may change, `anyhome
- * config show`, the JSON Schema that editors use (`anyhome config schema`), and the list of keys in docs/config.md.
+ * The table of settings: a row for each key, with its kind, its default, its meaning, and whether a reload may change it.
+ * Everything else follows from the table: what the file may contain, the name of each setting in the program (`names.ts`),
+ * `anyhome config show`, the JSON Schema for editors (`anyhome config schema`), and the list of keys in docs/config.md.
  */
 import { z } from "zod";
 import { advertiser, bfd } from "./advertiser-schema.ts";

@@ -1,9 +1,9 @@
-/** What the table of settings is made of, besides the kinds of values: sections, lists, and what is true of a row. */
+/** The parts of the table of settings other than the kinds of values: sections, lists, and how to find a row. */
 import { z } from "zod";
 
 export const list = <T extends z.ZodType>(element: T) => z.array(element, { error: "a list" });
 
-/** @param expected what is said of an empty one */
+/** @param expected the message for an empty list */
 export const nonEmptyList = <T extends z.ZodType>(element: T, expected: string) =>
   list(element).min(1, { error: expected }) as unknown as z.ZodType<[z.output<T>, ...z.output<T>[]], z.input<T>[]>;
 
@@ -11,17 +11,17 @@ export function section<T extends z.core.$ZodLooseShape>(shape: T) {
   return z.strictObject(shape, { error: "a section with keys and values" });
 }
 
-/** What a running daemon can take over, of a section all that is in it: everything else needs a restart. */
+/** Rows that a running daemon can take over, and sections of which it can take over every row. All others need a restart. */
 export const live = z.registry();
 
-/** A schema without what says that it may be left out. */
+/** Unwraps what says that a row may be left out. */
 export function kindOf(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
     return kindOf(schema.unwrap());
   return schema;
 }
 
-/** The rows of a section; where it may be one of several, of the one that the value is by its `type`. */
+/** The rows of a section. Of alternatives, such as advertisers, the rows of the one that the value's `type` names. */
 export function rowsOf(schema: z.core.$ZodType, value: unknown): z.core.$ZodShape {
   const kind = kindOf(schema);
   if (kind instanceof z.ZodObject) return kind.shape;
@@ -31,7 +31,7 @@ export function rowsOf(schema: z.core.$ZodType, value: unknown): z.core.$ZodShap
   return option === undefined ? {} : rowsOf(option, value);
 }
 
-/** What the schema says of a key or item of the value. */
+/** The schema of a key or an item of the value. */
 export function partOf(schema: z.core.$ZodType, step: string | number, value: unknown): z.core.$ZodType | undefined {
   const kind = kindOf(schema);
   return kind instanceof z.ZodArray ? kind.element : rowsOf(kind, value)[step];

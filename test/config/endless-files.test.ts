@@ -7,14 +7,14 @@ import { ConfigDirectory, minimal } from "./config-directory.ts";
 const ANYHOME = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const DEADLINE_MS = 20_000;
 
-/** The configuration reads the file by each of its names. */
+/** Configurations that name the file for each of its uses. */
 const READERS: readonly (readonly [string, (file: string) => string])[] = [
   ["the secret", (file) => minimal.replace("cluster.secret", file)],
   ["a key", (file) => minimal.replace('key: "1234567812345678"', `key-file: ${file}`)],
   ["security associations", (file) => `${minimal}security-associations-file: ${file}\n`],
 ];
 
-/** What is said by a process of its own, as one that reads a pipe waits for ever, and can't be interrupted. */
+/** Checks in a process of its own, as a synchronous read of a pipe can't be interrupted. */
 function check(file: string): string {
   const { stdout, stderr, signal } = spawnSync(process.execPath, [ANYHOME, "config", "check", "-c", file], {
     encoding: "utf8",

@@ -44,8 +44,8 @@ export interface Store {
   statistics(): StoreStatistics;
   /**
    * Commits what is queued, folds, and closes. What could not be committed was reported by `failed` before.
-   * @throws StoreError STORE_UNAVAILABLE where the disk doesn't let it within `CLOSE_DEADLINE_MS`: a thread hangs in a system
-   * call then, and keeps the process from ending otherwise than by SIGKILL. All that was reported durable is.
+   * @throws StoreError STORE_UNAVAILABLE if the disk doesn't answer within `CLOSE_DEADLINE_MS`. A thread then hangs in a system
+   * call, and only SIGKILL can end the process. Everything that was reported durable is on disk.
    */
   close(): Promise<void>;
 }
@@ -53,7 +53,7 @@ export interface Store {
 /** How many changes may wait for their commit: several seconds' worth on a slow disk, some 50 MB of memory at most. */
 export const STORE_QUEUE_LIMIT = 65_536;
 
-/** A disk that is only slow has committed and folded all that may wait by then. */
+/** Even a slow disk commits and folds a full queue in this time. */
 export const CLOSE_DEADLINE_MS = 10_000;
 
 export interface StoreStatistics {
