@@ -4,11 +4,14 @@ import { lastLines, run } from "./run.mjs";
 /** What the lab in network namespaces runs. */
 const LAB_PACKAGES = ["exabgp", "frr", "iproute2", "procps", "util-linux"];
 
+/** What compiles the data plane's programs, and shows that packets go through them. */
+const DATA_PLANE_PACKAGES = ["clang", "iputils-ping", "libbpf-dev"];
+
 /**
- * What tests look at the wire with, besides; another router, which reads what the pages tell operators to configure; what
- * shifts clocks; and what compiles the data plane's programs.
+ * What tests look at the wire with, besides; another router, which reads what the pages tell operators to configure; and what
+ * shifts clocks.
  */
-const TEST_PACKAGES = ["bird2", "clang", "iputils-ping", "libbpf-dev", "libfaketime", "python3-scapy", "tshark"];
+const TEST_PACKAGES = ["bird2", "libfaketime", "python3-scapy", "tshark"];
 
 /** What the lab in containers runs, and where no image registry is reached, makes images with. */
 const CONTAINER_PACKAGES = ["debootstrap", "docker-compose", "docker.io"];
@@ -32,7 +35,11 @@ const POLICY_FILE = "/usr/sbin/policy-rc.d";
  */
 export async function ensureDebianPackages(purpose, say) {
   if (process.platform !== "linux") return `network namespaces need Linux, and this is ${process.platform}`;
-  const wanted = purpose === "test" ? [...LAB_PACKAGES, ...CONTAINER_PACKAGES, ...TEST_PACKAGES] : LAB_PACKAGES;
+  const wanted = [
+    ...LAB_PACKAGES,
+    ...DATA_PLANE_PACKAGES,
+    ...(purpose === "test" ? [...CONTAINER_PACKAGES, ...TEST_PACKAGES] : []),
+  ];
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query has fields of that form
   const query = await run("dpkg-query", ["--show", "--showformat=${Package} ${db:Status-Status}\n", ...wanted]);
   const missing = notInstalled(wanted, query.output);

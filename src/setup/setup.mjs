@@ -32,7 +32,7 @@ async function setUp() {
   } else if (process.getuid?.() !== 0) {
     say("not root: what needs network namespaces will be left out");
   }
-  const missingPrograms = purpose === "test" ? await ensureBpfPrograms() : undefined;
+  const missingPrograms = await ensureBpfPrograms();
   if (missingPrograms) say(missingPrograms);
 }
 

@@ -14,7 +14,8 @@ import type { TunnelDevice } from "./tunnel-device.ts";
 import { TunnelMaps } from "./tunnel-maps.ts";
 import type { Uplink } from "./uplinks.ts";
 
-const PROGRAMS = fileURLToPath(new URL("./tunnels.bpf.o", import.meta.url));
+/** Where they are, if they have been compiled. */
+export const PROGRAMS = fileURLToPath(new URL("./tunnels.bpf.o", import.meta.url));
 
 export async function loadBpfForwarding({ virtualAddress }: DataPlaneOptions): Promise<Forwarding> {
   const libbpf = await loadLibbpf();

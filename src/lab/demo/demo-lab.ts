@@ -1,3 +1,7 @@
+import { existsSync } from "node:fs";
+import { z } from "zod";
+import { forwardingView } from "../../adapters/api/forwarding.ts";
+import { PROGRAMS } from "../../adapters/dataplane/bpf-forwarder.ts";
 import type { Lab } from "../namespaces/lab.ts";
 import { labNames } from "../place.ts";
 import { LAB_TOPOLOGY, nodeAddress, nodesOf } from "../plan/topology.ts";
@@ -10,10 +14,13 @@ const MOBILES = Array.from({ length: 8 }, (_, index) => ({
   foreignAgent: index % 2 === 0 ? "fa1" : "fa2",
 }));
 
+/** The home address of mn1. */
+const PINGED = "10.64.9.1";
+
 const PICTURE = `
-  fa1 ──┐                ┌── ha1
-        r2 ───────── r1 ─┼── ha2      each announces ${LAB_TOPOLOGY.virtualNetwork}
-  fa2 ──┘                └── ha3      with ${LAB_TOPOLOGY.virtualAddress}, which mobiles know
+  mn1 ── fa1 ──┐                ┌── ha1
+  mn2 ── fa2 ──r2 ───────── r1 ─┼── ha2    each announces ${LAB_TOPOLOGY.virtualNetwork}
+         cn1 ──┘                └── ha3    with ${LAB_TOPOLOGY.virtualAddress}, which mobiles know
 `;
 
 /** On routers, in network namespaces. */
@@ -39,7 +46,6 @@ export async function labDemo(stage: Stage, lab: Lab, keep: boolean): Promise<vo
 
 async function play(stage: Stage, lab: Lab): Promise<void> {
   const homeAgents = nodesOf(lab.topology, "home-agent").map(({ name }) => name);
-  const foreignAgents = nodesOf(lab.topology, "foreign-agent");
   const mobiles = MOBILES.map(({ mobile }) => mobile);
   const ask = (node: string, args: readonly string[]) => lab.run(node, ["anyhome", ...args], { timeoutMs: 30_000 });
   const registerAll = () =>
@@ -48,10 +54,10 @@ async function play(stage: Stage, lab: Lab): Promise<void> {
     );
 
   stage.step("Bring up FRR on the routers, and a daemon with its ExaBGP on each home agent");
-  await lab.up({ progress: (line) => stage.show(`${line} …`), signal: stage.signal });
+  const dataPlane = bestDataPlane(stage);
+  await lab.up({ progress: (line) => stage.show(`${line} …`), signal: stage.signal, dataPlane });
 
   stage.step("Register eight mobiles, through a foreign agent on fa1 and one on fa2");
-  for (const { name } of foreignAgents) await startForeignAgent(lab, name, stage.signal);
   await registerAll();
   const before = await stage.mobiles(mobiles, homeAgents, ask);
   stage.show(`
@@ -61,8 +67,17 @@ that serves the mobile: the cluster chose it, and any ingress finds it.`);
   stage.step("Routes in r1");
   await showRoutes(stage, lab);
 
-  const victim = before[0]?.ingress ?? "ha1";
-  stage.step(`Kill ${victim}, the ingress of ${before[0]?.mobile}: SIGKILL to its daemon`);
+  stage.step("Start to ping mn1, a mobile behind fa1, from cn1: a hundred times a second");
+  const forwarded = await packetsForwarded(lab, homeAgents);
+  const pings = ping(lab);
+  const victim = await waitFor(async () => carrierOf(forwarded, await packetsForwarded(lab, homeAgents)), {
+    deadlineMs: 30_000,
+    what: "pings to be forwarded",
+    signal: stage.signal,
+  });
+  stage.show(`Routing takes them to ${victim}, which sends them to fa1 by a tunnel.`);
+
+  stage.step(`Kill ${victim}, which carries the pings: SIGKILL to its daemon`);
   const address = nodeAddress(lab.node(victim));
   const killedAt = performance.now();
   await lab.kill(victim, "daemon", "SIGKILL");
@@ -75,6 +90,10 @@ that serves the mobile: the cluster chose it, and any ingress finds it.`);
   stage.show(`r1 has stopped routing to it after ${Math.round(performance.now() - killedAt)} ms.\n`);
   await showRoutes(stage, lab);
 
+  const { sent, answered } = await pings;
+  stage.show(`${sent} pings were sent before, while and after ${victim} died: ${answered} were answered.`);
+  if (dataPlane === "bpf" && answered < sent) throw new Error(`${sent - answered} pings were lost`);
+
   stage.step("Register the mobiles again");
   await registerAll();
   const survivors = homeAgents.filter((name) => name !== victim);
@@ -86,13 +105,36 @@ that serves the mobile: the cluster chose it, and any ingress finds it.`);
   stage.show(`\nAll are served. ${victim} owned ${moved} of them, which other home agents own now.`);
 }
 
-async function startForeignAgent(lab: Lab, name: string, signal: AbortSignal): Promise<void> {
-  lab.spawn(name, ["anyhome", "fa", "run"], "foreign-agent");
-  await waitFor(async () => (await lab.run(name, ["ss", "-Hlun", "sport = :434"])).stdout !== "", {
-    deadlineMs: 20_000,
-    what: `the foreign agent on ${name} to listen`,
-    signal,
+/** Programs in the kernel outlive the daemon that has put them there. */
+function bestDataPlane(stage: Stage): "bpf" | "user" {
+  if (existsSync(PROGRAMS)) return "bpf";
+  stage.show("The programs that forward in the kernel are not compiled. Packets are forwarded");
+  stage.show("in user space, where some are lost when a daemon dies.");
+  return "user";
+}
+
+/** For ten seconds, which is longer than routes take to change. */
+async function ping(lab: Lab): Promise<{ readonly sent: number; readonly answered: number }> {
+  const words = ["ping", "-q", "-i", "0.01", "-c", "1000", "-W", "5", PINGED];
+  const { stdout, stderr } = await lab.run("cn1", words);
+  const [, sent, answered] = /(\d+) packets transmitted, (\d+) received/.exec(stdout) ?? [];
+  if (sent === undefined) throw new Error(`ping said ${stdout}${stderr}`);
+  return { sent: Number(sent), answered: Number(answered) };
+}
+
+/** Packets to mn1, by the home agent that has forwarded them. */
+async function packetsForwarded(lab: Lab, homeAgents: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const counts = homeAgents.map(async (name) => {
+    const { stdout } = await lab.run(name, ["anyhome", "forwarding", "list", "-o", "json"]);
+    const entries = z.array(forwardingView).parse(JSON.parse(stdout));
+    return [name, entries.find(({ homeAddress }) => homeAddress === PINGED)?.toMobile.packets ?? 0] as const;
   });
+  return new Map(await Promise.all(counts));
+}
+
+/** The home agent that has forwarded several packets since. */
+function carrierOf(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string | undefined {
+  return [...after].find(([name, count]) => count - (before.get(name) ?? 0) >= 5)?.[0];
 }
 
 async function showRoutes(stage: Stage, lab: Lab): Promise<void> {

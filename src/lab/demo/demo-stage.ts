@@ -60,7 +60,7 @@ export class Stage {
       if (exitCode !== 0) throw new Error(`${homeAgent} does not list its bindings: ${stderr}`);
       views.set(homeAgent, z.array(bindingView).parse(JSON.parse(stdout)));
     }
-    const rows = mobileRows(views);
+    const rows = mobileRows(views).filter(({ mobile }) => expected.includes(mobile));
     const lost = expected.filter((mobile) => !rows.some((row) => row.mobile === mobile));
     if (lost.length > 0) throw new Error(`no home agent owns ${lost.join(", ")}`);
     this.show(mobileTable(rows));
