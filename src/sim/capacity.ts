@@ -3,7 +3,7 @@
 import { isTombstone } from "../core/bindings/mobility-bindings.ts";
 import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
-import type { Attempt, Mobile } from "./mobiles.ts";
+import type { Attempt, Mobile } from "./mobile.ts";
 import { Mobiles } from "./mobiles.ts";
 import type { SimulatedNode } from "./node.ts";
 import { World, type WorldOptions } from "./world.ts";

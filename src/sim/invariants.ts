@@ -2,7 +2,8 @@
 import type { Binding } from "../core/bindings/binding.ts";
 import { compareOwnerships, compareRegistrations } from "../core/bindings/merge.ts";
 import { canForget, isTombstone, neededAloneUntilMs, withoutExpired } from "../core/bindings/mobility-bindings.ts";
-import { deregistersAll, isDegraded, type Mobile, type Mobiles, rowOf } from "./mobiles.ts";
+import { deregistersAll, isDegraded, type Mobile, rowOf } from "./mobile.ts";
+import type { Mobiles } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
 
@@ -55,6 +56,13 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
     if (copy.node.id !== owner && !backups.includes(copy.node.id))
       violations.push(`${mobile.name}: a copy where none belongs: ${describe(copy)}`);
   }
+  // A request from before that was not answered may have been under way still.
+  const hasAsked = mobile.attempts.some(
+    ({ lastSentMs, replies, datagrams }) =>
+      lastSentMs > mobile.deletedAtMs - (replies < datagrams ? CONVERGENCE_MS : 0),
+  );
+  if (!hasAsked && !lostDisks && mobile.isDeletionConfirmed() && copies.some(({ row }) => !isTombstone(row)))
+    violations.push(`${mobile.name}: lives on after an operator has ended its binding`);
   if (last?.accepted === undefined) return violations;
 
   const { reply, atMs } = last.accepted;

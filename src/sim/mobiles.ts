@@ -1,16 +1,12 @@
 /**
- * Mobile nodes and their foreign agents: they register, move, deregister, send again what was not answered, and an attacker
- * replays what was. They remember what they were told, which is what the cluster is held to.
+ * Mobile nodes and their foreign agents: they register, move, deregister, and send again what was not answered. They remember
+ * what they were told, which is what the cluster is held to.
  */
 
 import type { MobileAssociation } from "../core/auth/association.ts";
 import { computeAuthenticator } from "../core/auth/authenticator.ts";
-import type { Binding } from "../core/bindings/binding.ts";
-import { compareRegistrations } from "../core/bindings/merge.ts";
-import type { MobileKey } from "../core/names.ts";
-import { mobileKeyOf } from "../core/registration/identity.ts";
 import { ExtensionType } from "../core/wire/extension.ts";
-import { type Endpoint, formatEndpoint, formatIpv4, type Ipv4Address, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { type Endpoint, formatEndpoint, formatIpv4, ipv4 } from "../core/wire/ipv4.ts";
 import { MessageWriter } from "../core/wire/message-writer.ts";
 import { epochMsFromNtp, ntpFromEpochMs } from "../core/wire/ntp-timestamp.ts";
 import {
@@ -19,71 +15,16 @@ import {
   type RegistrationReply,
 } from "../core/wire/registration-message.ts";
 import { isAccepted, ReplyCode } from "../core/wire/reply-code.ts";
-import { associationOf, type Names, nextNames, type Person, restless, settled } from "./names.ts";
-import { EPOCH_MS, type SimulatedNode } from "./node.ts";
-import { DEGRADED_LIFETIME_SECONDS, VIRTUAL_ENDPOINT } from "./settings.ts";
+import { type Attempt, CONVERGENCE_MS, type Mobile } from "./mobile.ts";
+import { associationOf, type Names, nextNames, restless, settled } from "./names.ts";
+import { EPOCH_MS } from "./node.ts";
+import { Operator } from "./operator.ts";
+import { drawReplay, type Replay } from "./request-replays.ts";
+import { VIRTUAL_ENDPOINT } from "./settings.ts";
 import type { ReplySent, World } from "./world.ts";
 
-/** A request, and what became of it. */
-export interface Attempt {
-  readonly identification: bigint;
-  /** As the mobile showed it. */
-  readonly nai: string | undefined;
-  readonly careOfAddress: string;
-  readonly requestedSeconds: number;
-  readonly payload: Uint8Array;
-  readonly source: Endpoint;
-  sentMs: number;
-  /** The last of its datagrams. */
-  lastSentMs: number;
-  /** It was under way in a partition, or before all copies were equal: it may have been accepted twice. */
-  isUncertain: boolean;
-  datagrams: number;
-  replies: number;
-  /** The member that the last datagram went to, and those that replies came from. */
-  ingress: string | undefined;
-  readonly repliers: Set<string>;
-  /** The first reply that accepted it. */
-  accepted: { readonly atMs: number; readonly reply: RegistrationReply; readonly bytes: string } | undefined;
-}
-
-export interface Mobile extends Person {
-  /** The last that it was told is its own. */
-  homeAddress: Ipv4Address;
-  /** It has registered with its NAI. */
-  shown: boolean;
-  /** When it lost its home address to another that a partition had given it to as well. */
-  cededAtMs: number;
-  /** What it asks for. */
-  readonly lifetimesSeconds: readonly number[];
-  /** Its clock is ahead now and then, until an operator helps it. */
-  readonly mayBeAhead: boolean;
-  /** It is out of reach for a while, now and then. */
-  readonly rests: boolean;
-  /** It sends nothing before. */
-  silentUntilMs: number;
-  /** Of its clock, minus true time: it takes over what a home agent says that refuses its own (RFC 5944 5.7.1). */
-  clockOffsetMs: number;
-  /** When an operator last had its replay state forgotten. */
-  forgottenAtMs: number;
-  /** Requests refused for their Identification, since one was accepted. */
-  mismatches: number;
-  /** In the order in which the mobile made them. */
-  readonly attempts: Attempt[];
-}
-
-/** Nothing of the mobile is left: it gave its home address as the one to end, RFC 5944 3.6.1.1. */
-export function deregistersAll({ careOfAddress, requestedSeconds }: Attempt, { homeAddress }: Mobile): boolean {
-  return requestedSeconds === 0 && careOfAddress === formatIpv4(homeAddress);
-}
-
 /** What a foreign agent, or an attacker, waits for the reply to. */
-interface Pending {
-  readonly mobile: Mobile;
-  readonly attempt: Attempt;
-  /** Of a replay: the request that it repeats, and whether it may be taken for a retransmission. */
-  readonly replay?: { readonly of: Attempt; readonly mayBeRetransmission: boolean };
-}
+type Pending = Replay | { readonly mobile: Mobile; readonly attempt: Attempt; readonly replay?: undefined };
 
 /** Of every third mobile nothing is left when the simulation ends. */
 const SHORT_LIFETIMES_SECONDS = [2, 5, 10];
@@ -97,15 +38,13 @@ const AHEAD_MS = 5000;
  */
 const PATIENCE = 4;
 
-/** From the end of a partition until all copies are equal, generously. */
-const CONVERGENCE_MS = 5000;
-
 export class Mobiles {
   readonly mobiles: readonly Mobile[];
   /** What must never happen, and did. */
   readonly violations: string[] = [];
   onAccepted: (mobile: Mobile, attempt: Attempt) => void = () => undefined;
   readonly #world: World;
+  readonly #operator: Operator;
   /** Of all mobiles, by Identification. */
   readonly #attempts = new Map<bigint, Attempt>();
   /** By foreign agent and low bits of the Identification, as a foreign agent matches replies. */
@@ -113,6 +52,7 @@ export class Mobiles {
 
   constructor(world: World, count: number, restlessCount = 0) {
     this.#world = world;
+    this.#operator = new Operator(world);
     const people = [
       ...Array.from({ length: count }, (_, index) => settled(index)),
       ...Array.from({ length: restlessCount }, (_, index) => restless(index)),
@@ -129,6 +69,9 @@ export class Mobiles {
         silentUntilMs: 0,
         clockOffsetMs: 0,
         forgottenAtMs: Number.NEGATIVE_INFINITY,
+        deletedAtMs: Number.NEGATIVE_INFINITY,
+        isDeletionConfirmed: () => false,
+        mayBeDeleted: index < count && index % 6 === 1,
         mismatches: 0,
         attempts: [],
       };
@@ -152,7 +95,8 @@ export class Mobiles {
   /** The newest request that the mobile was told is accepted. */
   lastAccepted(mobile: Mobile): Attempt | undefined {
     const last = mobile.attempts.findLast(({ accepted }) => accepted !== undefined);
-    return last !== undefined && last.sentMs > mobile.forgottenAtMs ? last : undefined;
+    const endedAtMs = Math.max(mobile.forgottenAtMs, mobile.deletedAtMs);
+    return last !== undefined && last.sentMs > endedAtMs ? last : undefined;
   }
 
   /** Requests made after the newest that was accepted; they may have had an effect without a reply. */
@@ -183,8 +127,14 @@ export class Mobiles {
     if (mobile.mayBeAhead) {
       // Within the window of timestamps, so that it is accepted; then its clock is set right, which locks it out.
       const wasHelped = queue.nowMs < mobile.forgottenAtMs + AHEAD_MS;
-      if (mobile.mismatches > 0 && !wasHelped) this.#forgetReplayState(mobile);
+      if (mobile.mismatches > 0 && !wasHelped) this.#operator.letIn(mobile);
       else if (random.chance(0.3)) mobile.clockOffsetMs = mobile.clockOffsetMs > 0 ? 0 : AHEAD_MS;
+    }
+    if (mobile.mayBeDeleted && random.chance(0.06)) {
+      this.#operator.endBinding(mobile);
+      // Long enough to see that it stays so.
+      mobile.silentUntilMs = queue.nowMs + random.between(3000, 12_000);
+      return;
     }
     // Long enough for the cluster to forget it.
     if (mobile.rests && random.chance(0.06)) mobile.silentUntilMs = queue.nowMs + random.between(10_000, 30_000);
@@ -242,39 +192,12 @@ export class Mobiles {
     this.#world.datagram(ingress, attempt.payload, attempt.source);
   }
 
-  /**
-   * An attacker sends an accepted request again. A member that holds it as the mobile's last takes it for a retransmission,
-   * repeats the reply, and changes nothing (RFC 5944 3.8.2.2); that no member holds it for long once there is a later one,
-   * the monitor checks. If none does, it must not be accepted. What was granted for a short time may be known to one member
-   * alone, and be lost with it.
-   */
   #replay(mobile: Mobile): void {
-    const { announced, random, queue } = this.#world;
-    // What was signed before its replay state was forgotten, with a clock that was ahead, may be new again.
-    const old = mobile.attempts.filter(
-      ({ accepted, sentMs }) => accepted !== undefined && sentMs > mobile.forgottenAtMs,
-    );
-    // Across a partition, and until copies have met again, no member can know what the other side has accepted.
-    if (old.length === 0 || announced.length === 0 || !this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS)) return;
-    const attempt = random.pick(old);
-    const source: Endpoint = { address: ipv4("198.51.100.66"), port: 6666 };
-    this.#pending.set(pendingKey(source, attempt.identification), {
-      mobile,
-      attempt: {
-        ...attempt,
-        source,
-        datagrams: 1,
-        replies: 0,
-        repliers: new Set(),
-        accepted: undefined,
-      },
-      replay: {
-        of: attempt,
-        mayBeRetransmission:
-          isDegraded(attempt) || this.#world.nodes.some((node) => holdsAsLast(node, mobile, attempt)),
-      },
-    });
-    this.#world.datagram(random.pick(announced), attempt.payload, source);
+    const replay = drawReplay(this.#world, mobile);
+    if (replay === undefined) return;
+    const { source, identification, payload } = replay.attempt;
+    this.#pending.set(pendingKey(source, identification), replay);
+    this.#world.datagram(this.#world.random.pick(this.#world.announced), payload, source);
   }
 
   #replied({ from, destination, payload }: ReplySent): void {
@@ -347,22 +270,6 @@ export class Mobiles {
       );
   }
 
-  /**
-   * An operator lets a mobile in that is refused, as its last request was from a clock that was ahead; not while members
-   * can't reach each other, as the page on the command says.
-   */
-  #forgetReplayState(mobile: Mobile): void {
-    if (!this.#world.wasWholeSince(this.#world.queue.nowMs)) return;
-    const { nai, homeAddress } = mobile;
-    for (const node of this.#world.nodes) {
-      if (node.state !== "running" || !node.forgetReplayState({ nai, homeAddress })) continue;
-      mobile.forgottenAtMs = this.#world.queue.nowMs;
-      mobile.mismatches = 0;
-      mobile.clockOffsetMs = 0;
-      return;
-    }
-  }
-
   /** The high 32 bits are seconds of the home agent's clock: any time in that second may be meant. */
   #synchronise(mobile: Mobile, reply: RegistrationReply): void {
     const { queue } = this.#world;
@@ -381,29 +288,6 @@ export class Mobiles {
     if (!this.#world.wasWholeSince(sentMs)) return true;
     return [...repliers].some((id) => id !== from && !this.#world.node(id).hasBeenServingFor(queue.nowMs - sentMs));
   }
-}
-
-/** Whether it has shown its NAI to the cluster, the mobile may not know. */
-export function keysOf({ nai }: Mobile, homeAddress: Ipv4Address): readonly (MobileKey | undefined)[] {
-  return [mobileKeyOf({ homeAddress, nai: undefined }), mobileKeyOf({ homeAddress: UNSPECIFIED, nai })];
-}
-
-/** The row that a member holds of a mobile, as that has shown itself by now: whoever else has its address is not meant. */
-export function rowOf({ agent }: SimulatedNode, mobile: Mobile): Binding | undefined {
-  const [byAddress, byNai] = keysOf(mobile, mobile.homeAddress);
-  // Where the mobile can't know, as one side of a partition knows its NAI and the other doesn't, the newer counts.
-  const isItsOwn = ({ mobile: key }: Binding) => key === byNai || (key === byAddress && !mobile.shown);
-  const newestFirst = (a: Binding, b: Binding) => (compareRegistrations(a, b) > 0 ? -1 : 1);
-  return [...agent.bindings].filter(isItsOwn).sort(newestFirst)[0];
-}
-
-function holdsAsLast(node: SimulatedNode, mobile: Mobile, { identification }: Attempt): boolean {
-  return node.state !== "down" && rowOf(node, mobile)?.registration.identification === identification;
-}
-
-/** Of what was granted without enough backups. */
-export function isDegraded({ requestedSeconds, accepted }: Attempt): boolean {
-  return accepted?.reply.lifetimeSeconds === DEGRADED_LIFETIME_SECONDS && requestedSeconds > DEGRADED_LIFETIME_SECONDS;
 }
 
 function encode(

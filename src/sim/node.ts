@@ -6,7 +6,7 @@ import type { ForwardingEntry, Tunnel } from "../core/forwarding/forwarding-entr
 import { Ladder } from "../core/health/ladder.ts";
 import { assess } from "../core/health/readiness.ts";
 import { HomeAgent } from "../core/home-agent/home-agent.ts";
-import type { Input, Output } from "../core/home-agent/io.ts";
+import type { DeletionOutcome, Input, Output } from "../core/home-agent/io.ts";
 import type { HomeAgentSettings } from "../core/home-agent/settings.ts";
 import type { MobileIdentity, MobileKey } from "../core/names.ts";
 import type { Now } from "../core/now.ts";
@@ -68,6 +68,9 @@ export class SimulatedNode {
   downSinceMs = 0;
   /** When it last began to run as it should. */
   wellSinceMs = 0;
+  /** Numbers of those that an operator was told have been carried out. */
+  readonly confirmedDeletions = new Set<number>();
+  #deletions = 0;
   readonly #environment: NodeEnvironment;
   #startedAtMs = 0;
   #hasCaughtUp = false;
@@ -177,11 +180,13 @@ export class SimulatedNode {
     this.input({ type: "reconfigure", changes: this.#environment.settingsOf(this.id, this.#start) });
   }
 
-  /** As the control API does. Returns whether this member has begun it: a refusal comes at once, a success takes the disk its time. */
-  forgetReplayState(identity: MobileIdentity): boolean {
-    const outputs = this.agent.handle({ type: "delete-binding", token: 0, identity, forgetReplay: true }, this.now);
+  /** As the control API does. Returns the number of the deletion if this member has begun it: a refusal comes at once. */
+  deleteBinding(identity: MobileIdentity, forgetReplay: boolean): number | undefined {
+    const token = ++this.#deletions;
+    const outputs = this.agent.handle({ type: "delete-binding", token, identity, forgetReplay }, this.now);
     this.#perform(outputs);
-    return !outputs.some(({ type }) => type === "deletion");
+    const isRefused = outputs.some((output) => output.type === "deletion" && output.outcome !== "deleted");
+    return isRefused ? undefined : token;
   }
 
   wipe(): void {
@@ -275,8 +280,13 @@ export class SimulatedNode {
     for (const output of outputs) {
       if (output.type === "append") this.disk.append(output.changes);
       else if (output.type === "forward") this.#forward(output.entries);
+      else if (output.type === "deletion") this.#answered(output.token, output.outcome);
       else this.#environment.perform(this, output);
     }
+  }
+
+  #answered(deletion: number, outcome: DeletionOutcome): void {
+    if (outcome === "deleted") this.confirmedDeletions.add(deletion);
   }
 
   #forward(entries: Iterable<ForwardingEntry>): void {

@@ -3,7 +3,8 @@
  * the same: temporary bindings are replicated.
  */
 import type { Fault } from "./faults.ts";
-import type { Attempt, Mobile, Mobiles } from "./mobiles.ts";
+import type { Attempt, Mobile } from "./mobile.ts";
+import type { Mobiles } from "./mobiles.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
 

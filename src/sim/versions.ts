@@ -1,7 +1,4 @@
-/**
- * A version of a row stands for one content: every change of a row makes a newer version, or copies could not tell which
- * one lasts.
- */
+/** A version of a row names one content: whoever changes a row makes a newer version, or copies could not tell which is to last. */
 import type { Binding } from "../core/bindings/binding.ts";
 import { registrationText, versionOf } from "../core/bindings/merge.ts";
 import { formatIpv4 } from "../core/wire/ipv4.ts";
@@ -22,7 +19,7 @@ export class Versions {
     this.#world = world;
   }
 
-  /** Returns what is wrong with a row, if anything is. */
+  /** Answers what is wrong with a row, if anything is. */
   check(row: Binding): string | undefined {
     if (this.#seen.has(row)) return undefined;
     this.#seen.add(row);
@@ -52,9 +49,10 @@ export class Versions {
   }
 
   /** A member that has lost its disk restarts its generations; then the list of backups decides. */
-  #checkOwnership({ mobile, ownership: { owner, backups, generation } }: Binding): string | undefined {
+  #checkOwnership({ mobile, createdAtMs, ownership: { owner, backups, generation } }: Binding): string | undefined {
     if (this.#world.diskLostAtMs > 0) return undefined;
-    const version = `${mobile} ${generation} ${owner}`;
+    // When all have forgotten a mobile, its generations begin anew.
+    const version = `${mobile} ${createdAtMs} ${generation} ${owner}`;
     const first = this.#backups.get(version) ?? backups.join();
     this.#backups.set(version, first);
     if (first === backups.join()) return undefined;

@@ -129,7 +129,18 @@ const MUTATIONS: readonly Mutation[] = [
     ],
     options: { sliceSize: 1, mobiles: 30 },
     faults: [],
-    finds: /differ and have one version/,
+    finds: /have the same home address/,
+  },
+  {
+    name: "a binding that an operator has ended stays so when a member returns with a copy",
+    edits: [
+      { file: "core/bindings/revision.ts", from: "counter: counter + 1,", to: "counter," },
+      { file: "core/bindings/revision.ts", from: "Math.max(nowMs, acceptedAtMs)", to: "acceptedAtMs" },
+      { file: "core/bindings/revision.ts", from: "      decidedBy,\n", to: "" },
+    ],
+    faults: ["kill", "pause"],
+    options: { mobiles: 24 },
+    finds: /lives on after an operator has ended its binding/,
   },
   {
     name: "a home address that a mobile has left keeps a tombstone",
@@ -326,6 +337,39 @@ const MUTATIONS: readonly Mutation[] = [
     ],
     faults: ["clock-step"],
     finds: /is locked out|expired before its time|is lost|beyond its lifetime|extended/,
+  },
+  {
+    name: "nothing expires by a clock that nobody has confirmed since the start",
+    edits: [
+      { file: "core/home-agent/home-agent.ts", from: "if (this.#clock.isCertain) {", to: "if (this.#hasTicked) {" },
+    ],
+    faults: [],
+    options: {
+      plan: [
+        { kind: "clock-step", atMs: 6000, lastsMs: 9000, members: [0] },
+        { kind: "kill", atMs: 8000, lastsMs: 1000, members: [0] },
+      ],
+    },
+    finds: /is lost|expired before its time|nobody has the registration|differ and have one version/,
+  },
+  {
+    name: "a step that was contradicted isn't believed when nobody contradicts any more",
+    edits: [
+      {
+        file: "core/members/trusted-clock.ts",
+        from: "const isContradicted = held.isContradicted || balance < 0;",
+        to: "const isContradicted = balance < 0;",
+      },
+    ],
+    faults: [],
+    options: {
+      durationMs: 90_000,
+      plan: [
+        { kind: "clock-step", atMs: 6000, lastsMs: 79_000, members: [0] },
+        { kind: "partition", atMs: 72_000, lastsMs: 8000, members: [0] },
+      ],
+    },
+    finds: /is locked out|expired before its time|is lost|beyond its lifetime|nobody has the registration/,
   },
   {
     name: "temporary bindings are replicated",
