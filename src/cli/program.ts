@@ -69,6 +69,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "check and show configurations, and their schema",
     load: async () => (await import("./config.ts")).configCommand(),
   },
+  store: {
+    summary: "look into the store of a home agent",
+    load: async () => (await import("./store.ts")).storeCommand(),
+  },
   exabgp: {
     summary: "print the files of an ExaBGP that runs as a sidecar",
     load: async () => (await import("./exabgp.ts")).exabgpCommand(),

@@ -20,8 +20,13 @@ export type DamageKind = (typeof DAMAGE_KINDS)[number];
 export interface Damage {
   /** Records that can be seen to be damaged, and must be told of. */
   readonly visible: number;
-  /** Rows that were never written. */
+  /** Rows that were never written, as `nameOf` names them. */
   readonly forged: ReadonlySet<string>;
+}
+
+/** Tells one row's content from another's. */
+export function nameOf(row: Uint8Array): string {
+  return Buffer.from(row).toString("hex");
 }
 
 const MOST_FLIPPED = 6;
@@ -51,7 +56,7 @@ function flipBits(stored: Stored, random: Random): Damage {
     const record = stored.tables.get(place);
     if (record === undefined) continue;
     const flipped = flippedSomewhere(record, random);
-    if (flipped.row !== record.row && flipped.row !== null) forged.add(flipped.row);
+    if (flipped.row !== record.row && flipped.row !== null) forged.add(nameOf(flipped.row));
     stored.tables.set(place, flipped);
     visible++;
   }
@@ -62,10 +67,17 @@ function flippedSomewhere(record: StoredRecord, random: Random): StoredRecord {
   const { key, row, checksum } = record;
   if (random.chance(0.1)) return { ...record, checksum: (checksum ^ (1 << random.integer(32))) >>> 0 };
   if (random.chance(0.1) || row === null) return { ...record, key: flippedText(key, random) };
-  return { ...record, row: flippedText(row, random) };
+  return { ...record, row: flippedBytes(row, random) };
 }
 
-/** One of the four lowest bits of a character, so that digits mostly stay digits, and the row one that can be read. */
+function flippedBytes(row: Uint8Array, random: Random): Uint8Array {
+  const flipped = Uint8Array.from(row);
+  const place = random.integer(row.length);
+  flipped[place] = (flipped[place] ?? 0) ^ (1 << random.integer(8));
+  return flipped;
+}
+
+/** One of the four lowest bits of a character, so that digits mostly stay digits. */
 function flippedText(text: string, random: Random): string {
   const place = random.integer(text.length);
   const flipped = String.fromCharCode(text.charCodeAt(place) ^ (1 << random.integer(4)));
@@ -99,12 +111,12 @@ function misdirect(stored: Stored, random: Random): Damage {
 function tear(stored: Stored, random: Random): Damage {
   const last = stored.log.pop();
   if (last === undefined || last.row === null) return { visible: 0, forged: new Set() };
-  const before = stored.row(last.table === "location" ? "location" : "binding", last.key) ?? "";
+  const before = stored.row(last.table === "location" ? "location" : "binding", last.key) ?? new Uint8Array();
   const length = random.integer(last.row.length);
-  const torn = last.row.slice(0, length) + before.slice(length);
+  const torn = Buffer.concat([last.row.subarray(0, length), before.subarray(length)]);
   stored.log.push({ ...last, row: torn });
-  const isWhole = torn === last.row;
-  return { visible: isWhole ? 0 : 1, forged: new Set(isWhole || torn === before ? [] : [torn]) };
+  const isWhole = torn.equals(last.row);
+  return { visible: isWhole ? 0 : 1, forged: new Set(isWhole || torn.equals(before) ? [] : [nameOf(torn)]) };
 }
 
 /** The log, or the tables, with the record at the end cut in two. */
@@ -112,13 +124,12 @@ function truncate(stored: Stored, random: Random): Damage {
   const records = random.chance(0.5) ? stored.log : [...stored.tables.values()];
   const kept = records.slice(0, random.integer(records.length + 1));
   const last = kept.pop();
-  const isCut = last !== undefined && last.row !== null;
-  const cut = isCut ? { ...last, row: last.row?.slice(0, random.integer(last.row.length)) ?? "" } : undefined;
+  const cut = last?.row ? { ...last, row: last.row.subarray(0, random.integer(last.row.length)) } : undefined;
   const left = cut === undefined ? kept : [...kept, cut];
   if (records === stored.log) stored.log = left;
   else {
     stored.tables.clear();
     for (const record of left) stored.tables.set(`${record.table} ${record.key}`, record);
   }
-  return { visible: isCut ? 1 : 0, forged: new Set(cut === undefined ? [] : [cut.row]) };
+  return { visible: cut === undefined ? 0 : 1, forged: new Set(cut === undefined ? [] : [nameOf(cut.row)]) };
 }

@@ -45,7 +45,7 @@ export class SimulatedDisk {
   }
 
   /** The row that would be there after a start. */
-  row(mobile: MobileKey): string | undefined {
+  row(mobile: MobileKey): Uint8Array | undefined {
     return this.#stored.row("binding", mobile);
   }
 

@@ -12,6 +12,7 @@ import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { formatEndpoint, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { nameOf } from "./disk-damage.ts";
 import { type Attempt, deregistersAll, isDegraded, keysOf, type Mobile, rowOf } from "./mobile.ts";
 import type { Mobiles } from "./mobiles.ts";
 import { associationOf } from "./names.ts";
@@ -82,9 +83,10 @@ export class Monitor {
     if (leftOut < visible)
       this.#violated(`${id} has lost rows to its disk, and tells of ${leftOut} instead of ${visible}`);
     for (const row of agent.bindings)
-      if (forged.has(encodeBindingRow(row))) this.#violated(`${id} believes what its disk has made of ${row.mobile}`);
+      if (forged.has(nameOf(encodeBindingRow(row))))
+        this.#violated(`${id} believes what its disk has made of ${row.mobile}`);
     for (const location of agent.locations)
-      if (forged.has(encodeLocationRow(location)))
+      if (forged.has(nameOf(encodeLocationRow(location))))
         this.#violated(`${id} believes what its disk has made of the location of ${location.mobile}`);
   }
 

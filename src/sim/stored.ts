@@ -29,7 +29,7 @@ export class Stored {
   }
 
   /** The row that is found under this key, if it can be believed. */
-  row(table: StoreTable, key: string): string | undefined {
+  row(table: StoreTable, key: string): Uint8Array | undefined {
     const isOf = (record: StoredRecord) => record.table === table && record.key === key && isIntact(record);
     const change = this.log.findLast(isOf);
     const record = change ?? this.tables.get(`${table} ${key}`);
@@ -43,8 +43,8 @@ export class Stored {
   }
 
   /** As a start does: what can be believed is all that is there from now on. */
-  salvage(): { readonly rows: readonly (StoreChange & { readonly row: string })[]; readonly leftOut: number } {
-    const rows = new Map<string, StoreChange & { readonly row: string }>();
+  salvage(): { readonly rows: readonly (StoreChange & { readonly row: Uint8Array })[]; readonly leftOut: number } {
+    const rows = new Map<string, StoreChange & { readonly row: Uint8Array }>();
     const salvage = new Salvage({
       get: (table, key) => rows.get(`${table} ${key}`)?.row,
       set: (table, key, row) => rows.set(`${table} ${key}`, { table, key, row }),

@@ -1,6 +1,6 @@
 /** A version of a row names one content: whoever changes a row makes a newer version, or copies could not tell which is to last. */
 import type { Binding } from "../core/bindings/binding.ts";
-import { registrationText, versionOf } from "../core/bindings/merge.ts";
+import { registrationBytes, versionOf } from "../core/bindings/merge.ts";
 import { formatIpv4 } from "../core/wire/ipv4.ts";
 import { EPOCH_MS } from "./node.ts";
 import type { World } from "./world.ts";
@@ -33,7 +33,7 @@ export class Versions {
       this.#registrations.set(version, row);
       return undefined;
     }
-    const isSame = registrationText(withoutCareOf(row)) === registrationText(withoutCareOf(first));
+    const isSame = Buffer.compare(registrationBytes(withoutCareOf(row)), registrationBytes(withoutCareOf(first))) === 0;
     if (isSame && !this.#lacks(first, row) && !this.#lacks(row, first)) return undefined;
     return `two registrations of ${row.mobile} differ and have one version: ${describe(first)} and ${describe(row)}`;
   }

@@ -36,7 +36,7 @@ function change(position: number, keys: number): LoggedChange {
     position,
     table: "binding",
     key: `nai:user${key}@example.net`,
-    row: `{"counter":${position},"filler":"${filler}"}`,
+    row: Buffer.from(`${position} ${filler}`),
   };
 }
 

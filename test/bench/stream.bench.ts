@@ -10,7 +10,7 @@ import type { StreamMessage } from "../../src/core/protocol/stream-messages.ts";
 import { ipv4 } from "../../src/core/wire/ipv4.ts";
 
 const members = ["ha1", "ha2"].map((id, index) => ({ id, address: ipv4(`127.43.40.${index + 1}`), port: 4340 }));
-const ROW = `{"filler":"${"x".repeat(600)}"}`;
+const ROW = new Uint8Array(180);
 
 function open(self: string, received: (message: StreamMessage) => void, opened: () => void): Promise<StreamChannels> {
   const streams = new PeerStreams(() => fail("it can't be read"));

@@ -130,6 +130,11 @@ function cellsOf(title: string, shape: Shape): Cell[] {
         { label: `${title} Length`, bits: shape.lengthBytes * 8 },
         { label: `${title} ...`, bits: undefined },
       ];
+    case "hexadecimal":
+      return [
+        { label: `${title} Length`, bits: 8 },
+        { label: `${title} ...`, bits: undefined },
+      ];
     case "mobile":
       return [
         { label: "NAI Length", bits: 16 },

@@ -1,16 +1,19 @@
 /** Holds docs/messages.md to the tables that it is made from. */
 import { expect, test } from "vitest";
+import { BINDING_FIELDS } from "../../src/core/bindings/binding.ts";
+import { LOCATION_FIELDS } from "../../src/core/bindings/location.ts";
 import { DATAGRAMS } from "../../src/core/protocol/datagrams.ts";
 import { FRAME_HEADER_FIELDS } from "../../src/core/protocol/frame.ts";
 import { HELLO_FIELDS } from "../../src/core/protocol/stream-hello.ts";
 import { STREAM_MESSAGES } from "../../src/core/protocol/stream-messages.ts";
 import { messageSections, tableSection } from "./layout-page.ts";
 
-const header = `# Messages, byte by byte
+const header = `# Messages and rows, byte by byte
 
-What members say to each other: [protocol.md](protocol.md) and [replication.md](replication.md) say what they make of it.
+What members say to each other, and what they write down: [protocol.md](protocol.md) and [replication.md](replication.md) say what
+they make of it.
 
-Made from the tables in \`src/core/protocol\` by \`npm test -- test/docs -u\`; encoder, decoder, types, random tests and fuzzing
+Made from the tables in \`src/core/protocol\` and \`src/core/bindings\` by \`npm test -- test/docs -u\`; encoder, decoder, types, random tests and fuzzing
 follow from the same tables.
 
 ## Fields
@@ -28,6 +31,7 @@ value, and a value of a field that isn't one of those below, or is beyond its en
 | address, endpoint | 32 bits; an address and 16 bits of a port |
 | text, bytes, list | how many bytes or elements there are, then these. Texts are UTF-8 |
 | member | a member's id: a text that is not empty |
+| hexadecimal | 8 bits of length and the bytes; shown as hexadecimal digits |
 | mobile | the key of a mobile's row. 16 bits of length and the NAI; where that length is 0, the home address |
 | optional | a flag, and the value if the flag is 1 |
 `;
@@ -48,6 +52,9 @@ test("docs/messages.md has every message, as its table says", async () => {
       HELLO_FIELDS,
     ),
     messageSections(STREAM_MESSAGES),
+    "## Rows\n\nWhat stands in the [store](store.md); binding rows go to other members as they are.",
+    tableSection("Binding row", "A mobile's binding, on its owner and its backups.", BINDING_FIELDS),
+    tableSection("Location row", "Where a mobile is that another member owns.", LOCATION_FIELDS),
   ];
   await expect(`${parts.join("\n\n")}\n`).toMatchFileSnapshot("../../docs/messages.md");
 });

@@ -1,6 +1,8 @@
 /** What reads bytes by the tables of messages and rows: whatever is in a table is fuzzed. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { BINDING_ROW, decodeBindingRow, encodeBindingRow } from "../../src/core/bindings/binding-row.ts";
+import { decodeLocationRow, encodeLocationRow, LOCATION_ROW } from "../../src/core/bindings/location-row.ts";
 import { ByteReader, ByteWriter, LayoutError } from "../../src/core/layout/byte-cursor.ts";
 import type { Kind } from "../../src/core/layout/kinds.ts";
 import type { MessageSet, MessageTables } from "../../src/core/layout/record.ts";
@@ -8,7 +10,7 @@ import { DATAGRAMS } from "../../src/core/protocol/datagrams.ts";
 import { encodeStreamFrame, FrameSplitter, FrameTooLargeError } from "../../src/core/protocol/stream-frame.ts";
 import { decodeHello, writeHello } from "../../src/core/protocol/stream-hello.ts";
 import { STREAM_MESSAGES } from "../../src/core/protocol/stream-messages.ts";
-import { anyMessageOf } from "../core/layout/arbitraries.ts";
+import { anyMessageOf, arbitraryOf } from "../core/layout/arbitraries.ts";
 import { hex } from "../core/wire/golden.ts";
 import type { FuzzTarget } from "./targets.ts";
 
@@ -20,6 +22,8 @@ const LONGEST_SAMPLE = 1000;
 export const tableTargets: readonly FuzzTarget[] = [
   messagesTarget("datagrams", DATAGRAMS),
   messagesTarget("stream-messages", STREAM_MESSAGES),
+  rowTarget("binding-row", BINDING_ROW as Kind<unknown>, (row) => encodeBindingRow(decodeBindingRow(row))),
+  rowTarget("location-row", LOCATION_ROW as Kind<unknown>, (row) => encodeLocationRow(decodeLocationRow(row))),
   {
     name: "stream-hello",
     corpus: [bytesOf((writer) => writeHello(writer, { cluster: "lab", member: "ha1", bootCount: 258, sentAtMs: 7 }))],
@@ -59,6 +63,22 @@ function messagesTarget<M extends MessageTables>(name: string, messages: Message
           messages.write(writer, message);
         },
       }),
+  };
+}
+
+/** Of a faulty peer, or of a disk that has changed them. */
+function rowTarget(name: string, row: Kind<unknown>, again: (row: Uint8Array) => Uint8Array): FuzzTarget {
+  const rows = fc.sample(arbitraryOf(row), SAMPLES).map((value) => bytesOf((writer) => row.write(writer, value)));
+  return {
+    name,
+    corpus: rows.filter(({ length }) => length < LONGEST_SAMPLE),
+    check(input) {
+      try {
+        assert.equal(hex(again(input)), hex(input));
+      } catch (error) {
+        if (!(error instanceof LayoutError)) throw error;
+      }
+    },
   };
 }
 

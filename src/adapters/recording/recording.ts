@@ -41,7 +41,7 @@ export interface RecordedStart {
 /** A row that was on disk at start. */
 export interface RecordedRow {
   readonly table: "binding" | "location";
-  readonly row: string;
+  readonly row: Uint8Array;
 }
 
 export type RecordedInput =

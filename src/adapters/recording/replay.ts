@@ -61,7 +61,7 @@ class Replaying {
     this.#forwards = start.forwards;
   }
 
-  restore(table: "binding" | "location", row: string): void {
+  restore(table: "binding" | "location", row: Uint8Array): void {
     try {
       if (table === "location") this.#agent.restoreLocation(decodeLocationRow(row));
       else this.#agent.restoreBinding(decodeBindingRow(row));

@@ -25,7 +25,7 @@ export interface LogFileOptions {
 }
 
 /** Changes as they come from the main thread: table, key, row; table, key, row ... (a flat array is the cheapest to copy between threads). */
-export type FlatChanges = readonly (string | null)[];
+export type FlatChanges = readonly (string | Uint8Array | null)[];
 
 export class LogFile {
   readonly #database: SqliteDatabase;
@@ -67,7 +67,7 @@ export class LogFile {
     const insert = database.prepare("INSERT INTO log (sequence, target, key, row, checksum) VALUES (?, ?, ?, ?, ?)");
     this.#insertGroup = database.transaction((changes: FlatChanges) => {
       for (let index = 0, sequence = this.#lastSequence; index < changes.length; index += 3) {
-        const [target, key, row] = [changes[index] ?? "", changes[index + 1] ?? "", changes[index + 2] ?? null];
+        const [target, key, row] = changes.slice(index, index + 3) as [string, string, Uint8Array | null];
         insert.run(++sequence, target, key, row, rowChecksum(target, key, row));
       }
     }).immediate;

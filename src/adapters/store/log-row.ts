@@ -1,4 +1,5 @@
 import { isIntact, type StoredRecord } from "../../core/bindings/stored-row.ts";
+import { recordInBytes } from "./json-rows.ts";
 import { StoreCorruptError } from "./store-error.ts";
 
 /** A change as it stands in the log. */
@@ -6,7 +7,8 @@ export interface LogRow {
   readonly sequence: number;
   readonly target: string;
   readonly key: string;
-  readonly row: string | null;
+  /** Text in a store of version 1. */
+  readonly row: Uint8Array | string | null;
   readonly checksum: number;
 }
 
@@ -22,5 +24,5 @@ export function refuseAlteredChange(path: string, change: LogRow, previousSequen
 }
 
 export function recordOf({ target, key, row, checksum }: LogRow): StoredRecord {
-  return { table: target, key, row, checksum };
+  return recordInBytes({ table: target, key, row, checksum });
 }

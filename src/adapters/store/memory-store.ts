@@ -6,7 +6,7 @@ import { STORE_QUEUE_LIMIT, type Store, type StoredRow, type StoreListener, type
 
 /** What outlives a process: open it again and again. */
 export class MemoryDisk {
-  readonly #tables = new Map<StoreTable, Map<string, string>>(STORE_TABLES.map((table) => [table, new Map()]));
+  readonly #tables = new Map<StoreTable, Map<string, Uint8Array>>(STORE_TABLES.map((table) => [table, new Map()]));
   bootCount = 0;
   /** Why nothing can be written at present. */
   fault: string | undefined;

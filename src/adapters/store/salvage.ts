@@ -5,10 +5,11 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { STORE_TABLES, type StoreTable } from "../../core/bindings/row-change.ts";
-import { rowChecksum, Salvage, type SalvagedRows, type StoredRecord } from "../../core/bindings/stored-row.ts";
+import { rowChecksum, Salvage, type SalvagedRows } from "../../core/bindings/stored-row.ts";
 import { storeIdOf } from "./check-data.ts";
 import { openDatabase, type SqliteDatabase } from "./database.ts";
 import { damagedCopies, replaceData, StoreLock, type StoreOwner } from "./directory.ts";
+import { recordInBytes } from "./json-rows.ts";
 import { type LogRow, recordOf } from "./log-row.ts";
 import { type StorePaths, storePaths } from "./paths.ts";
 import { readableRows } from "./readable-rows.ts";
@@ -68,7 +69,7 @@ function takeAll(paths: StorePaths, owner: StoreOwner, into: SqliteDatabase): Om
       for (const table of STORE_TABLES) {
         const select = `SELECT rowid AS number, key, row, checksum FROM ${table} WHERE rowid >= ? ORDER BY rowid`;
         const rows = readableRows<NumberedRow>(tables.database, select, miss(paths.tables));
-        for (const { key, row, checksum } of rows) salvage.takeRow({ table, key, row, checksum });
+        for (const { key, row, checksum } of rows) salvage.takeRow(recordInBytes({ table, key, row, checksum }));
       }
     }
     if (log !== undefined && tables !== undefined && log.storeId !== tables.storeId) {
@@ -106,9 +107,7 @@ function takeLog(
   }
 }
 
-interface NumberedRow extends Omit<StoredRecord, "table"> {
-  readonly number: number;
-}
+type NumberedRow = Pick<LogRow, "key" | "row" | "checksum"> & { readonly number: number };
 
 interface OwnDatabase {
   readonly database: SqliteDatabase;
@@ -142,7 +141,7 @@ function openOwn(
 
 function rowsOf(database: SqliteDatabase): SalvagedRows {
   const statements = (table: StoreTable) => ({
-    get: database.prepare<[string], string>(`SELECT row FROM ${table} WHERE key = ?`).pluck(),
+    get: database.prepare<[string], Uint8Array>(`SELECT row FROM ${table} WHERE key = ?`).pluck(),
     set: database.prepare(`INSERT OR REPLACE INTO ${table} (key, row, checksum) VALUES (?, ?, ?)`),
     delete: database.prepare(`DELETE FROM ${table} WHERE key = ?`),
   });

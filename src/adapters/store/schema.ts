@@ -1,6 +1,9 @@
 /** The schemas of the store's databases, as the list of steps that led to them. */
 
+import { STORE_TABLES, type StoreTable } from "../../core/bindings/row-change.ts";
+import { rowChecksum } from "../../core/bindings/stored-row.ts";
 import type { SqliteDatabase } from "./database.ts";
+import { rowInBytes } from "./json-rows.ts";
 import { StoreCorruptError, StoreError } from "./store-error.ts";
 
 /** `migrations[n]` leads from version n to version n + 1. Steps that were released are never changed; new ones are added at the end. */
@@ -31,6 +34,18 @@ export const LOG_MIGRATIONS: Migrations = [
      checksum INTEGER NOT NULL
    ) STRICT;
    ${PROBE_TABLE}`,
+  `CREATE TABLE log_in_bytes (
+     sequence INTEGER PRIMARY KEY,
+     target TEXT NOT NULL,
+     key TEXT NOT NULL,
+     row BLOB,
+     checksum INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO log_in_bytes
+     SELECT sequence, target, key, bytes, row_checksum(target, key, bytes)
+     FROM (SELECT sequence, target, key, row_in_bytes(target, row) AS bytes FROM log);
+   DROP TABLE log;
+   ALTER TABLE log_in_bytes RENAME TO log;`,
 ];
 
 /** Tables with a rowid take new keys three times as fast as WITHOUT ROWID ones: only the short index entry goes to a random page. */
@@ -41,7 +56,19 @@ export const TABLES_MIGRATIONS: Migrations = [
    CREATE TABLE binding (key TEXT NOT NULL UNIQUE, row TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT;
    CREATE TABLE location (key TEXT NOT NULL UNIQUE, row TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT;
    ${PROBE_TABLE}`,
+  STORE_TABLES.map(inBytes).join(""),
 ];
+
+/** Rows were JSON in version 1. */
+function inBytes(table: StoreTable): string {
+  return `
+   CREATE TABLE ${table}_in_bytes (key TEXT NOT NULL UNIQUE, row BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT;
+   INSERT INTO ${table}_in_bytes
+     SELECT key, bytes, row_checksum('${table}', key, bytes)
+     FROM (SELECT key, row_in_bytes('${table}', row) AS bytes FROM ${table} ORDER BY rowid);
+   DROP TABLE ${table};
+   ALTER TABLE ${table}_in_bytes RENAME TO ${table};`;
+}
 
 export const BOOT_MIGRATIONS: Migrations = [
   `CREATE TABLE boot (id INTEGER PRIMARY KEY CHECK (id = 1), boot_count INTEGER NOT NULL) STRICT;
@@ -52,6 +79,9 @@ export const BOOT_MIGRATIONS: Migrations = [
 export function migrate(database: SqliteDatabase, migrations: Migrations): void {
   const version = schemaVersion(database);
   refuseNewerSchema(database.name, version, migrations);
+  if (version === migrations.length) return;
+  database.function("row_in_bytes", rowInBytes);
+  database.function("row_checksum", rowChecksum);
   for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;
     database

@@ -144,7 +144,7 @@ class SqliteStore implements Store {
     try {
       for (const table of STORE_TABLES) {
         const rows = database
-          .prepare<[], [string, string, number]>(`SELECT key, row, checksum FROM ${table}`)
+          .prepare<[], [string, Uint8Array, number]>(`SELECT key, row, checksum FROM ${table}`)
           .raw()
           .iterate();
         for (const [key, row, checksum] of rows) {

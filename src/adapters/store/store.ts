@@ -4,7 +4,7 @@ import type { LoggedChange, StoreTable } from "../../core/bindings/row-change.ts
 export interface StoredRow {
   readonly table: StoreTable;
   readonly key: string;
-  readonly row: string;
+  readonly row: Uint8Array;
 }
 
 /** Called on the thread that opened the store, never from inside one of the store's own methods. */

@@ -42,7 +42,7 @@ export function compareRegistrations(a: Binding, b: Binding): number {
   return (
     compareVersions(versionOf(a), versionOf(b)) ||
     x.careOfAddresses.length - y.careOfAddresses.length ||
-    compareText(registrationText(a), registrationText(b))
+    Buffer.compare(registrationBytes(a), registrationBytes(b))
   );
 }
 
@@ -111,7 +111,7 @@ function signedTime({ replayStyle, identification, acceptedAtMs }: Registration)
 }
 
 /** Everything that the merge takes along with the registration, but the times that are merged by themselves. */
-export function registrationText(binding: Binding): string {
+export function registrationBytes(binding: Binding): Uint8Array {
   const { registration } = binding;
   return encodeBindingRow({
     ...binding,

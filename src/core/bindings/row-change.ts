@@ -4,12 +4,12 @@
 export const STORE_TABLES = ["binding", "location"] as const;
 export type StoreTable = (typeof STORE_TABLES)[number];
 
-/** One row change. Rows are JSON documents; the store does not look inside them. */
+/** One row change. The store does not look inside rows. */
 export interface StoreChange {
   readonly table: StoreTable;
   readonly key: string;
   /** `null` deletes. */
-  readonly row: string | null;
+  readonly row: Uint8Array | null;
 }
 
 /** A change with its place in the log: 1, 2, 3 ... without gaps over the lifetime of the process. */

@@ -15,7 +15,7 @@ export interface StoredRecord {
   readonly table: string;
   readonly key: string;
   /** `null` in a log: the row was deleted. */
-  readonly row: string | null;
+  readonly row: Uint8Array | null;
   readonly checksum: number;
 }
 
@@ -24,7 +24,7 @@ interface IntactRecord extends StoredRecord {
 }
 
 /** CRC-32: it finds every error of up to 32 bits in a row, and all but one in 2^32 of the others. */
-export function rowChecksum(table: string, key: string, row: string | null): number {
+export function rowChecksum(table: string, key: string, row: Uint8Array | string | null): number {
   return crc32(row ?? "", crc32(key, crc32(table)));
 }
 
@@ -32,15 +32,15 @@ export function rowChecksum(table: string, key: string, row: string | null): num
 export function isIntact(record: StoredRecord): record is IntactRecord {
   const { table, key, row, checksum } = record;
   // What a damaged database gives back may be of any type.
-  const isText = typeof key === "string" && (row === null || typeof row === "string");
+  const isSound = typeof key === "string" && (row === null || row instanceof Uint8Array);
   const isOfTable = (STORE_TABLES as readonly string[]).includes(table);
-  return isText && isOfTable && rowChecksum(table, key, row) === checksum;
+  return isSound && isOfTable && rowChecksum(table, key, row) === checksum;
 }
 
 /** The rows of a store that is made again. */
 export interface SalvagedRows {
-  get(table: StoreTable, key: string): string | undefined;
-  set(table: StoreTable, key: string, row: string): void;
+  get(table: StoreTable, key: string): Uint8Array | undefined;
+  set(table: StoreTable, key: string, row: Uint8Array): void;
   delete(table: StoreTable, key: string): void;
 }
 
@@ -106,7 +106,7 @@ export class Salvage {
   }
 }
 
-function isUnderstood(table: StoreTable, row: string): boolean {
+function isUnderstood(table: StoreTable, row: Uint8Array): boolean {
   try {
     if (table === "binding") decodeBindingRow(row);
     else decodeLocationRow(row);
@@ -116,7 +116,7 @@ function isUnderstood(table: StoreTable, row: string): boolean {
   }
 }
 
-function newer(table: StoreTable, one: string, other: string): string {
+function newer(table: StoreTable, one: Uint8Array, other: Uint8Array): Uint8Array {
   if (table === "binding") return encodeBindingRow(mergeBindings(decodeBindingRow(one), decodeBindingRow(other)));
   return isNewerOwnership(decodeLocationRow(one), decodeLocationRow(other)) ? one : other;
 }

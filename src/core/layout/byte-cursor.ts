@@ -70,6 +70,12 @@ export class ByteReader {
     return this.#buffer.toString("latin1", start, end);
   }
 
+  /** So many bytes as hexadecimal digits. */
+  hexadecimal(length: number): string {
+    const start = this.#advance(length);
+    return this.#buffer.toString("hex", start, start + length);
+  }
+
   /** A view, which keeps everything that it was read from in memory. */
   bytes(length: number): Uint8Array {
     const start = this.#advance(length);
@@ -158,6 +164,14 @@ export class ByteWriter {
   text(value: string, byteLength: number): this {
     const start = this.#advance(byteLength);
     this.#buffer.write(value, start, byteLength, byteLength === value.length ? "latin1" : "utf8");
+    return this;
+  }
+
+  /** What hexadecimal digits stand for. */
+  hexadecimal(digits: string): this {
+    const start = this.#advance(digits.length / 2);
+    const written = this.#buffer.write(digits, start, "hex");
+    if (written * 2 !== digits.length) throw new RangeError(`${digits} are no hexadecimal digits`);
     return this;
   }
 

@@ -33,6 +33,8 @@ export type Shape =
   | { readonly is: "mobile" }
   | { readonly is: "text"; readonly lengthBytes: number; readonly minimumLength: number }
   | { readonly is: "bytes"; readonly lengthBytes: number }
+  /** Text of an even number of hexadecimal digits, two to a byte. */
+  | { readonly is: "hexadecimal" }
   | { readonly is: "optional"; readonly of: Shape }
   /** Without `count` its length stands before it. */
   | { readonly is: "list"; readonly of: Shape; readonly countBytes: number; readonly count: number | undefined }
@@ -141,7 +143,6 @@ export const endpoint: Kind<Endpoint> = {
 
 /** UTF-8 of up to 65,535 bytes. */
 export const text = textOf(u16, 0);
-export const longText = textOf(u32, 0);
 /** UTF-8 of up to 255 bytes. */
 export const shortText = textOf(u8, 0);
 /** Of one byte at least. */
@@ -188,10 +189,25 @@ function addressOf(key: MobileKey): Ipv4Address {
 }
 
 /** Up to 65,535 bytes. What is read is a view, to be copied if it is kept. */
-export const bytes: Kind<Uint8Array> = {
-  shape: { is: "bytes", lengthBytes: 2 },
-  write: (writer, value) => writer.u16(value.length).bytes(value),
-  read: (reader) => reader.bytes(reader.u16()),
+export const bytes = bytesOf(u16);
+export const longBytes = bytesOf(u32);
+
+function bytesOf(length: IntegerKind): Kind<Uint8Array> {
+  return {
+    shape: { is: "bytes", lengthBytes: length.shape.bytes },
+    write(writer, value) {
+      length.write(writer, value.length);
+      writer.bytes(value);
+    },
+    read: (reader) => reader.bytes(length.read(reader)),
+  };
+}
+
+/** As text, in lower case, of up to 255 bytes. */
+export const hexadecimal: Kind<string> = {
+  shape: { is: "hexadecimal" },
+  write: (writer, value) => writer.u8(value.length / 2).hexadecimal(value),
+  read: (reader) => reader.hexadecimal(reader.u8()),
 };
 
 /** One of a few words, by its place among them. */

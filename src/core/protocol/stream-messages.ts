@@ -2,7 +2,7 @@
  * The tables of what members say to each other over their streams: reliable, ordered, authenticated. What a receiver makes
  * of them is in docs/replication.md, their bytes in docs/messages.md.
  */
-import { LOCATION_FIELDS } from "../bindings/location-row.ts";
+import { TOLD_LOCATION_FIELDS } from "../bindings/location.ts";
 import {
   address,
   array,
@@ -11,7 +11,7 @@ import {
   endpoint,
   flag,
   list,
-  longText,
+  longBytes,
   member,
   mobile,
   signed128,
@@ -58,7 +58,7 @@ const TEMPORARY = {
 export type TemporaryCopy = RecordOf<typeof TEMPORARY>;
 
 const number = [u64, "What the acknowledgement will name: counted from 1 on each stream."] as const;
-const rows = [list(u32, longText), "Binding rows, each as in the store."] as const;
+const rows = [list(u32, longBytes), "[Binding rows](#binding-row), each as in the store."] as const;
 const buckets = below(DIGEST_BUCKETS, u16);
 const of = [member, "The dead member."] as const;
 const last = [flag, "This is the final page."] as const;
@@ -102,7 +102,7 @@ export const STREAM_MESSAGES = new MessageSet({
   moved: {
     number: 8,
     says: "This mobile has this owner: to its home, and to any member that believes otherwise.",
-    fields: LOCATION_FIELDS,
+    fields: TOLD_LOCATION_FIELDS,
   },
   holding: {
     number: 9,

@@ -60,7 +60,7 @@ export function takers(loads: ReadonlyMap<MemberId, Candidate>): ReadonlyMap<Mem
 }
 
 /** A row more for a member. */
-export function push(pages: Map<MemberId, string[]>, member: MemberId, row: string): void {
+export function push(pages: Map<MemberId, Uint8Array[]>, member: MemberId, row: Uint8Array): void {
   const page = pages.get(member);
   if (page === undefined) pages.set(member, [row]);
   else page.push(row);

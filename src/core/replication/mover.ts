@@ -56,7 +56,7 @@ export class Mover {
   /** Given away and not claimed yet, the first first; monotonic ms. */
   readonly #given = new Map<MobileKey, number>();
   /** To be sent at the end of this turn. */
-  readonly #pages = new Map<MemberId, string[]>();
+  readonly #pages = new Map<MemberId, Uint8Array[]>();
   /** With what was given in this turn. */
   #loads: Map<MemberId, Candidate> | undefined;
 

@@ -49,7 +49,7 @@ export class Link {
   }[] = [];
   #unacknowledgedRows = 0;
   /** Rows to go out with the next flush. */
-  #queue: string[] = [];
+  #queue: Uint8Array[] = [];
   /** Rows of ours that the peer may have, and we don't any more: to be told with the next flush. */
   #forgotten: ForgottenRow[] = [];
   /** Buckets of the peer's rows in which the last comparison has found a difference. */
@@ -131,7 +131,7 @@ export class Link {
    * A row changed just now. Returns the number with which it will be acknowledged; `Infinity`: dropped while the peer lags,
    * and found by the synchronization that follows.
    */
-  enqueue(row: string): number {
+  enqueue(row: Uint8Array): number {
     if (!this.isAvailable) return Number.POSITIVE_INFINITY;
     this.#queue.push(row);
     return this.#lastNumber + Math.ceil(this.#queue.length / PAGE_ROWS);

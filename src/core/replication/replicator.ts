@@ -4,13 +4,14 @@
  */
 
 import type { Binding } from "../bindings/binding.ts";
-import { BindingRowError, decodeBindingRow, encodeBindingRow } from "../bindings/binding-row.ts";
+import { decodeBindingRow, encodeBindingRow } from "../bindings/binding-row.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Journal } from "../bindings/journal.ts";
 import { isNewerOwnership } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import { compareOwnerships, compareRegistrations, mergeBindings } from "../bindings/merge.ts";
 import { canForget, isAbandoned, withoutExpired } from "../bindings/mobility-bindings.ts";
+import { LayoutError } from "../layout/byte-cursor.ts";
 import type { Membership } from "../members/membership.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
@@ -165,9 +166,9 @@ export class Replicator {
     if (former !== undefined) receivers.add(former.owner);
     receivers.delete(this.#options.self);
     if (receivers.size === 0) return;
-    const text = encodeBindingRow(row);
+    const bytes = encodeBindingRow(row);
     for (const receiver of receivers) {
-      const number = this.#links.get(receiver)?.enqueue(text);
+      const number = this.#links.get(receiver)?.enqueue(bytes);
       // Who lags gets no rows; but a former owner that doesn't hear of its successor goes on serving.
       if (number === Number.POSITIVE_INFINITY && receiver === former?.owner)
         this.#options.send(receiver, movedTo(this.#options.whereabouts.locationFor(receiver, row)));
@@ -434,11 +435,11 @@ export class Replicator {
   }
 
   /** A row as it came; `undefined` if it can't be read, which is told and harms no other row. */
-  read(text: string, from: MemberId): Binding | undefined {
+  read(row: Uint8Array, from: MemberId): Binding | undefined {
     try {
-      return decodeBindingRow(text);
+      return decodeBindingRow(row);
     } catch (error) {
-      if (!(error instanceof BindingRowError)) throw error;
+      if (!(error instanceof LayoutError)) throw error;
       this.#options.observer.countBy("frames-rejected", "malformed-row");
       this.#options.observer.event("row-rejected", { member: from, problem: error.message });
       return undefined;

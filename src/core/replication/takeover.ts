@@ -211,7 +211,7 @@ export class Takeover {
       (mobile) => this.#decidesOn(mobile) && !this.#given.has(mobile),
     );
     const loads = new Map(candidates(now));
-    const pages = new Map<MemberId, string[]>();
+    const pages = new Map<MemberId, Uint8Array[]>();
     const room = MAXIMUM_GIVEN - this.#given.size;
     for (const mobile of collection.queue.splice(0, Math.min(CHUNK, room))) {
       const row = table.get(mobile);

@@ -11,7 +11,7 @@ afterEach(closeAll);
 
 const ack = (number: number): StreamMessage => ({ type: "ack", number });
 /** With an encoding of so many bytes. */
-const rowsOfBytes = (bytes: number): StreamMessage => ({ type: "rows", number: 1, rows: ["x".repeat(bytes - 17)] });
+const rowsOfBytes = (bytes: number): StreamMessage => ({ type: "rows", number: 1, rows: [Buffer.alloc(bytes - 17)] });
 
 function say({ streams }: TestMember, to: string, message: StreamMessage): void {
   streams.send(to, encodeStreamMessage(message));

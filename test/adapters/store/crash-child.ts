@@ -22,7 +22,12 @@ function refill(): void {
     // Groups of all sizes.
     const changes = Array.from({ length: 1 + (position % 7) }, () => {
       position += 1;
-      return { position, table: "binding" as const, key: `${round}-${position}`, row: `${position} ${filler}` };
+      return {
+        position,
+        table: "binding" as const,
+        key: `${round}-${position}`,
+        row: Buffer.from(`${position} ${filler}`),
+      };
     });
     store.append(changes);
   }
@@ -48,7 +53,7 @@ const store = await openSqliteStore({
 const found: Record<string, { count: number; highest: number }> = {};
 for (const { key, row } of store.load()) {
   const [foundRound = "", foundPosition = ""] = key.split("-");
-  if (row !== `${foundPosition} ${filler}`) throw new Error(`the row of ${key} is another's`);
+  if (!Buffer.from(`${foundPosition} ${filler}`).equals(row)) throw new Error(`the row of ${key} is another's`);
   const { count, highest } = found[foundRound] ?? { count: 0, highest: 0 };
   found[foundRound] = { count: count + 1, highest: Math.max(highest, Number(foundPosition)) };
 }

@@ -32,7 +32,7 @@ type News =
 
 const [scenario = "", directory = ""] = process.argv.slice(2);
 const storeDirectory = join(directory, "store");
-const filler = "x".repeat(1_000);
+const filler = Buffer.from("x".repeat(1_000));
 
 let onNews: (news: News) => void = () => undefined;
 const open = (): Promise<Store> =>

@@ -10,7 +10,7 @@ const ROUND = 50_000;
 const filler = "x".repeat(150);
 
 function change(position: number): LoggedChange {
-  return { position, table: "binding", key: `key ${position % KEYS}`, row: `${position} ${filler}` };
+  return { position, table: "binding", key: `key ${position % KEYS}`, row: Buffer.from(`${position} ${filler}`) };
 }
 
 async function stream({ store, reports }: OpenedStore, from: number, through: number): Promise<void> {

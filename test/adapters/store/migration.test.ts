@@ -3,6 +3,8 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { migrate, TABLES_MIGRATIONS } from "../../../src/adapters/store/schema.ts";
+import { readableRow } from "../../../src/core/bindings/readable-row.ts";
+import { rowChecksum } from "../../../src/core/bindings/stored-row.ts";
 import { openStore, sorted, temporaryDirectory } from "./store-fixture.ts";
 
 /**
@@ -63,6 +65,50 @@ test("a store made by version 1 is opened, its rows and its log with it", async 
   expect(store.bootCount).toBeGreaterThan(41);
 });
 
+/** As version 1 wrote them. */
+const BINDING_1 =
+  '{"mobile":"nai:bob@example.com","homeAddress":"10.79.1.0","nai":"bob@example.com","homeAddressSinceMs":1789999000000,' +
+  '"dynamic":true,"createdAtMs":1789998000000,"registration":{"identification":"0xeeae4567dcd51000","replayStyle":"timestamps",' +
+  '"authenticator":"491cd39e48003cc2d3a632a71672fedb","association":"realm example.com","code":0,"lifetimeSeconds":600,' +
+  '"acceptedAtMs":1790000000000,"replayResets":1,"forgottenUntilMs":1789999999000,"counter":3,"decidedBy":"ha1","careOfAddresses":[{"careOfAddress":"192.0.2.7",' +
+  '"flags":40,"lifetimeSeconds":600,"expiresAtMs":null,"foreignAgent":"192.0.2.1:434","ingress":"ha2",' +
+  '"identification":"0xeeae4567dcd51000"}],"replayableUntilMs":1790000015000,"retainUntilMs":null,"reservedUntilMs":0},' +
+  '"ownership":{"owner":"ha1","backups":["ha2"],"generation":4}}';
+const LOCATION_1 =
+  '{"mobile":"ip:10.64.1.9","homeAddress":"10.64.1.9","homeAddressSinceMs":null,"owner":"ha2","backups":["ha3"],"generation":2,' +
+  '"knownUntilMs":1790000700000,"ingress":{"foreignAgent":{"port":434,"address":"192.0.2.1"},"careOfAddress":"192.0.2.7",' +
+  '"lifetimeSeconds":600,"expiresAtMs":1790000600000,"identification":"0xeeae4567dcd51000"}}';
+const LOCATION_1_ALONE =
+  '{"mobile":"ip:10.64.1.8","homeAddress":"10.64.1.8","homeAddressSinceMs":7,"owner":"ha2","backups":[],"generation":2,"knownUntilMs":null}';
+
+test("rows of version 1, which were JSON, are what they were, in the tables and in the log", async () => {
+  const directory = storeOfVersion1();
+  const insert = (name: string, statement: string, target: string, key: string, row: string) => {
+    const database = new Database(join(directory, "data", name));
+    database.prepare(statement).run({ target, key, row, checksum: rowChecksum(target, key, row) });
+    database.close();
+  };
+  const intoLog = "INSERT INTO log VALUES (5, @target, @key, @row, @checksum)";
+  const into = (table: string) => `INSERT INTO ${table} VALUES (@key, @row, @checksum)`;
+  const named = (row: string) => (JSON.parse(row) as { mobile: string }).mobile;
+  insert("log.sqlite", intoLog, "binding", named(BINDING_1), BINDING_1);
+  insert("tables.sqlite", into("location"), "location", named(LOCATION_1), LOCATION_1);
+  insert("tables.sqlite", into("location"), "location", named(LOCATION_1_ALONE), LOCATION_1_ALONE);
+
+  const { store } = await openStore(directory);
+  const rows = new Map(Array.from(store.load(), ({ key, row }) => [key, row]));
+  const rowOf = (json: string) => rows.get(named(json)) ?? new Uint8Array();
+  const { nai: _, ...binding } = JSON.parse(BINDING_1);
+  expect(readableRow("binding", rowOf(BINDING_1))).toEqual(binding);
+  const location = JSON.parse(LOCATION_1);
+  const ingress = { ...location.ingress, foreignAgent: "192.0.2.1:434" };
+  expect(readableRow("location", rowOf(LOCATION_1))).toEqual({ ...location, ingress });
+  expect(readableRow("location", rowOf(LOCATION_1_ALONE))).toEqual({ ...JSON.parse(LOCATION_1_ALONE), ingress: null });
+  await store.close();
+  const again = await openStore(directory);
+  expect(Array.from(again.store.load())).toHaveLength(rows.size);
+});
+
 test.each(["log.sqlite", "tables.sqlite"])(
   "a store of a later version is refused, naming the versions: %s",
   async (name) => {
@@ -74,7 +120,7 @@ test.each(["log.sqlite", "tables.sqlite"])(
 
     await expect(openStore(directory)).rejects.toMatchObject({
       code: "STORE_SCHEMA_NEWER",
-      message: expect.stringContaining(`${path} has schema version 7, and this program knows versions up to 1`),
+      message: expect.stringContaining(`${path} has schema version 7, and this program knows versions up to 2`),
     });
   },
 );
@@ -89,7 +135,7 @@ test("migrations run in order from the version that is there, each once", () => 
   migrate(database, migrations);
   migrate(database, migrations);
   expect(database.prepare("SELECT DISTINCT note FROM binding").pluck().all()).toEqual(["second, third"]);
-  expect(database.pragma("user_version", { simple: true })).toBe(3);
+  expect(database.pragma("user_version", { simple: true })).toBe(TABLES_MIGRATIONS.length + 2);
 });
 
 test("a migration that fails half way leaves the version before it", () => {
@@ -97,7 +143,7 @@ test("a migration that fails half way leaves the version before it", () => {
   const migrations = [...TABLES_MIGRATIONS, "DELETE FROM binding; SELECT * FROM no_such_table"];
   expect(() => migrate(database, migrations)).toThrow("no such table");
   expect(database.prepare("SELECT count(*) FROM binding").pluck().get()).toBe(2);
-  expect(database.pragma("user_version", { simple: true })).toBe(1);
+  expect(database.pragma("user_version", { simple: true })).toBe(TABLES_MIGRATIONS.length);
 });
 
 test("migrations make an empty database what version 1 was", () => {

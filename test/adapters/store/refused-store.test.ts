@@ -245,7 +245,7 @@ const damages: readonly {
     title: "a change in the log does not read back as it was written",
     file: "log.sqlite",
     make: killedStore,
-    damage: (data) => sql(join(data, "log.sqlite"), "UPDATE log SET row = '{}' WHERE sequence = 150"),
+    damage: (data) => sql(join(data, "log.sqlite"), "UPDATE log SET row = x'7b7d' WHERE sequence = 150"),
     problem: /sequence 150 does not read back/,
   },
   {

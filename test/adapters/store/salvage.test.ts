@@ -18,16 +18,19 @@ import { afterAll, describe, expect, test } from "vitest";
 import { LogFile } from "../../../src/adapters/store/log-file.ts";
 import { canSalvage, salvageStore } from "../../../src/adapters/store/salvage.ts";
 import { StoreCorruptError, StoreError } from "../../../src/adapters/store/store-error.ts";
-import { encodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
+import { decodeBindingRow, encodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
 import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
 import { rowChecksum } from "../../../src/core/bindings/stored-row.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
+import { hex } from "../../core/wire/golden.ts";
 import { fillStore, openStore, overwrite, temporaryDirectory } from "./store-fixture.ts";
 
 const OWNER = { cluster: "alpha", node: "ha1" };
 const ROWS = 2_000;
 const LOGGED = 100;
 const PAGE = 2_048;
+/** At the most. */
+const ROWS_IN_A_PAGE = 20;
 
 /** Made once, and copied: opening a store takes two threads. */
 const template = mkdtempSync(join(tmpdir(), "anyhome-salvage-"));
@@ -80,7 +83,7 @@ describe("of a damaged store everything that reads back as it was written is the
   }>([
     {
       title: "a flipped bit in a row",
-      damage: (data) => flip(tablesOf(data), '"counter":1,"decidedBy":"row1234"'),
+      damage: (data) => flipCounter(tablesOf(data), 1234),
       gone: { least: 1, most: 1 },
       problem: /^the binding row "ip:10\.64\.4\.210" does not read back as it was written$/,
     },
@@ -98,14 +101,14 @@ describe("of a damaged store everything that reads back as it was written is the
     },
     {
       title: "a page in the middle of the tables overwritten with garbage",
-      damage: (data) => overwritePage(tablesOf(data), "row1234", Buffer.alloc(PAGE, 0xa5)),
-      gone: { least: 1, most: 6 },
+      damage: (data) => overwritePage(tablesOf(data), 1234, Buffer.alloc(PAGE, 0xa5)),
+      gone: { least: 1, most: ROWS_IN_A_PAGE },
       problem: /tables\.sqlite: .*malformed/,
     },
     {
       title: "a page of the tables in the place of another",
-      damage: (data) => overwritePage(tablesOf(data), "row1234", pageOf(tablesOf(data), "row321")),
-      gone: { least: 1, most: 6 },
+      damage: (data) => overwritePage(tablesOf(data), 1234, pageOf(tablesOf(data), 321)),
+      gone: { least: 1, most: ROWS_IN_A_PAGE },
       problem: /is there twice|malformed/,
     },
     {
@@ -150,7 +153,7 @@ describe("of a damaged store everything that reads back as it was written is the
       damage: (data) =>
         sql(
           logOf(data),
-          `UPDATE log SET row = replace(row, '"counter":2', '"counter":3') WHERE sequence = ${ROWS + 50}`,
+          `UPDATE log SET row = (SELECT row FROM log WHERE sequence = ${ROWS + 51}) WHERE sequence = ${ROWS + 50}`,
         ),
       older: { least: 1, most: 1 },
       problem: /^the binding row "ip:10\.64\.0\.50" does not read back as it was written$/,
@@ -179,7 +182,7 @@ describe("of a damaged store everything that reads back as it was written is the
     // Whatever is there is as it was written once.
     const written = make === killedStore ? LOGGED : 0;
     const counters = [...rows].map(([number, row]) => {
-      const counter = [1, 2].find((version) => row === rowOf(number, version));
+      const counter = [1, 2].find((version) => row === hex(rowOf(number, version)));
       expect(counter).toBeDefined();
       return number <= written && counter === 1;
     });
@@ -195,7 +198,7 @@ test("a log that ends early looks like one that has not gone further: it is soun
   const wal = `${logOf(join(directory, "data"))}-wal`;
   truncateSync(wal, Math.floor(readFileSync(wal).length / 2));
   const rows = await loadAll(directory);
-  const older = [...rows].filter(([number, row]) => number <= LOGGED && row === rowOf(number, 1));
+  const older = [...rows].filter(([number, row]) => number <= LOGGED && row === hex(rowOf(number, 1)));
   expect(rows.size).toBe(ROWS);
   expectBetween(older.length, { least: 1, most: LOGGED - 1 });
 });
@@ -203,7 +206,7 @@ test("a log that ends early looks like one that has not gone further: it is soun
 describe("a salvaged store", () => {
   test("is sound: it takes changes, and is the same after the next start", async () => {
     const directory = await closedStore();
-    flip(tablesOf(join(directory, "data")), '"counter":1,"decidedBy":"row1234"');
+    flipCounter(tablesOf(join(directory, "data")), 1234);
     salvageStore({ directory, ...OWNER });
     const { store, reports } = await openStore(directory);
     store.append(changes(1234, 1, 2).map((change) => ({ ...change, position: 1 })));
@@ -211,7 +214,7 @@ describe("a salvaged store", () => {
     await store.close();
     const rows = await loadAll(directory);
     expect(rows.size).toBe(ROWS);
-    expect(rows.get(1234)).toBe(rowOf(1234, 2));
+    expect(rows.get(1234)).toBe(hex(rowOf(1234, 2)));
   });
 
   test("counts its starts on", async () => {
@@ -228,7 +231,7 @@ describe("a salvaged store", () => {
     const directory = await closedStore();
     sql(
       tablesOf(join(directory, "data")),
-      `UPDATE binding SET row = '{}', checksum = ${rowChecksum("binding", "ip:10.64.0.7", "{}")} WHERE key = 'ip:10.64.0.7'`,
+      `UPDATE binding SET row = x'7b7d', checksum = ${rowChecksum("binding", "ip:10.64.0.7", "{}")} WHERE key = 'ip:10.64.0.7'`,
     );
     const report = salvageStore({ directory, ...OWNER });
     expect(report).toMatchObject({ rows: ROWS - 1, leftOut: 1 });
@@ -299,11 +302,11 @@ async function damageOf(directory: string): Promise<StoreCorruptError> {
   throw new Error("the damage was not found", { cause: outcome instanceof Error ? outcome : undefined });
 }
 
-/** Rows by their number. */
+/** Rows by their number, in hexadecimal. */
 async function loadAll(directory: string): Promise<Map<number, string>> {
   const { store } = await openStore(directory);
   try {
-    return new Map(Array.from(store.load(), ({ row }) => [Number(/"row(\d+)"/.exec(row)?.[1]), row] as const));
+    return new Map(Array.from(store.load(), ({ row }) => [numberOf(row), hex(row)] as const));
   } finally {
     await store.close();
   }
@@ -320,7 +323,17 @@ function addressOf(number: number): string {
   return `10.64.${number >> 8}.${number & 255}`;
 }
 
-function rowOf(number: number, counter: number): string {
+/** What its row says where no other does: whose decision it is, and before it the counter. */
+function markOf(number: number): Buffer {
+  const member = `row${number}`;
+  return Buffer.concat([Uint8Array.of(member.length), Buffer.from(member), Uint8Array.of(0)]);
+}
+
+function numberOf(row: Uint8Array): number {
+  return Number(decodeBindingRow(row).registration.decidedBy.slice("row".length));
+}
+
+function rowOf(number: number, counter: number): Uint8Array {
   return encodeBindingRow({
     mobile: `ip:${addressOf(number)}`,
     homeAddress: ipv4(addressOf(number)),
@@ -361,24 +374,27 @@ function keepWal(data: string): void {
   if (!existsSync(join(data, "closed")) && !existsSync(wal)) writeFileSync(wal, "");
 }
 
-function flip(path: string, text: string): void {
-  const offset = readFileSync(path).indexOf(text);
-  expect(offset).toBeGreaterThan(0);
-  const place = offset + text.indexOf("1");
+function flipCounter(path: string, number: number): void {
+  const place = placeOf(path, number) - 1;
   overwrite(path, place, Buffer.from([(readFileSync(path)[place] ?? 0) ^ 4]));
 }
 
-function pageStart(path: string, text: string): number {
-  const offset = readFileSync(path).indexOf(`"${text}"`);
-  expect(offset).toBeGreaterThan(0);
-  return offset - (offset % PAGE);
+function placeOf(path: string, number: number): number {
+  const place = readFileSync(path).indexOf(markOf(number));
+  expect(place).toBeGreaterThan(0);
+  return place;
 }
 
-function pageOf(path: string, text: string): Buffer {
-  const start = pageStart(path, text);
+function pageStart(path: string, number: number): number {
+  const place = placeOf(path, number);
+  return place - (place % PAGE);
+}
+
+function pageOf(path: string, number: number): Buffer {
+  const start = pageStart(path, number);
   return readFileSync(path).subarray(start, start + PAGE);
 }
 
-function overwritePage(path: string, text: string, page: Buffer): void {
-  overwrite(path, pageStart(path, text), page);
+function overwritePage(path: string, number: number, page: Buffer): void {
+  overwrite(path, pageStart(path, number), page);
 }

@@ -20,8 +20,8 @@ test("what was durable is loaded at the next open, in both tables", async () => 
   const first = await openStore(directory);
   expect([...first.store.load()]).toEqual([]);
   first.store.append([
-    { position: 1, table: "binding", key: "nai:a@example.net", row: '{"care-of":"192.0.2.1"}' },
-    { position: 2, table: "location", key: "nai:a@example.net", row: '{"owner":"ha2"}' },
+    { position: 1, table: "binding", key: "nai:a@example.net", row: Buffer.from('{"care-of":"192.0.2.1"}') },
+    { position: 2, table: "location", key: "nai:a@example.net", row: Buffer.from('{"owner":"ha2"}') },
   ]);
   await first.reports.untilDurable(2);
   await first.store.close();
@@ -36,14 +36,14 @@ test("what was durable is loaded at the next open, in both tables", async () => 
 test("the last change of a key wins, and null deletes", async () => {
   const directory = temporaryDirectory();
   await fillStore(directory, [
-    { position: 1, table: "binding", key: "kept", row: "1" },
-    { position: 2, table: "binding", key: "deleted", row: "1" },
-    { position: 3, table: "binding", key: "kept", row: "2" },
+    { position: 1, table: "binding", key: "kept", row: Buffer.from("1") },
+    { position: 2, table: "binding", key: "deleted", row: Buffer.from("1") },
+    { position: 3, table: "binding", key: "kept", row: Buffer.from("2") },
     { position: 4, table: "binding", key: "deleted", row: null },
     { position: 5, table: "binding", key: "returned", row: null },
-    { position: 6, table: "binding", key: "returned", row: "3" },
+    { position: 6, table: "binding", key: "returned", row: Buffer.from("3") },
   ]);
-  await fillStore(directory, [{ position: 1, table: "binding", key: "returned", row: "4" }]);
+  await fillStore(directory, [{ position: 1, table: "binding", key: "returned", row: Buffer.from("4") }]);
 
   const { store } = await openStore(directory);
   expect(sorted(store.load())).toEqual(["binding kept 2", "binding returned 4"]);
@@ -54,7 +54,8 @@ test.each([
   ["an empty row and an empty key", "", ""],
   ["a NUL character", "a\0b", "c\0d"],
   ["a row of 1 MiB", "large", "x".repeat(1 << 20)],
-])("a row comes back as it was written: %s", async (_, key, row) => {
+])("a row comes back as it was written: %s", async (_, key, text) => {
+  const row = Buffer.from(text);
   const directory = temporaryDirectory();
   await fillStore(directory, [{ position: 1, table: "binding", key, row }]);
   const { store } = await openStore(directory);
@@ -196,7 +197,7 @@ test("the workers start from compiled files as they do from sources", () => {
     `import { openSqliteStore } from "./adapters/store/sqlite-store.js";
      const listener = { durable: (position) => console.log("durable", position), failed() {}, recovered() {} };
      const store = await openSqliteStore({ directory: process.argv[2], cluster: "alpha", node: "ha1", listener });
-     store.append([{ position: 1, table: "binding", key: "a", row: "1" }]);
+     store.append([{ position: 1, table: "binding", key: "a", row: Buffer.from("1") }]);
      await store.close();`,
   );
   const run = spawnSync(process.execPath, [join(directory, "main.js"), join(directory, "data")], { encoding: "utf8" });

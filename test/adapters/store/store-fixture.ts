@@ -81,17 +81,26 @@ export async function fillStore(directory: string, changes: readonly LoggedChang
 export function bindings(firstPosition: number, count: number): LoggedChange[] {
   return Array.from({ length: count }, (_, index) => {
     const position = firstPosition + index;
-    return { position, table: "binding", key: `nai:user${position}@example.net`, row: `{"position":${position}}` };
+    return {
+      position,
+      table: "binding",
+      key: `nai:user${position}@example.net`,
+      row: Buffer.from(`{"position":${position}}`),
+    };
   });
+}
+
+function textOf(row: Uint8Array | null): string {
+  return row === null ? "null" : new TextDecoder().decode(row);
 }
 
 /** Rows in an order of their own, to be compared. */
 export function sorted(rows: Iterable<StoredRow>): string[] {
-  return Array.from(rows, ({ table, key, row }) => `${table} ${key} ${row}`).sort();
+  return Array.from(rows, ({ table, key, row }) => `${table} ${key} ${textOf(row)}`).sort();
 }
 
 export function asRows(changes: readonly LoggedChange[]): string[] {
-  return changes.map(({ table, key, row }) => `${table} ${key} ${row}`).sort();
+  return changes.map(({ table, key, row }) => `${table} ${key} ${textOf(row)}`).sort();
 }
 
 export function overwrite(path: string, offset: number, bytes: Buffer): void {

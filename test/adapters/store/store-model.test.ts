@@ -17,7 +17,10 @@ type Step =
 const change: fc.Arbitrary<StoreChange> = fc.record({
   table: fc.constantFrom(...STORE_TABLES),
   key: fc.constantFrom("a", "b", "c", "d"),
-  row: fc.option(fc.string({ maxLength: 5 }), { freq: 4 }),
+  row: fc.option(
+    fc.string({ maxLength: 5 }).map((text) => Buffer.from(text)),
+    { freq: 4 },
+  ),
 });
 
 const step: fc.Arbitrary<Step> = fc.oneof(

@@ -24,7 +24,8 @@ export class StoreProcess {
   durablePosition = 0;
 
   constructor(directory: string) {
-    this.#child = fork(siblingFile("store-child.ts"), [directory]);
+    // Rows are bytes, which JSON has no form for.
+    this.#child = fork(siblingFile("store-child.ts"), [directory], { serialization: "advanced" });
     this.#exited = once(this.#child, "exit");
     onTestFinished(() => this.kill());
     this.#child.on("message", (message: ChildMessage) => {

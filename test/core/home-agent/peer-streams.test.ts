@@ -60,7 +60,7 @@ describe("the streams of a member", () => {
 
   it("end rather than leave out a message that is too long for a frame", () => {
     const { streams, outputs } = openStreams("ha2");
-    streams.send("ha2", { type: "handover", rows: ["x".repeat(MAXIMUM_BODY_BYTES)] });
+    streams.send("ha2", { type: "handover", rows: [new Uint8Array(MAXIMUM_BODY_BYTES)] });
     streams.send("ha2", ack(1));
     expect(outputs).toEqual([{ type: "end-stream", to: "ha2", reason: "message-too-large" }]);
   });
@@ -98,7 +98,7 @@ test("a stream ends where dealing with a message fails: what comes after it woul
     },
   });
   const ha2 = cluster.agent("ha2");
-  expect(() => ha2.take(said("ha1", { type: "rows", number: 1, rows: ["no row"] }), cluster)).toThrow(bug);
+  expect(() => ha2.take(said("ha1", { type: "rows", number: 1, rows: [Buffer.from("no row")] }), cluster)).toThrow(bug);
   ha2.take(said("ha1", { type: "rows", number: 2, rows: [] }), cluster);
   const outputs = ha2.settle(cluster).filter(({ type }) => type === "stream" || type === "end-stream");
   expect(outputs).toEqual([{ type: "end-stream", to: "ha1", reason: "failed" }]);

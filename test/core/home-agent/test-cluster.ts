@@ -90,7 +90,7 @@ interface Node {
   /** In its configuration. */
   members: readonly string[];
   bootCount: number;
-  readonly disk: Map<string, string>;
+  readonly disk: Map<string, Uint8Array>;
   written: LoggedChange[];
   running: boolean;
   diskWorks: boolean;
@@ -347,7 +347,7 @@ export class TestCluster {
     this.input(id, { type: "store-recovered" });
   }
 
-  diskRows(id: string): ReadonlyMap<string, string> {
+  diskRows(id: string): ReadonlyMap<string, Uint8Array> {
     return this.#node(id).disk;
   }
 

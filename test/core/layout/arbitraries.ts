@@ -12,7 +12,7 @@ const anyText = fc.string({ unit: "binary", maxLength: 60 });
 /** Texts that decoders have stumbled over: letters outside of ASCII, a byte order mark, more than one byte can count. */
 const oddText = fc.constantFrom("alice@lädchen.example", "\ufeffbob@example.com", "x".repeat(300));
 
-export function arbitraryOf<T>({ shape }: Pick<Kind<T>, "shape">): fc.Arbitrary<T> {
+export function arbitraryOf<T>({ shape }: Kind<T>): fc.Arbitrary<T> {
   return ofShape(shape) as fc.Arbitrary<T>;
 }
 
@@ -54,6 +54,8 @@ function ofShape(shape: Shape): fc.Arbitrary<unknown> {
     case "bytes":
       // What is read is a view of a Buffer.
       return fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+    case "hexadecimal":
+      return fc.uint8Array({ maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("hex"));
     case "optional":
       return fc.option(ofShape(shape.of), { nil: undefined });
     case "list":

@@ -37,14 +37,14 @@ describe("a stream message", () => {
 
   it("stands behind its length, and is not made where it is too long for a frame", () => {
     expect(hex(encodeStreamMessage({ type: "ack", number: 258 }))).toBe("00000009020000000000000102");
-    const rows = ["x".repeat(MAXIMUM_BODY_BYTES)];
+    const rows = [new Uint8Array(MAXIMUM_BODY_BYTES)];
     expect(() => encodeStreamMessage({ type: "handover", rows })).toThrow(FrameTooLargeError);
   });
 
   it.each<[StreamMessage, string]>([
     [
-      { type: "rows", number: 258, rows: ['{"a":"é"}', ""] },
-      "01 0000000000000102 00000002 0000000a 7b2261223a22c3a9227d 00000000",
+      { type: "rows", number: 258, rows: [Buffer.from("aabb", "hex"), Buffer.alloc(0)] },
+      "01 0000000000000102 00000002 00000002 aabb 00000000",
     ],
     [{ type: "ack", number: 258 }, "02 0000000000000102"],
     [{ type: "differing", buckets: [0, 1023] }, "04 0002 0000 03ff"],
@@ -96,7 +96,7 @@ describe("a stream message", () => {
     ],
     [{ type: "want", of: "ha1", mobiles: ["nai:a"] }, "0a 03 686131 00000001 0001 61"],
     [{ type: "sent", of: "ha1" }, "0b 03 686131"],
-    [{ type: "handover", rows: ["{}"] }, "0c 00000001 00000002 7b7d"],
+    [{ type: "handover", rows: [Buffer.from("{}")] }, "0c 00000001 00000002 7b7d"],
     [
       {
         type: "forget",

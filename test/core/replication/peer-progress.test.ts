@@ -13,7 +13,7 @@ function openLink(): Link {
 }
 
 function fill(link: Link, rows: number): void {
-  for (let count = 0; count < rows; count++) link.enqueue("{}");
+  for (let count = 0; count < rows; count++) link.enqueue(Buffer.from("row"));
 }
 
 describe("the acknowledgement of a page", () => {
@@ -112,7 +112,7 @@ describe("more rows than may be queued at once", () => {
   function sendAll(link: Link): number {
     let sent = 0;
     for (let page = link.takeBacklog(); page !== undefined; page = link.takeBacklog()) {
-      for (const mobile of page.mobiles) link.enqueue(mobile);
+      for (const mobile of page.mobiles) link.enqueue(Buffer.from(mobile));
       sent += page.mobiles.length;
       link.flush(1, 0);
     }

@@ -47,7 +47,7 @@ describe("a registration", () => {
     const sent = cluster.register("ha1", { nai, homeAddress: "0.0.0.0", lifetime: 900 });
     const permanent = cluster.agent("ha1").findLocation({ homeAddress: ipv4("0.0.0.0"), nai });
     expect(permanent).toMatchObject({ homeAddress: sent?.reply.homeAddress, owner: "ha2" });
-    const row = decodeBindingRow(cluster.diskRows("ha3").get(`binding nai:${nai}`) ?? "");
+    const row = decodeBindingRow(cluster.diskRows("ha3").get(`binding nai:${nai}`) ?? new Uint8Array());
     expect(row).toMatchObject({
       nai,
       homeAddress: permanent?.homeAddress,
@@ -183,8 +183,8 @@ describe("bindings that are handed over", () => {
     const cluster = new TestCluster(3);
     const homeAddress = cluster.homeAddressRanked("ha1", "ha2", "ha3");
     cluster.register("ha1", { homeAddress });
-    const row = cluster.diskRows("ha1").get(`binding ip:${homeAddress}`) ?? "";
-    cluster.say("ha1", "ha2", { type: "handover", rows: ["{}", row, "{"] });
+    const row = cluster.diskRows("ha1").get(`binding ip:${homeAddress}`) ?? new Uint8Array();
+    cluster.say("ha1", "ha2", { type: "handover", rows: [Buffer.from("{}"), row, Buffer.from("{")] });
     expect(cluster.agent("ha1").findBinding(identity(homeAddress))?.ownership.owner).toBe("ha2");
     expect(cluster.count("ha2", "frames-rejected malformed-row")).toBe(2);
   });
