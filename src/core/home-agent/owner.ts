@@ -397,7 +397,8 @@ export class Owner {
   }
 
   #accept(served: ServedRequest, decision: Decision & { readonly outcome: "accepted" }, now: Now): void {
-    const { binding, others } = decision;
+    const { others } = decision;
+    const binding = this.#backedUp(decision.binding, served);
     const changes = [...others, binding].map((row): RowChange => {
       const before = this.#table.get(row.mobile);
       if (row === binding || before === undefined) return { before, after: row };
@@ -413,6 +414,13 @@ export class Owner {
     if (!this.isCovered(binding.ownership)) this.#observer.count("registrations-degraded");
     this.#observer.event("registration-accepted", { mobile: binding.mobile });
     this.#answerOnceSafe(served, { reply: decision.reply, accepted: true, binding }, changes, now);
+  }
+
+  /** A new mobile that has got its home address only now: those back it up who are next in the ranking of that. */
+  #backedUp(binding: Binding, { request }: ServedRequest): Binding {
+    const isNew = this.#table.get(binding.mobile) === undefined;
+    if (!isNew || binding.homeAddress === request.homeAddress) return binding;
+    return { ...binding, ownership: { ...binding.ownership, backups: this.#safety.designate(binding, []) } };
   }
 
   #answerOnceSafe(served: ServedRequest, answer: Answer, changes: readonly RowChange[], now: Now): void {
@@ -466,7 +474,8 @@ export class Owner {
   #ownership(served: ServedRequest, current: Binding | undefined): Ownership {
     const mobile = current?.mobile ?? mobileKeyOf(identityOf(served.request));
     const before = current?.ownership;
-    const backups = mobile === undefined ? [] : this.#safety.designate({ mobile }, before?.backups ?? []);
+    const homeAddress = current?.homeAddress ?? served.request.homeAddress;
+    const backups = mobile === undefined ? [] : this.#safety.designate({ mobile, homeAddress }, before?.backups ?? []);
     const generation = Math.max(served.generation, before?.generation ?? 0, 1);
     if (before === undefined) return { owner: this.#self, backups, generation };
     // Every change of the ownership raises its generation, or copies could not tell which is newer.

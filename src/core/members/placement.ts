@@ -5,8 +5,8 @@
 
 import { createHmac, type KeyObject } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import type { MemberId, MobileKey } from "../names.ts";
-import { type Ipv4Address, type Ipv4Range, parseIpv4, rangeContains } from "../wire/ipv4.ts";
+import type { MemberId, MobileIdentity, MobileKey } from "../names.ts";
+import { formatIpv4, type Ipv4Address, type Ipv4Range, parseIpv4, rangeContains, UNSPECIFIED } from "../wire/ipv4.ts";
 
 export interface PlacementMember {
   readonly id: MemberId;
@@ -28,14 +28,26 @@ export interface Candidate {
 /** How many rankings are cached; a request needs that of its mobile several times on its way there and back. */
 const MAXIMUM_REMEMBERED = 65_536;
 
+/**
+ * Home addresses are ranked by slots, those of the same low 16 bits together: so few that whoever forwards packets can have the
+ * ranking of all of them as a table.
+ */
+export const ADDRESS_SLOTS = 65_536;
+
 interface Scored {
   readonly id: MemberId;
   readonly score: number;
 }
 
+/** 64 bits that differ for whatever is hashed. */
+interface Hash {
+  readonly high: number;
+  readonly low: number;
+}
+
 export class Placement {
   readonly #key: KeyObject;
-  #members: readonly { readonly member: PlacementMember; readonly high: number; readonly low: number }[] = [];
+  #members: readonly ({ readonly member: PlacementMember } & Hash)[] = [];
   /**
    * An LRU cache rather than a Map: removing the oldest entry of a Map iterates over all entries deleted before, for every
    * new mobile of a flood.
@@ -67,26 +79,94 @@ export class Placement {
   rank(mobile: MobileKey): readonly MemberId[] {
     const remembered = this.#remembered.get(mobile);
     if (remembered !== undefined) return remembered;
-    const ranking = this.#scored(mobile)
-      .sort((a, b) => (ranksBefore(a, b) ? -1 : 1))
-      .map(({ id }) => id);
+    const address = mobile.startsWith("ip:") ? parseIpv4(mobile.slice(3)) : undefined;
+    const hash = address === undefined ? this.#hash(mobile) : this.#slotHash(address % ADDRESS_SLOTS);
+    const ranking = this.#ranked(hash, address);
     this.#remembered.set(mobile, ranking);
     return ranking;
   }
 
-  #scored(mobile: MobileKey): Scored[] {
-    const hash = this.#hash(mobile);
-    const address = mobile.startsWith("ip:") ? parseIpv4(mobile.slice(3)) : undefined;
-    return this.#members.map(({ member, high, low }) => ({
-      id: member.id,
-      score: holdsAddress(member, address) ? Number.POSITIVE_INFINITY : score(hash, high, low, member.weight),
-    }));
+  /**
+   * The first members in the ranking of each slot, but for the slices of pools: their numbers in the list of members, `count` of
+   * each slot one after the other, 255 where there are not so many.
+   */
+  slotTable(count: number): Uint8Array {
+    const table = new Uint8Array(ADDRESS_SLOTS * count).fill(NOBODY);
+    const scores = new Float64Array(this.#members.length);
+    for (let slot = 0; slot < ADDRESS_SLOTS; slot += SLOTS_PER_HASH) {
+      const digest = this.#digestOf(slotName(slot));
+      for (let part = 0; part < SLOTS_PER_HASH; part++) {
+        const hash = hashIn(digest, part);
+        this.#members.forEach(({ member, high, low }, index) => {
+          scores[index] = score(hash, high, low, member.weight);
+        });
+        for (let rank = 0; rank < Math.min(count, scores.length); rank++) {
+          const best = this.#best(scores);
+          table[(slot + part) * count + rank] = best;
+          scores[best] = Number.NEGATIVE_INFINITY;
+        }
+      }
+    }
+    return table;
   }
 
-  #hash(text: string): { high: number; low: number } {
-    const digest = createHmac("sha256", this.#key).update(text).digest();
-    return { high: digest.readUInt32BE(0), low: digest.readUInt32BE(4) };
+  /** The number of the member that ranks first. */
+  #best(scores: Float64Array): number {
+    let best = 0;
+    for (let index = 1; index < scores.length; index++) {
+      const [mine, theirs] = [scores[index] ?? 0, scores[best] ?? 0];
+      if (mine > theirs || (mine === theirs && this.#idOf(index) < this.#idOf(best))) best = index;
+    }
+    return best;
   }
+
+  #idOf(number: number): MemberId {
+    return this.#members[number]?.member.id ?? "";
+  }
+
+  #ranked(hash: Hash, address: Ipv4Address | undefined): MemberId[] {
+    const scored = this.#members.map(
+      ({ member, high, low }): Scored => ({
+        id: member.id,
+        score: holdsAddress(member, address) ? Number.POSITIVE_INFINITY : score(hash, high, low, member.weight),
+      }),
+    );
+    return scored.sort((a, b) => (ranksBefore(a, b) ? -1 : 1)).map(({ id }) => id);
+  }
+
+  #slotHash(slot: number): Hash {
+    return hashIn(this.#digestOf(slotName(slot)), slot % SLOTS_PER_HASH);
+  }
+
+  #hash(text: string): Hash {
+    return hashIn(this.#digestOf(text), 0);
+  }
+
+  #digestOf(text: string): Buffer {
+    return createHmac("sha256", this.#key).update(text).digest();
+  }
+}
+
+/** So many share an HMAC, that a table of all of them is quickly made. */
+const SLOTS_PER_HASH = 4;
+
+function slotName(slot: number): string {
+  return `slots ${Math.floor(slot / SLOTS_PER_HASH)}`;
+}
+
+function hashIn(digest: Buffer, part: number): Hash {
+  return { high: digest.readUInt32BE(8 * part), low: digest.readUInt32BE(8 * part + 4) };
+}
+
+/** Stands for no member. */
+const NOBODY = 0xff;
+
+/** By what a mobile is ranked: by its home address where it has one, as that is all that packets say. */
+export function placedBy({
+  mobile,
+  homeAddress,
+}: { readonly mobile: MobileKey } & Pick<MobileIdentity, "homeAddress">) {
+  return homeAddress === UNSPECIFIED ? mobile : (`ip:${formatIpv4(homeAddress)}` as const);
 }
 
 /**
@@ -129,7 +209,7 @@ function holdsAddress(member: PlacementMember, address: Ipv4Address | undefined)
 }
 
 /** Weighted rendezvous score: -weight / ln(u), with u uniform in (0, 1) from the two hashes. */
-function score(mobile: { high: number; low: number }, memberHigh: number, memberLow: number, weight: number): number {
+function score(mobile: Hash, memberHigh: number, memberLow: number, weight: number): number {
   const mixed = mix(mix(mobile.high ^ memberHigh) ^ mobile.low ^ memberLow);
   return -weight / Math.log((mixed + 0.5) / 2 ** 32);
 }

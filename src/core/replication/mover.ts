@@ -7,7 +7,7 @@ import type { Binding } from "../bindings/binding.ts";
 import { encodeBindingRow } from "../bindings/binding-row.ts";
 import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Membership } from "../members/membership.ts";
-import type { Candidate, Placement } from "../members/placement.ts";
+import { type Candidate, type Placement, placedBy } from "../members/placement.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { StreamMessage } from "../protocol/stream-messages.ts";
@@ -170,6 +170,6 @@ export class Mover {
       return leastLoaded(backups, takers(able)) ?? leastLoaded(backups, able) ?? leastLoaded([...able.keys()], able);
     }
     if (this.draining) return leastLoaded(backups, takers(loads));
-    return placement.rank(row.mobile).find((member) => loads.get(member)?.acceptsNewMobiles);
+    return placement.rank(placedBy(row)).find((member) => loads.get(member)?.acceptsNewMobiles);
   }
 }

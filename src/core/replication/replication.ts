@@ -8,7 +8,7 @@ import type { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
 import type { Membership, PeerStatus } from "../members/membership.ts";
-import type { Candidate, Placement } from "../members/placement.ts";
+import { type Candidate, type Placement, placedBy } from "../members/placement.ts";
 import type { MemberId, MobileKey } from "../names.ts";
 import type { Now } from "../now.ts";
 import type { Observer } from "../observer.ts";
@@ -162,7 +162,7 @@ export class Replication implements Safety {
 
   // What the owner needs
 
-  designate({ mobile }: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[] {
+  designate(row: Pick<Binding, "mobile" | "homeAddress">, present: readonly MemberId[]): readonly MemberId[] {
     const { self, peers, placement, membership, settings } = this.#options;
     const isAble = (member: MemberId) => membership.isAble(member);
     // Who is only silent for the moment, as all are after a power cut, stays a backup: each change is a row for all of
@@ -173,7 +173,7 @@ export class Replication implements Safety {
       this.available(present) >= settings.acknowledgements;
     // What all but always is the outcome, without a look at the ranking.
     if (areEnough && present.every(isNotDead)) return present;
-    const ranking = placement.rank(mobile);
+    const ranking = placement.rank(placedBy(row));
     const patient = designateBackups(self, present, ranking, { toStay: isNotDead, toJoin: isAble }, settings);
     const strict = designateBackups(self, present, ranking, { toStay: isAble, toJoin: isAble }, settings);
     const isTooPatient = this.available(patient) < settings.acknowledgements;

@@ -6,7 +6,7 @@ import type { Ipv4Address } from "../wire/ipv4.ts";
 /** What the owner needs of replication. */
 export interface Safety {
   /** Backups for a binding of ours, the fit ones among those it has first. */
-  designate(mobile: Pick<Binding, "mobile">, present: readonly MemberId[]): readonly MemberId[];
+  designate(row: Pick<Binding, "mobile" | "homeAddress">, present: readonly MemberId[]): readonly MemberId[];
   /** How many of these backups can acknowledge a row soon. */
   available(backups: readonly MemberId[]): number;
   /** How many backups of the row have its last change, at `position`, on their disks. */

@@ -402,6 +402,10 @@ export class TestCluster {
     return codec;
   }
 
+  rankingOf(mobile: MobileKey): readonly string[] {
+    return new Placement(derivePlacementKey(secret, "test"), this.#members(this.#ids)).rank(mobile);
+  }
+
   #ranked(
     count: number,
     ranking: readonly string[],

@@ -1,6 +1,12 @@
 import { createSecretKey } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { type Candidate, chooseOwner, Placement } from "../../../src/core/members/placement.ts";
+import {
+  ADDRESS_SLOTS,
+  type Candidate,
+  chooseOwner,
+  Placement,
+  placedBy,
+} from "../../../src/core/members/placement.ts";
 import type { MobileKey } from "../../../src/core/names.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
 
@@ -60,6 +66,32 @@ describe("the ranking of members", () => {
     const placement = new Placement(key, members(100, 100, 100));
     const same = mobiles(300).filter((mobile) => other.rank(mobile)[0] === placement.rank(mobile)[0]);
     expect(same.length).toBeLessThan(200);
+  });
+
+  it("is one for all home addresses of a slot, and spreads the slots by weight", () => {
+    const placement = new Placement(key, members(100, 100, 200));
+    expect(placement.rank("ip:10.65.7.9")).toEqual(placement.rank("ip:10.64.7.9"));
+    const counts = [0, 0, 0];
+    const table = placement.slotTable(2);
+    for (let slot = 0; slot < ADDRESS_SLOTS; slot++) {
+      const [first = 0, second = 0] = table.subarray(2 * slot);
+      counts[first] = (counts[first] ?? 0) + 1;
+      if (slot % 97 > 0) continue;
+      const ranking = placement.rank(`ip:10.64.${slot >> 8}.${slot & 255}`);
+      expect([`ha${first + 1}`, `ha${second + 1}`]).toEqual(ranking.slice(0, 2));
+    }
+    const [first = 0, second = 0, third = 0] = counts;
+    expect([first / 16_384, second / 16_384, third / 32_768].every((share) => share > 0.96 && share < 1.04)).toBe(true);
+  });
+
+  it("has nobody in the table behind the last member", () => {
+    expect([...new Placement(key, members(100)).slotTable(3).subarray(0, 6)]).toEqual([0, 255, 255, 0, 255, 255]);
+  });
+
+  it("goes by the home address where there is one, by the key of the row else", () => {
+    const mobile = "nai:user@example.com";
+    expect(placedBy({ mobile, homeAddress: ipv4("10.64.1.1") })).toBe("ip:10.64.1.1");
+    expect(placedBy({ mobile, homeAddress: ipv4("0.0.0.0") })).toBe(mobile);
   });
 
   it("puts the member first that handed the address out", () => {

@@ -41,6 +41,21 @@ describe("a registration", () => {
     expect(held).toEqual(["ha2", "ha3", "ha4"]);
   });
 
+  it("is on the next in the ranking of its home address, whatever its NAI is and wherever the address comes from", () => {
+    const cluster = new TestCluster(6);
+    const nai = cluster.naiRanked("ha2", "ha3", "ha4");
+    const homeAddress = cluster.homeAddressRanked("ha2", "ha5", "ha6");
+    cluster.register("ha1", { nai, homeAddress });
+    const named = identity(homeAddress);
+    expect(cluster.agent("ha2").findBinding(named)?.ownership.backups).toEqual(["ha5", "ha6"]);
+    for (const user of cluster.naisRanked(3, "ha2")) {
+      const given = cluster.register("ha1", { nai: user, homeAddress: "0.0.0.0" })?.reply.homeAddress;
+      const [owner, ...others] = cluster.rankingOf(`ip:${formatIpv4(given ?? ipv4("0.0.0.0"))}`);
+      const row = cluster.agent(owner ?? "").findBinding({ homeAddress: ipv4("0.0.0.0"), nai: user });
+      expect(row?.ownership).toMatchObject({ owner, backups: others.slice(0, 2) });
+    }
+  });
+
   it("is on a backup's disk with all that the ingress's permanent binding has", () => {
     const cluster = new TestCluster(3);
     const nai = cluster.naiRanked("ha2", "ha3");
