@@ -71,11 +71,12 @@ function row({ homeAddress, tunnels, toMobile, fromMobile }: ForwardingView): Ce
   ];
 }
 
-function describe({ type, failure, uplinks, drops }: ForwardingCountersView): string {
+function describe({ type, failure, uplinks, passedOn, drops }: ForwardingCountersView): string {
   if (type === "none") return "this home agent forwards no packets: data-plane.type is none";
   const state = fields([
     ["Working", failure === null ? "yes" : `no: ${failure}`],
     ["Uplinks", uplinks.join(", ")],
+    ["Passed on", `${passedOn.toMobile} packets to mobiles, ${passedOn.fromMobile} from mobiles`],
   ]);
   const rows = Object.entries(drops).map(([reason, count]) => [reason, String(count)]);
   return `${state}\n\n${table(["dropped for", "packets"], rows)}`;

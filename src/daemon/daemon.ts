@@ -43,7 +43,7 @@ import { homeAgentSettings } from "./home-agent-settings.ts";
 import { LiveConfig } from "./live-config.ts";
 import { configuredAnnouncers, makeAdvertiser } from "./make-advertiser.ts";
 import { makeBfd } from "./make-bfd.ts";
-import { makeDataPlane } from "./make-data-plane.ts";
+import { homesOf, makeDataPlane } from "./make-data-plane.ts";
 import { linkPeers, makeLinkRelay } from "./make-link-relay.ts";
 import { observeInto } from "./observer.ts";
 import { ReplyPaths } from "./reply-paths.ts";
@@ -195,13 +195,7 @@ async function startOn(
     health.reassess();
   });
   const bfd = makeBfd(config, log, counters);
-  const dataPlane = makeDataPlane(
-    config,
-    agent,
-    () => driver.time().wallMs,
-    log,
-    () => health.reassess(),
-  );
+  const dataPlane = makeDataPlane(config, agent, driver, log, () => health.reassess());
   driver.dataPlane = dataPlane;
   const health = new HealthWatch({
     configuration,
@@ -220,6 +214,7 @@ async function startOn(
   configuration.apply = (changed) => {
     running = { config: changed, settings: homeAgentSettings(changed, start, running) };
     driver.input({ type: "reconfigure", changes: running.settings });
+    dataPlane?.setHomes(homesOf(changed));
     sockets.reconfigure(changed);
     driver.linkRelay?.setPeers(linkPeers(changed));
     advertiser.setMembers(configuredAnnouncers(changed));

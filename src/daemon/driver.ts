@@ -122,6 +122,9 @@ export class Driver {
         case "forward":
           this.dataPlane?.forward(output.entries);
           break;
+        case "alive":
+          this.dataPlane?.setAlive(output.members.flatMap((id) => this.#options.endpointOf(id)?.address ?? []));
+          break;
         case "deletion":
           this.#deletions.get(output.token)?.(output.outcome);
           this.#deletions.delete(output.token);

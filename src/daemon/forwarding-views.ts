@@ -33,15 +33,18 @@ export class ForwardingViews {
 
   counters(): ForwardingCountersView {
     const dataPlane = this.#dataPlane;
-    if (dataPlane === undefined) return { type: "none", failure: null, uplinks: [], drops: {} };
+    if (dataPlane === undefined) return { type: "none", failure: null, uplinks: [], passedOn: NONE, drops: {} };
     return {
       type: dataPlane.type,
       failure: dataPlane.failure ?? null,
       uplinks: [...dataPlane.uplinks],
+      passedOn: dataPlane.passedOn(),
       drops: dataPlane.drops(),
     };
   }
 }
+
+const NONE = { toMobile: 0, fromMobile: 0 };
 
 function viewOf({ homeAddress, tunnels }: ForwardingEntry, dataPlane: DataPlane): ForwardingView {
   const traffic = dataPlane.trafficOf(homeAddress);

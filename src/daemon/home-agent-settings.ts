@@ -8,6 +8,9 @@ interface Running {
   readonly settings: HomeAgentSettings;
 }
 
+/** Long enough for asking again to cost nothing, and no longer than mobiles can do without an owner that is gone. */
+const FORWARDING_LEASE_MS = 20_000;
+
 /** What distinguishes this start of the daemon from all others. */
 type Start = Pick<HomeAgentSettings, "bootCount" | "startNonce">;
 
@@ -30,6 +33,7 @@ export function homeAgentSettings(config: Config, start: Start, running?: Runnin
     hopLimit: config.relay.hopLimit,
     maximumPending: config.relay.maximumPending,
     loadFactor: config.placement.loadFactor,
+    forwardingLeaseMs: FORWARDING_LEASE_MS,
     replication: config.replication,
     policy: isDeepStrictEqual(running?.config.registration, config.registration)
       ? (running?.settings.policy ?? config.registration)

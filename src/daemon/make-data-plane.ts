@@ -1,15 +1,19 @@
 import type { DataPlane } from "../adapters/dataplane/data-plane.ts";
+import { HOMES_PER_SLOT, type Homes } from "../adapters/dataplane/homes.ts";
 import { TunnelDataPlane } from "../adapters/dataplane/tunnel-data-plane.ts";
 import type { EventLog } from "../adapters/telemetry/log.ts";
 import type { Config } from "../config/config.ts";
+import { derivePlacementKey } from "../core/auth/cluster-key.ts";
 import type { HomeAgent } from "../core/home-agent/home-agent.ts";
+import { Placement } from "../core/members/placement.ts";
 import { formatPrefix } from "../core/wire/ipv4.ts";
+import type { Driver } from "./driver.ts";
 
 /** `undefined` where something else forwards. From here on the core says what changes for packets. */
 export function makeDataPlane(
   config: Config,
   agent: HomeAgent,
-  wallMs: () => number,
+  driver: Driver,
   log: EventLog,
   changed: () => void,
 ): DataPlane | undefined {
@@ -21,9 +25,11 @@ export function makeDataPlane(
   const plane = new TunnelDataPlane({
     ...dataPlane,
     virtualAddress,
-    wallMs,
+    ownAddress: config.self.address,
+    wallMs: () => driver.time().wallMs,
     networks: [...networks].flatMap(([name, network]) => (isElsewhere(name) ? [network] : [])),
     entries: () => agent.forwardingEntries,
+    missed: (homeAddresses) => driver.input({ type: "missed", homeAddresses }),
     changed: () => {
       const { failure, uplinks } = plane;
       if (failure === undefined) log.event("data-plane-working", { uplinks });
@@ -31,5 +37,15 @@ export function makeDataPlane(
       changed();
     },
   });
+  plane.setHomes(homesOf(config));
   return plane;
+}
+
+/** Whom packets are passed on to, by the members in this configuration. */
+export function homesOf({ members, secret, cluster }: Config): Homes {
+  return {
+    members: members.map(({ address }) => address),
+    slots: new Placement(derivePlacementKey(secret, cluster), members).slotTable(HOMES_PER_SLOT),
+    pools: members.flatMap(({ pool }, member) => pool.map((range) => ({ range, member }))),
+  };
 }

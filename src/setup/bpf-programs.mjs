@@ -15,7 +15,9 @@ const SOURCE = join(FOLDER, "tunnels.bpf.c");
  */
 export async function ensureBpfPrograms(folder = FOLDER) {
   const object = join(folder, "tunnels.bpf.o");
-  if (existsSync(object) && statSync(object).mtimeMs > statSync(SOURCE).mtimeMs) return undefined;
+  const sources = readdirSync(FOLDER).filter((name) => /\.bpf\.[ch]$/.test(name));
+  const changedMs = Math.max(...sources.map((name) => statSync(join(FOLDER, name)).mtimeMs));
+  if (existsSync(object) && statSync(object).mtimeMs > changedMs) return undefined;
   const { ok, output } = await run("clang", [
     ...["-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3"],
     ...kernelHeaders().flatMap((path) => ["-I", path]),

@@ -53,6 +53,7 @@ export class SimulatedNode {
   agent: HomeAgent;
   /** What its data plane was told. */
   readonly tunnels = new Map<Ipv4Address, readonly Tunnel[]>();
+  aliveMembers: readonly string[] = [];
   /** As kept on disk: a wipe sets it back. */
   bootCount = 0;
   /** Tells what was set up for an earlier life of the process. */
@@ -143,6 +144,7 @@ export class SimulatedNode {
     }
     this.#environment.restored(this, loaded);
     this.tunnels.clear();
+    this.aliveMembers = [];
     this.agent.startForwarding();
     this.#forward(this.agent.forwardingEntries);
     this.state = "running";
@@ -281,6 +283,7 @@ export class SimulatedNode {
       if (output.type === "append") this.disk.append(output.changes);
       else if (output.type === "forward") this.#forward(output.entries);
       else if (output.type === "deletion") this.#answered(output.token, output.outcome);
+      else if (output.type === "alive") this.aliveMembers = output.members;
       else this.#environment.perform(this, output);
     }
   }

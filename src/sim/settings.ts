@@ -5,6 +5,8 @@ import type { HomeAgentSettings } from "../core/home-agent/settings.ts";
 import { type Endpoint, type Ipv4Range, ipv4 } from "../core/wire/ipv4.ts";
 
 export const VIRTUAL_ENDPOINT: Endpoint = { address: ipv4("10.64.0.1"), port: 434 };
+/** Short, so that leases end while a simulation lasts. */
+export const FORWARDING_LEASE_MS = 1500;
 const KEY = new TextEncoder().encode("1234567812345678");
 export const CLUSTER = "sim";
 export const SECRET = new Uint8Array(32).fill(1);
@@ -73,6 +75,7 @@ export function settingsOf(
     relayTimeoutMs: RELAY_TIMEOUT_MS,
     hopLimit: HOP_LIMIT,
     maximumPending: MAXIMUM_PENDING,
+    forwardingLeaseMs: FORWARDING_LEASE_MS,
     loadFactor: 1.25,
     replication: {
       copies: options.copies ?? 2,

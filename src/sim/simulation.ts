@@ -1,5 +1,6 @@
 /** One seeded run: a cluster, mobiles, faults, time to settle, and the verdict. */
 import { Attacker } from "./attacker.ts";
+import { Correspondents } from "./correspondents.ts";
 import { DAMAGE_KINDS } from "./disk-damage.ts";
 import { FAULT_KINDS, type Fault, type FaultKind, planFaults, schedule } from "./faults.ts";
 import { check } from "./invariants.ts";
@@ -47,6 +48,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const monitor = new Monitor(world, mobiles);
   const orphans = new Orphans(world, mobiles, plan);
   const attacker = new Attacker(world, new Random(seed ^ 0xbad));
+  const correspondents = new Correspondents(world, mobiles, new Random(seed ^ 0xc0de));
   world.runFor(3000);
   mobiles.liveUntil(durationMs);
   for (const fault of plan) schedule(world, fault);
@@ -61,6 +63,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
     violations: [
       ...monitor.violations,
       ...orphans.violations,
+      ...correspondents.violations,
       ...attacker.violations,
       ...mobiles.violations,
       ...check(world, mobiles, { lostDisks }),

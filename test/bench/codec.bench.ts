@@ -57,6 +57,7 @@ const messages: readonly Message[] = [
     boundUntilMs: 1_790_000_600_000,
     mobile: "ip:10.64.1.1",
     homeAddressSinceMs: 1_790_000_000_000,
+    lease: undefined,
     destination: virtualEndpoint,
     reply: new Uint8Array(60).fill(3),
   },

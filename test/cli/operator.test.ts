@@ -285,7 +285,13 @@ describe.concurrent("tables, for people", () => {
     expect(stdout).toMatch(/^source-unregistered +4$/m);
     daemon.service.forwardingCounters = () => ({ ...forwardingCounters, failure: "EPERM" });
     expect((await daemon.run("forwarding", "counters")).stdout).toMatch(/^Working: +no: EPERM$/m);
-    daemon.service.forwardingCounters = () => ({ type: "none", failure: null, uplinks: [], drops: {} });
+    daemon.service.forwardingCounters = () => ({
+      type: "none",
+      failure: null,
+      uplinks: [],
+      passedOn: { toMobile: 0, fromMobile: 0 },
+      drops: {},
+    });
     expect((await daemon.run("forwarding", "counters")).stdout).toMatch(/forwards no packets/);
   });
 

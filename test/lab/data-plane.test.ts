@@ -2,7 +2,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type ForwardingView, forwardingCountersView } from "../../src/adapters/api/forwarding.ts";
+import {
+  type ForwardingCountersView,
+  type ForwardingView,
+  forwardingCountersView,
+} from "../../src/adapters/api/forwarding.ts";
 import type { Lab } from "../../src/lab/namespaces/lab.ts";
 import { ensureBpfPrograms } from "../../src/setup/bpf-programs.mjs";
 import { packet } from "../adapters/dataplane/packets.ts";
@@ -222,6 +226,48 @@ withLab(
     });
   },
   { dataPlane: "user" },
+);
+
+withLab(
+  "home agents with a data plane, one of which has no copy of a mobile's binding",
+  (lab) => {
+    const { node, homeAddress } = MOBILES["ip-in-ip"];
+    let stranger = "";
+
+    beforeAll(async () => {
+      await startTunnelEnd(lab, "ip-in-ip");
+      await register(lab, "ip-in-ip");
+      // The ingress may know for a while what it was told with the reply.
+      stranger = await waitFor(() => withoutWay(lab, homeAddress), { deadlineMs: 60_000, what: "one to know no way" });
+    });
+
+    test("lose no packet of a cold flow that comes to that one in both directions, and pass few of them on", async () => {
+      await sendBy(lab, stranger, homeAddress);
+      expect(await ping(lab, homeAddress, { count: 3000, intervalSeconds: 0.001 })).toEqual({
+        sent: 3000,
+        received: 3000,
+      });
+      const { passedOn } = await forwardingCounters(lab, stranger);
+      for (const direction of ["toMobile", "fromMobile"] as const) {
+        expect(passedOn[direction], direction).toBeGreaterThan(0);
+        expect(passedOn[direction], direction).toBeLessThanOrEqual(50);
+      }
+      expect((await packetsToMobile(lab, homeAddress))[stranger]).toBeGreaterThan(2900);
+    });
+
+    test("carry TCP there and back where every packet has to be passed on", async () => {
+      // With its daemon stopped it can't ask; the programs go on for half a minute.
+      await waitFor(async () => (await withoutWay(lab, homeAddress)) === stranger, {
+        deadlineMs: 60_000,
+        what: "the lease to end",
+      });
+      await lab.kill(stranger, "daemon", "SIGSTOP");
+      await carryMegabytes(lab, node, homeAddress);
+      await lab.kill(stranger, "daemon", "SIGCONT");
+      expect((await forwardingCounters(lab, stranger)).passedOn.toMobile).toBeGreaterThan(50);
+    });
+  },
+  { dataPlane: "bpf", copies: 1 },
 );
 
 withLab(
@@ -456,16 +502,37 @@ async function packetsToMobile(lab: Lab, homeAddress: string): Promise<ByHomeAge
   return Object.fromEntries(await Promise.all(counts));
 }
 
+/** The home agent that has no way to the mobile, if there is one. */
+async function withoutWay(lab: Lab, homeAddress: string): Promise<string | undefined> {
+  for (const name of HOME_AGENTS) {
+    const list = await forwardingList(lab, name);
+    if (!list.some((entry) => entry.homeAddress === homeAddress)) return name;
+  }
+  return undefined;
+}
+
+/** Whatever the routers would choose: packets for the mobile, and its tunnel, come to this home agent. */
+async function sendBy(lab: Lab, name: string, homeAddress: string): Promise<void> {
+  const node = lab.topology.nodes.find((candidate) => candidate.name === name);
+  for (const address of [homeAddress, VIRTUAL_ADDRESS]) {
+    const words = ["ip", "route", "replace", `${address}/32`, "via", node?.interfaces[0]?.address ?? ""];
+    const { exitCode, stderr } = await lab.run("r1", words);
+    expect(exitCode, stderr).toBe(0);
+  }
+}
+
 /** The home agent that has forwarded a hundred packets or more since. */
 function busiest(before: ByHomeAgent, after: ByHomeAgent): string | undefined {
   return HOME_AGENTS.find((name) => (after[name] ?? 0) - (before[name] ?? 0) > 100);
 }
 
+async function forwardingCounters(lab: Lab, name: string): Promise<ForwardingCountersView> {
+  const { stdout } = await lab.run(name, ["anyhome", "forwarding", "counters", "-o", "json"]);
+  return forwardingCountersView.parse(JSON.parse(stdout));
+}
+
 /** Of all home agents. */
 async function drops(lab: Lab, reason: string): Promise<number> {
-  const counts = HOME_AGENTS.map(async (name) => {
-    const { stdout } = await lab.run(name, ["anyhome", "forwarding", "counters", "-o", "json"]);
-    return forwardingCountersView.parse(JSON.parse(stdout)).drops[reason] ?? 0;
-  });
+  const counts = HOME_AGENTS.map(async (name) => (await forwardingCounters(lab, name)).drops[reason] ?? 0);
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }

@@ -643,7 +643,46 @@ const MUTATIONS: readonly Mutation[] = [
       },
     ],
     faults: [],
-    finds: /whose binding is gone/,
+    finds: /otherwise than its owner says/,
+  },
+  {
+    name: "the homes of an address are told how packets reach its mobile",
+    edits: [
+      {
+        file: "core/replication/lender.ts",
+        from: "return new Set(homes.filter((home) => !isHolder(home, row)));",
+        to: "return NOBODY;",
+      },
+    ],
+    faults: ["kill"],
+    options: { nodes: 6 },
+    finds: /reaches nobody, not/,
+  },
+  {
+    name: "whoever was told how packets reach a mobile hears of what changes",
+    edits: [
+      {
+        file: "core/replication/lender.ts",
+        from: "for (const member of new Set([...homes, ...borrowers]))",
+        to: "for (const member of homes)",
+      },
+    ],
+    faults: [],
+    options: { nodes: 6 },
+    finds: /reaches 192\.0\.2\.\d, not/,
+  },
+  {
+    name: "what an owner has told ends when somebody else has become the owner",
+    edits: [
+      {
+        file: "core/replication/lender.ts",
+        from: "const untilMs = isHandedOver ? now.wallMs + leaseMs : Number.NEGATIVE_INFINITY;",
+        to: "const untilMs = Number.POSITIVE_INFINITY;",
+      },
+    ],
+    faults: [],
+    options: { nodes: 6 },
+    finds: /otherwise than its owner says/,
   },
   {
     name: "a member whose disk has failed is alive, and not able",

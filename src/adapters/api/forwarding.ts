@@ -26,6 +26,9 @@ export const forwardingCountersView = z.object({
   type: z.enum(["bpf", "user", "none"]),
   failure: text.nullable().describe("Why packets can't be forwarded; `null` while they can, and with type `none`."),
   uplinks: z.array(text).describe("The interfaces that tunnels use."),
+  passedOn: z
+    .object({ toMobile: count, fromMobile: count })
+    .describe("Packets of mobiles unknown here that went on to another member, since it started to work."),
   drops: z
     .record(z.string(), count)
     .describe("Packets dropped since it started to work, by [reason](data-plane.md#look-at-it)."),

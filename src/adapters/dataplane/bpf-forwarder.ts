@@ -8,16 +8,17 @@ import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts"
 import type { DropReason } from "../../core/tunnel/drop-reasons.ts";
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
 import type { ClockReading, DataPlaneOptions, Forwarder, Forwarding } from "./forwarder.ts";
+import { HomeMaps } from "./home-maps.ts";
 import { type BpfObject, type Libbpf, loadLibbpf, type Place } from "./libbpf.ts";
 import type { Traffic } from "./traffic.ts";
 import type { TunnelDevice } from "./tunnel-device.ts";
-import { TunnelMaps } from "./tunnel-maps.ts";
+import { type OwnAddresses, TunnelMaps } from "./tunnel-maps.ts";
 import type { Uplink } from "./uplinks.ts";
 
 /** Where they are, if they have been compiled. */
 export const PROGRAMS = fileURLToPath(new URL("./tunnels.bpf.o", import.meta.url));
 
-export async function loadBpfForwarding({ virtualAddress }: DataPlaneOptions): Promise<Forwarding> {
+export async function loadBpfForwarding({ virtualAddress, ownAddress }: DataPlaneOptions): Promise<Forwarding> {
   const libbpf = await loadLibbpf();
   /** All places where something was attached, whether or not it works now. */
   const places = new Map<string, Place>();
@@ -25,7 +26,13 @@ export async function loadBpfForwarding({ virtualAddress }: DataPlaneOptions): P
     make(device) {
       if (!existsSync(PROGRAMS))
         throw new Error(`${PROGRAMS} is missing: the programs for the kernel are not compiled`);
-      return new BpfForwarder(libbpf, libbpf.load(PROGRAMS), device, virtualAddress, places);
+      return new BpfForwarder(
+        libbpf,
+        libbpf.load(PROGRAMS),
+        device,
+        { virtual: virtualAddress, own: ownAddress },
+        places,
+      );
     },
     remove() {
       for (const place of places.values()) libbpf.detach(place);
@@ -34,11 +41,12 @@ export async function loadBpfForwarding({ virtualAddress }: DataPlaneOptions): P
 }
 
 class BpfForwarder implements Forwarder {
+  readonly passing: HomeMaps;
   readonly #libbpf: Libbpf;
   readonly #object: BpfObject;
   readonly #maps: TunnelMaps;
   readonly #device: TunnelDevice;
-  readonly #virtualAddress: Ipv4Address;
+  readonly #addresses: OwnAddresses;
   readonly #places: Map<string, Place>;
   /** Where programs of `#object` are. */
   readonly #attached = new Set<string>();
@@ -47,16 +55,17 @@ class BpfForwarder implements Forwarder {
     libbpf: Libbpf,
     object: BpfObject,
     device: TunnelDevice,
-    virtualAddress: Ipv4Address,
+    addresses: OwnAddresses,
     places: Map<string, Place>,
   ) {
     this.#libbpf = libbpf;
     this.#object = object;
     this.#device = device;
-    this.#virtualAddress = virtualAddress;
+    this.#addresses = addresses;
     this.#places = places;
     this.#maps = new TunnelMaps(object);
-    this.#maps.configure(virtualAddress, device.index);
+    this.#maps.configure(addresses, device.index);
+    this.passing = new HomeMaps(object);
   }
 
   put(entries: Iterable<ForwardingEntry>, clocks: ClockReading): void {
@@ -86,7 +95,7 @@ class BpfForwarder implements Forwarder {
   #attach(program: string, { interfaceIndex, hook }: Omit<Place, "handle">): void {
     const name = `${interfaceIndex} ${hook}`;
     // Several daemons on a host have an address each: the program of another one stays beside ours.
-    const place = { interfaceIndex, hook, handle: this.#virtualAddress };
+    const place = { interfaceIndex, hook, handle: this.#addresses.virtual };
     if (this.#attached.has(name) && this.#libbpf.isAttached(place)) return;
     this.#libbpf.attach(this.#object.program(program), place);
     this.#attached.add(name);

@@ -2,6 +2,7 @@
 import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts";
 import type { DropReason } from "../../core/tunnel/drop-reasons.ts";
 import type { Ipv4Address } from "../../core/wire/ipv4.ts";
+import type { Homes, PassedOn } from "./homes.ts";
 import type { Traffic } from "./traffic.ts";
 
 export interface DataPlane {
@@ -16,6 +17,11 @@ export interface DataPlane {
   /** Since it works; zero each while it doesn't. */
   drops(): Record<DropReason, number>;
   trafficOf(homeAddress: Ipv4Address): Traffic;
+  /** Packets of mobiles unknown here that went on to another member. */
+  passedOn(): PassedOn;
+  /** Whom they go on to, where `setAlive` has said that it is alive. */
+  setHomes(homes: Homes): void;
+  setAlive(members: readonly Ipv4Address[]): void;
   /** Leaves nothing behind. */
   stop(): void;
 }

@@ -3,6 +3,7 @@ import type { ForwardingEntry } from "../../core/forwarding/forwarding-entry.ts"
 import type { DropReason } from "../../core/tunnel/drop-reasons.ts";
 import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
 import type { Libc } from "../kernel/libc.ts";
+import type { Passing } from "./homes.ts";
 import type { Traffic } from "./traffic.ts";
 import type { TunnelDevice } from "./tunnel-device.ts";
 import type { Uplink } from "./uplinks.ts";
@@ -20,6 +21,8 @@ export interface Forwarder {
   tend(attendedUntilMs: number, uplinks: readonly Uplink[]): void;
   drops(): Record<DropReason, number>;
   trafficOf(homeAddress: Ipv4Address): Traffic;
+  /** `undefined`: it drops packets of mobiles that it was told nothing of. */
+  readonly passing: Passing | undefined;
   /** Gives back what this process has of it; what is in the kernel may go on. */
   close(): void;
 }
@@ -37,12 +40,16 @@ export interface DataPlaneOptions {
   readonly device: string;
   readonly uplinks: readonly string[] | "auto";
   readonly virtualAddress: Ipv4Address;
+  /** By which other members reach this one. */
+  readonly ownAddress: Ipv4Address;
   /** Those that home addresses are in. */
   readonly networks: readonly Ipv4Prefix[];
   /** The time that entries go by: the system's clock may have been set, and not be believed. */
   readonly wallMs: () => number;
   /** All entries there are. */
   readonly entries: () => Iterable<ForwardingEntry>;
+  /** Packets of these mobiles were passed on to other members: the way is not known here. */
+  readonly missed: (homeAddresses: readonly Ipv4Address[]) => void;
   /** Whether it works has changed. */
   readonly changed: () => void;
 }

@@ -48,9 +48,12 @@ export interface BpfMap {
   setAll(keys: Uint8Array, values: Uint8Array, count: number): void;
   /** Whether there was one. */
   delete(key: Uint8Array): boolean;
+  /** Takes the oldest out of a queue, into `value`; false where there is none. */
+  pop(value: Uint8Array): boolean;
+  /** All that a per-CPU array of 64-bit counters has under the key, together. */
+  sum(key: Uint8Array): number;
   /** Fills `value`; false where there is none. Of a per-CPU map the value holds one for each possible CPU. */
   get(key: Uint8Array, value: Uint8Array): boolean;
-  readonly possibleCpus: number;
 }
 
 /** Rejects where there is no such library, or no FFI for this platform. */
@@ -71,6 +74,7 @@ export async function loadLibbpf(): Promise<Libbpf> {
   );
   const deleteElement = library.func("int bpf_map_delete_elem(int fd, const void *key)");
   const lookUpElement = library.func("int bpf_map_lookup_elem(int fd, const void *key, void *value)");
+  const popElement = library.func("int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value)");
   const createHook = library.func("int bpf_tc_hook_create(const void *hook)");
   const attach = library.func("int bpf_tc_attach(const void *hook, void *options)");
   const query = library.func("int bpf_tc_query(const void *hook, void *options)");
@@ -93,7 +97,6 @@ export async function loadLibbpf(): Promise<Libbpf> {
 
   class OpenMap implements BpfMap {
     readonly #descriptor: number;
-    readonly possibleCpus = possibleCpus;
 
     constructor(descriptor: number) {
       this.#descriptor = descriptor;
@@ -109,6 +112,16 @@ export async function loadLibbpf(): Promise<Libbpf> {
 
     delete(key: Uint8Array): boolean {
       return isThere("bpf_map_delete_elem", deleteElement(this.#descriptor, key));
+    }
+
+    pop(value: Uint8Array): boolean {
+      return isThere("bpf_map_lookup_and_delete_elem", popElement(this.#descriptor, null, value));
+    }
+
+    sum(key: Uint8Array): number {
+      const perCpu = new BigUint64Array(possibleCpus);
+      this.get(key, new Uint8Array(perCpu.buffer));
+      return Number(perCpu.reduce((sum, count) => sum + count, 0n));
     }
 
     get(key: Uint8Array, value: Uint8Array): boolean {

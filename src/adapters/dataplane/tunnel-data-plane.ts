@@ -12,6 +12,7 @@ import { NetlinkSocket } from "../kernel/netlink-socket.ts";
 import { loadBpfForwarding } from "./bpf-forwarder.ts";
 import type { DataPlane } from "./data-plane.ts";
 import type { ClockReading, DataPlaneOptions, Forwarder, Forwarding, LoadForwarding } from "./forwarder.ts";
+import { type Homes, NO_HOMES, type PassedOn, type Passing } from "./homes.ts";
 import { NO_TRAFFIC, type Traffic } from "./traffic.ts";
 import { TunnelDevice } from "./tunnel-device.ts";
 import { findUplinks, type Uplink } from "./uplinks.ts";
@@ -21,6 +22,10 @@ import { loadUserForwarding } from "./user-forwarder.ts";
 const TENDING_INTERVAL_MS = 1000;
 /** Longer than routers take to notice that a daemon is gone, by BGP's usual hold times too. */
 const FORWARDING_OUTLIVES_DAEMON_MS = 30_000;
+
+/** How often it is looked whether there are packets of mobiles that nobody here knows, and of how many at once. */
+const MISSED_INTERVAL_MS = 20;
+const MISSED_AT_ONCE = 256;
 
 const LOAD: Record<DataPlaneOptions["type"], LoadForwarding> = { bpf: loadBpfForwarding, user: loadUserForwarding };
 
@@ -45,6 +50,9 @@ export class TunnelDataPlane implements DataPlane {
   /** What was made last: to be removed in the end, whether or not it works then. */
   #device: TunnelDevice | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #missedTimer: NodeJS.Timeout | undefined;
+  #homes = NO_HOMES;
+  #alive: readonly Ipv4Address[] = [];
   #isStopped = false;
   /**
    * CLOCK_BOOTTIME minus our monotonic clock, which stands still in a suspend; reading it for each change would take too
@@ -76,6 +84,7 @@ export class TunnelDataPlane implements DataPlane {
       return;
     }
     this.#tend();
+    this.#missedTimer = setInterval(() => this.#reportMissed(), MISSED_INTERVAL_MS);
   }
 
   forward(entries: readonly ForwardingEntry[]): void {
@@ -84,6 +93,23 @@ export class TunnelDataPlane implements DataPlane {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  setHomes(homes: Homes): void {
+    this.#homes = homes;
+    this.#tell((passing) => {
+      passing.setHomes(homes);
+      passing.setAlive(this.#alive);
+    });
+  }
+
+  setAlive(members: readonly Ipv4Address[]): void {
+    this.#alive = members;
+    this.#tell((passing) => passing.setAlive(members));
+  }
+
+  passedOn(): PassedOn {
+    return this.#works?.forwarder.passing?.passedOn() ?? { toMobile: 0, fromMobile: 0 };
   }
 
   drops(): Record<DropReason, number> {
@@ -97,10 +123,25 @@ export class TunnelDataPlane implements DataPlane {
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#missedTimer);
     this.#system?.forwarding.remove();
     this.#letGo();
     this.#device?.remove();
     this.#system?.netlink.close();
+  }
+
+  #tell(tell: (passing: Passing) => void): void {
+    try {
+      const passing = this.#works?.forwarder.passing;
+      if (passing !== undefined) tell(passing);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #reportMissed(): void {
+    const homeAddresses = this.#works?.forwarder.passing?.takeMissed(MISSED_AT_ONCE) ?? [];
+    if (homeAddresses.length > 0) this.#options.missed(homeAddresses);
   }
 
   /** Checks now and at intervals: interfaces come and go, and an administrator of the host may remove what is ours. */
@@ -165,6 +206,8 @@ export class TunnelDataPlane implements DataPlane {
     try {
       forwarder = forwarding.make(device);
       forwarder.put(entries(), this.#clocks());
+      forwarder.passing?.setHomes(this.#homes);
+      forwarder.passing?.setAlive(this.#alive);
       return { forwarder, device, uplinks: [] };
     } catch (error) {
       forwarder?.close();

@@ -17,6 +17,13 @@ const NEVER_NS = 2n ** 64n - 1n;
 const ONLY = new Uint8Array(4);
 const BATCH = 4096;
 
+export interface OwnAddresses {
+  /** Where tunnels end. */
+  readonly virtual: Ipv4Address;
+  /** By which other members reach this one. */
+  readonly own: Ipv4Address;
+}
+
 export class TunnelMaps {
   readonly #tunnels: BpfMap;
   readonly #furtherTunnels: BpfMap;
@@ -36,10 +43,11 @@ export class TunnelMaps {
     this.#attendedUntil = object.map("attended_until");
   }
 
-  configure(virtualAddress: Ipv4Address, interfaceIndex: number): void {
-    const value = new DataView(new ArrayBuffer(8));
-    value.setUint32(0, virtualAddress);
+  configure(addresses: OwnAddresses, interfaceIndex: number): void {
+    const value = new DataView(new ArrayBuffer(12));
+    value.setUint32(0, addresses.virtual);
     value.setUint32(4, interfaceIndex, LITTLE_ENDIAN);
+    value.setUint32(8, addresses.own);
     this.#settings.set(ONLY, new Uint8Array(value.buffer));
   }
 
@@ -75,16 +83,9 @@ export class TunnelMaps {
 
   /** All of them, in the order of DROP_REASONS. */
   drops(): Record<DropReason, number> {
-    const perCpu = new DataView(new ArrayBuffer(8 * this.#drops.possibleCpus));
-    const key = new Uint32Array(1);
     const counts = Object.keys(DROP_REASONS).map((reason, index) => {
-      key[0] = index;
-      this.#drops.get(new Uint8Array(key.buffer), new Uint8Array(perCpu.buffer));
-      let count = 0;
-      for (let offset = 0; offset < perCpu.byteLength; offset += 8) {
-        count += Number(perCpu.getBigUint64(offset, LITTLE_ENDIAN));
-      }
-      return [reason, count];
+      const key = new Uint8Array(Uint32Array.of(index).buffer);
+      return [reason, this.#drops.sum(key)];
     });
     return Object.fromEntries(counts);
   }

@@ -26,6 +26,7 @@ export async function loadUserForwarding(
         const counts = reasons.map((reason) => [reason, slowPath.drops.get(reason) ?? 0]);
         return Object.fromEntries(counts);
       },
+      passing: undefined,
       trafficOf: (homeAddress) => slowPath.trafficOf(homeAddress),
       close: () => slowPath.close(),
     };

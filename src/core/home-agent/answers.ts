@@ -47,7 +47,11 @@ export class Answers {
       requestId,
       destination: this.#virtualEndpoint,
       ...(binding && this.#told(binding, ingress)),
-      ...(accepted && binding && { boundUntilMs: boundUntilMs(served, binding) }),
+      ...(accepted &&
+        binding && {
+          boundUntilMs: boundUntilMs(served, binding),
+          lease: this.#replication.leaseFor(ingress, binding.mobile, now),
+        }),
       ...(reply && { reply }),
     };
     this.#ingress.answerRelayed(served, message, now);

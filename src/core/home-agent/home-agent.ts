@@ -22,10 +22,8 @@ import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import { LocationTable } from "../bindings/location-table.ts";
-import { isTombstone } from "../bindings/mobility-bindings.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
-import { ForwardingChanges } from "../forwarding/forwarding-changes.ts";
-import { type ForwardingEntry, forwardingEntry } from "../forwarding/forwarding-entry.ts";
+import type { ForwardingEntry } from "../forwarding/forwarding-entry.ts";
 import { Heartbeats } from "../members/heartbeats.ts";
 import { LoadMeter } from "../members/load-meter.ts";
 import { Membership, type PeerStatus } from "../members/membership.ts";
@@ -40,10 +38,11 @@ import { FrameCodec } from "../protocol/frame.ts";
 import type { MoveProgress } from "../replication/mover.ts";
 import type { LinkState } from "../replication/peer-progress.ts";
 import { Replication } from "../replication/replication.ts";
-import type { Endpoint } from "../wire/ipv4.ts";
+import { type Endpoint, formatIpv4, type Ipv4Address } from "../wire/ipv4.ts";
 import { Answers } from "./answers.ts";
 import { Deletions } from "./deletions.ts";
 import { Doorkeeper } from "./doorkeeper.ts";
+import { Forwarding } from "./forwarding.ts";
 import { Ingress } from "./ingress.ts";
 import type { Emit, Input, Output } from "./io.ts";
 import { Owner } from "./owner.ts";
@@ -79,8 +78,7 @@ export class HomeAgent {
   readonly #frames: PeerFrames;
   readonly #streams: PeerStreams;
   readonly #answers: Answers;
-  /** Absent if this member doesn't forward. */
-  #forwarding: ForwardingChanges | undefined;
+  readonly #forwarding: Forwarding;
   /** Of the first input, monotonic ms. */
   #startedAtMs: number | undefined;
   #outputs: Output[] = [];
@@ -105,6 +103,7 @@ export class HomeAgent {
     this.#membership = new Membership({ ...settings, peers, membersDigest });
     this.#frames = new PeerFrames({ codec: this.#codec, membership: this.#membership, observer, emit });
     this.#locations = new LocationTable(this.#journal);
+    this.#forwarding = new Forwarding(this.#table, () => this.#alive, settings.forwardingLeaseMs);
     this.#heartbeats = new Heartbeats({
       self,
       members,
@@ -129,6 +128,9 @@ export class HomeAgent {
     this.#replication = new Replication({
       ...parts,
       peers,
+      bootCount,
+      forwardingLeaseMs: settings.forwardingLeaseMs,
+      leased: (lease, owner, now) => this.#forwarding.learn(lease, owner, now),
       settings: settings.replication,
       temporaryCopies: temporaryCopySettings(settings),
       adopt: (copy, now) => this.#ingress.adopt(copy, now),
@@ -156,6 +158,7 @@ export class HomeAgent {
       doorkeeper: new Doorkeeper({ ...parts, engine: () => this.#owner.engine }),
       finder: this.#finder,
       replication,
+      forwarding: this.#forwarding,
       emit,
       send,
     });
@@ -179,9 +182,8 @@ export class HomeAgent {
 
   /** From here on, outputs say what changes in `forwardingEntries`. */
   startForwarding(): void {
-    const forwarding = new ForwardingChanges();
-    this.#table.listen((before, after) => forwarding.rowChanged(before, after));
-    this.#forwarding = forwarding;
+    this.#forwarding.start();
+    this.#replication.startLending();
   }
 
   /** Handles one input and returns what follows from it. */
@@ -212,6 +214,7 @@ export class HomeAgent {
         break;
       case "stream-closed":
         this.#streamClosed(input.peer);
+        this.#forwarding.silent(input.peer, now);
         break;
       case "durable":
         this.#journal.durable(input.position);
@@ -233,6 +236,9 @@ export class HomeAgent {
         this.#storeQueue = input.storeQueue;
         this.#heartbeats.takesLinkRelay = input.takesLinkRelay ?? false;
         this.#heartbeats.setHealth(input.health, input.announced);
+        break;
+      case "missed":
+        for (const homeAddress of input.homeAddresses) this.#replication.missed(homeAddress, now);
         break;
       case "routing-view":
         this.#membership.routed(input.announcers);
@@ -305,6 +311,7 @@ export class HomeAgent {
       this.#owner.expire(now);
       this.#locations.expire(now.wallMs);
     }
+    this.#forwarding.passTime(now, this.#clock.isCertain);
     this.#owner.giveUp(now);
     this.#replication.passTime(now);
     // Large pieces of work only on ticks, which the driver gives between whatever else comes: with a piece for every input,
@@ -324,13 +331,14 @@ export class HomeAgent {
   /** When it must be given a tick at the latest, even if nothing else happens; monotonic ms. */
   nextWakeMs(system: Now): number {
     const now = this.time(system);
-    const onWallClock = Math.min(this.#table.nextDueMs, this.#locations.nextDueMs);
+    const onWallClock = Math.min(this.#table.nextDueMs, this.#locations.nextDueMs, this.#forwarding.nextExpiryMs);
     return Math.min(
       this.#heartbeats.nextDueMs,
       this.#ingress.nextDeadlineMs,
       this.#owner.nextDeadlineMs,
       this.#deletions.nextDeadlineMs,
       this.#replication.nextDueMs,
+      this.#forwarding.nextDueMs,
       this.#clock.isCertain ? now.monotonicMs + Math.max(onWallClock - now.wallMs, 0) : this.#clock.certainAtMs,
     );
   }
@@ -372,9 +380,14 @@ export class HomeAgent {
     return this.#locations.values();
   }
 
-  /** How the packets of all mobiles that this member owns or backs up reach them. */
+  /** How the packets of all mobiles reach them that this member owns, backs up, or was told of. */
   get forwardingEntries(): Iterable<ForwardingEntry> {
-    return forwardingEntries(this.#table.values());
+    return this.#forwarding.entries();
+  }
+
+  /** Whom packets of an unknown mobile are passed on to: the first of these that is alive. */
+  homesOf(homeAddress: Ipv4Address): readonly MemberId[] {
+    return this.#placement.rank(`ip:${formatIpv4(homeAddress)}`);
   }
 
   get temporaryBindings(): Iterable<TemporaryBinding> {
@@ -471,6 +484,10 @@ export class HomeAgent {
     };
   }
 
+  get #alive(): MemberId[] {
+    return this.#settings.members.flatMap(({ id }) => (this.#membership.isAlive(id) ? [id] : []));
+  }
+
   #receiveFrame(payload: Uint8Array, source: Endpoint, now: Now): void {
     const received = this.#frames.receive(payload, source, now);
     if (received === undefined) return;
@@ -527,14 +544,9 @@ export class HomeAgent {
   #takeOutputs(): Output[] {
     const outputs = this.#outputs;
     this.#outputs = [];
-    const entries = this.#forwarding?.take((homeAddress) => this.#table.findByHomeAddress(homeAddress)) ?? [];
     // Before any reply: when a mobile hears that it is registered, its packets find it.
-    return entries.length === 0 ? outputs : [{ type: "forward", entries }, ...outputs];
+    return [...this.#forwarding.takeOutputs(), ...outputs];
   }
-}
-
-function* forwardingEntries(rows: Iterable<Binding>): Generator<ForwardingEntry> {
-  for (const row of rows) if (!isTombstone(row)) yield forwardingEntry(row);
 }
 
 /**

@@ -23,6 +23,7 @@ import {
 } from "../wire/registration-message.ts";
 import { isAccepted } from "../wire/reply-code.ts";
 import type { Doorkeeper } from "./doorkeeper.ts";
+import type { Forwarding } from "./forwarding.ts";
 import type { Emit } from "./io.ts";
 import type { Owner, ServedRequest } from "./owner.ts";
 import type { Orphan, OwnerFinder, Route } from "./routes.ts";
@@ -65,6 +66,7 @@ export class Ingress {
   readonly #send: (to: MemberId, message: Message) => void;
   readonly #replication: Replication;
   readonly #finder: OwnerFinder;
+  readonly #forwarding: Forwarding;
   readonly #temporary: TemporaryBindings;
   /** Requests for mobiles whose new owner is being found. */
   #deferred: Deferred[] = [];
@@ -79,6 +81,7 @@ export class Ingress {
     readonly membership: Membership;
     readonly finder: OwnerFinder;
     readonly replication: Replication;
+    readonly forwarding: Forwarding;
     readonly observer: Observer;
     readonly emit: Emit;
     readonly send: (to: MemberId, message: Message) => void;
@@ -93,6 +96,7 @@ export class Ingress {
     this.#send = options.send;
     this.#replication = options.replication;
     this.#finder = options.finder;
+    this.#forwarding = options.forwarding;
     this.#nextRequestId = options.settings.bootCount * REQUEST_IDS_PER_BOOT_COUNT + 1;
     this.#temporary = new TemporaryBindings(options.settings.maximumPending);
   }
@@ -202,7 +206,12 @@ export class Ingress {
       return;
     }
     const reply = decoded.message;
-    if (isAccepted(reply.code)) this.#makePermanent(temporary, reply, sender, message);
+    if (isAccepted(reply.code)) {
+      this.#makePermanent(temporary, reply, sender, message);
+      const { lease, mobile, generation } = message;
+      const { homeAddress } = reply;
+      if (lease && mobile) this.#forwarding.learn({ ...lease, mobile, generation, homeAddress }, sender, now);
+    }
     this.reply(message.reply, temporary.destination, temporary.foreignAgent);
   }
 

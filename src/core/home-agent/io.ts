@@ -4,7 +4,7 @@ import type { LoggedChange } from "../bindings/row-change.ts";
 import type { ForwardingEntry } from "../forwarding/forwarding-entry.ts";
 import type { MemberId, MobileIdentity } from "../names.ts";
 import type { HealthState } from "../protocol/datagrams.ts";
-import type { Endpoint } from "../wire/ipv4.ts";
+import type { Endpoint, Ipv4Address } from "../wire/ipv4.ts";
 import type { Reconfiguration } from "./settings.ts";
 
 export type Input =
@@ -29,6 +29,8 @@ export type Input =
   | { readonly type: "stream"; readonly peer: MemberId; readonly bytes: Uint8Array }
   /** This process did not run for so long that others may have taken it for dead. */
   | { readonly type: "stalled" }
+  /** Packets to or from these addresses came here, where nobody knows the way: they were passed on to other members. */
+  | { readonly type: "missed"; readonly homeAddresses: readonly Ipv4Address[] }
   /** The members that routers have a route to; `undefined`: that can't be known. */
   | { readonly type: "routing-view"; readonly announcers: readonly MemberId[] | undefined }
   /** What this member tells the others about itself. */
@@ -90,6 +92,8 @@ export type Output =
   | { readonly type: "end-stream"; readonly to: MemberId; readonly reason: StreamEnd }
   /** Packets of these mobiles go another way from now on. */
   | { readonly type: "forward"; readonly entries: readonly ForwardingEntry[] }
+  /** These members are alive, this one included: packets may be passed on to them. */
+  | { readonly type: "alive"; readonly members: readonly MemberId[] }
   /** What came of an operator's `delete-binding`. */
   | { readonly type: "deletion"; readonly token: number; readonly outcome: DeletionOutcome }
   /** Row changes to be written, in order. */

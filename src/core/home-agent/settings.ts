@@ -32,6 +32,8 @@ export interface HomeAgentSettings {
   /** Bound on temporary bindings, and on answers that wait until they are safe. */
   readonly maximumPending: number;
   readonly loadFactor: number;
+  /** How long a member may forward by what it was told of a mobile that somebody else owns, without hearing of it again. */
+  readonly forwardingLeaseMs: number;
   readonly replication: ReplicationSettings;
   readonly policy: RegistrationPolicy;
   readonly associations: AssociationTable;

@@ -19,6 +19,7 @@ import {
   u64,
 } from "../layout/kinds.ts";
 import { type MessageOf, MessageSet, type RecordOf, record } from "../layout/record.ts";
+import { tunnels } from "./tunnels.ts";
 
 /** Where a member stands. `guarding`: as unfit as `down`, but still announced, as the last one. */
 export const HEALTH_STATES = ["starting", "ready", "draining", "degraded", "down", "guarding"] as const;
@@ -107,6 +108,15 @@ export const DATAGRAMS = new MessageSet({
         optional(mobile),
         "The key of the mobile's row, which a request without its NAI doesn't tell; none where it has no row.",
       ],
+      lease: [
+        optional(
+          record({
+            number: [u64, "As of a `lease` on a stream."],
+            tunnels: [tunnels, "Oldest first."],
+          }),
+        ),
+        "How packets reach the mobile, where the ingress has no row of it: it forwards before the reply leaves.",
+      ],
       reply: [bytes, "The Registration Reply, signed by the owner. Empty: the owner gives no answer."],
     },
   },
@@ -127,5 +137,6 @@ export const DISCARDED: Omit<RelayReply, "requestId" | "destination"> = {
   boundUntilMs: 0,
   mobile: undefined,
   homeAddressSinceMs: Number.POSITIVE_INFINITY,
+  lease: undefined,
   reply: new Uint8Array(),
 };

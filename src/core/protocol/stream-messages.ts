@@ -21,6 +21,7 @@ import {
   u64,
 } from "../layout/kinds.ts";
 import { type MessageOf, MessageSet, type RecordOf, record } from "../layout/record.ts";
+import { tunnels } from "./tunnels.ts";
 
 /** In which two members compare what one of them owns and the other backs up. */
 export const DIGEST_BUCKETS = 1024;
@@ -147,6 +148,22 @@ export const STREAM_MESSAGES = new MessageSet({
       homeAddress,
       sinceMs: [time, "Since when; for ever: it is only kept for that mobile."],
       mobile: [mobile, "Who has it."],
+    },
+  },
+  "lease-request": {
+    number: 17,
+    says: "How do packets reach this home address? To the owner of its mobile, or to its home, which passes the question on.",
+    fields: { homeAddress, borrower: [member, "Whoever is to be told."] },
+  },
+  lease: {
+    number: 18,
+    says: "I, the owner, tell you how packets reach this mobile, of which you have no row.",
+    fields: {
+      homeAddress,
+      mobile: [mobile, "Who has it."],
+      generation: FORGOTTEN.generation,
+      number: [u64, "Of two leases of one owner the one with the higher number is newer."],
+      tunnels: [tunnels, "Oldest first. None: what was told before has ended."],
     },
   },
 });

@@ -7,6 +7,7 @@ import type { BindingTable } from "../bindings/binding-table.ts";
 import type { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
 import type { LocationTable } from "../bindings/location-table.ts";
+import type { Lease } from "../forwarding/lease.ts";
 import type { Membership, PeerStatus } from "../members/membership.ts";
 import { type Candidate, type Placement, placedBy } from "../members/placement.ts";
 import type { MemberId, MobileKey } from "../names.ts";
@@ -18,6 +19,7 @@ import { AddressClaims } from "./address-claims.ts";
 import { type DesignationSettings, decider, designateBackups } from "./designation.ts";
 import { Digests } from "./digests.ts";
 import { Whereabouts } from "./homes.ts";
+import { Lender } from "./lender.ts";
 import { type MoveProgress, Mover } from "./mover.ts";
 import type { LinkState } from "./peer-progress.ts";
 import { Replicator } from "./replicator.ts";
@@ -42,6 +44,8 @@ export interface TemporaryCopySettings {
 
 export interface ReplicationOptions {
   readonly self: MemberId;
+  readonly bootCount: number;
+  readonly forwardingLeaseMs: number;
   readonly peers: readonly MemberId[];
   readonly settings: ReplicationSettings;
   readonly temporaryCopies: TemporaryCopySettings;
@@ -55,6 +59,8 @@ export interface ReplicationOptions {
   readonly send: (to: MemberId, message: StreamMessage) => void;
   /** The ingress of a request has died: this member takes its place. */
   readonly adopt: (copy: TemporaryCopy, now: Now) => void;
+  /** An owner has told how packets reach its mobile. */
+  readonly leased: (lease: Lease, owner: MemberId, now: Now) => void;
   /** Who has a home address is known now. */
   readonly answered: (homeAddress: Ipv4Address, now: Now) => void;
 }
@@ -76,6 +82,7 @@ export class Replication implements Safety {
   readonly #takeover: Takeover;
   readonly #whereabouts: Whereabouts;
   readonly #claims: AddressClaims;
+  readonly #lender: Lender;
   readonly #copies: TemporaryCopies;
   readonly #mover: Mover;
   /** Rows of ours that are still to be reviewed, after these members have come or gone. */
@@ -97,6 +104,7 @@ export class Replication implements Safety {
       },
     });
     this.#whereabouts = new Whereabouts({ ...options, learned: (address) => this.#claims.learned(address) });
+    this.#lender = new Lender({ ...options, leaseMs: options.forwardingLeaseMs });
     this.#mover = new Mover({ ...options, isReachable: (member) => this.#replicator.linkState(member) !== "down" });
     this.#replicator = new Replicator({
       ...options,
@@ -137,6 +145,8 @@ export class Replication implements Safety {
       temporary: (from, message, now) => this.#copies.told(from, message, now),
       claim: (from, message, now) => this.#claims.claimed(from, message, now),
       holder: (_, message, now) => this.#claims.told(message, now),
+      "lease-request": (from, message, now) => this.#lender.asked(from, message, now),
+      lease: (from, message, now) => options.leased(message, from, now),
     };
   }
 
@@ -223,6 +233,21 @@ export class Replication implements Safety {
   /** A registration of a mobile of ours was accepted; its ingress learns from the reply who owns it. */
   accepted(row: Binding, ingress: MemberId): void {
     this.#whereabouts.tell(row, ingress);
+  }
+
+  /** From here on, members without rows of our mobiles are told how packets reach these. */
+  startLending(): void {
+    this.#lender.start();
+  }
+
+  /** How packets reach a mobile of ours, for a member that has no row of it. */
+  leaseFor(member: MemberId, mobile: MobileKey, now: Now): Lease | undefined {
+    return this.#lender.leaseFor(member, mobile, now);
+  }
+
+  /** Packets to or from this address came here, and this member doesn't know the way. */
+  missed(homeAddress: Ipv4Address, now: Now): void {
+    this.#lender.ask(homeAddress, now);
   }
 
   // What the ingress needs
@@ -330,6 +355,7 @@ export class Replication implements Safety {
     this.#copies.flush(now);
     this.#replicator.flush(now);
     this.#mover.flush();
+    this.#lender.flush(now);
   }
 
   /** Monotonic ms. */
@@ -389,7 +415,10 @@ export class Replication implements Safety {
         return;
       }
       const row = table.get(next.value);
-      if (row?.ownership.owner === self) this.#whereabouts.tellAfter(this.#changed, this.#fillVacancies(row));
+      if (row?.ownership.owner !== self) continue;
+      const reviewed = this.#fillVacancies(row);
+      this.#whereabouts.tellAfter(this.#changed, reviewed);
+      this.#lender.review(reviewed, this.#changed);
     }
   }
 

@@ -1,4 +1,4 @@
-/** Why a packet is not forwarded: in the order of `enum reason` in tunnels.bpf.c, with what it says to an operator. */
+/** Why a packet is not forwarded: in the order of `enum reason` in state.bpf.h, with what it says to an operator. */
 export const DROP_REASONS = {
   "not-ipv4": "something else than IPv4 was routed to the tunnel device",
   truncated: "a header is cut off",
@@ -27,6 +27,7 @@ export const DROP_REASONS = {
   "reverse-tunnel-not-granted": "the mobile has not registered with T",
   "inner-destination": "the inner destination is an address of this host, broadcast, multicast, or nowhere",
   congestion: "the tunnel says that it was congested, and the mobile's transport would not understand that (RFC 6040)",
+  "home-unreachable": "there is no route to the member that the packet was to be passed on to, or its TTL is over",
 } as const;
 
 export type DropReason = keyof typeof DROP_REASONS;

@@ -36,6 +36,8 @@ export interface LabVariant {
   readonly speaker?: "managed" | "sidecar";
   /** Whether home agents speak BFD; they do by default, where they speak BGP. */
   readonly bfd?: boolean;
+  /** On how many backups each binding is; the default of the configuration if not given. */
+  readonly copies?: number;
   /** Whether home agents forward packets of mobiles. */
   readonly dataPlane?: DataPlaneConfig["type"];
 }
@@ -59,6 +61,7 @@ export function anyhomeConfig(topology: Topology, paths: HomeAgentPaths, variant
     members: nodesOf(topology, "home-agent").map((node) => member(topology, node, variant)),
     "security-associations": { mobiles: topology.associations.map((it) => association(it, paths)) },
     advertiser: advertiser(paths, variant),
+    ...(variant.copies === undefined ? {} : { replication: { copies: variant.copies } }),
     "data-plane": { type: variant.dataPlane ?? "none" },
     // Disks of labs may be small, so that they can be filled.
     health: { "free-disk": { degraded: "8MiB", fail: "2MiB" }, ...variant.health },

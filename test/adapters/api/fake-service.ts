@@ -171,6 +171,7 @@ export const forwardingCounters: ForwardingCountersView = {
   type: "bpf",
   failure: null,
   uplinks: ["eth0", "eth1"],
+  passedOn: { toMobile: 7, fromMobile: 5 },
   drops: { "source-unregistered": 4, congestion: 0 },
 };
 

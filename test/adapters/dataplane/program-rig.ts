@@ -6,6 +6,7 @@
  *    10.64.0.1 is the virtual address
  */
 import koffi from "koffi";
+import { HomeMaps } from "../../../src/adapters/dataplane/home-maps.ts";
 import { type BpfObject, loadLibbpf } from "../../../src/adapters/dataplane/libbpf.ts";
 import { TunnelDevice } from "../../../src/adapters/dataplane/tunnel-device.ts";
 import { TunnelMaps } from "../../../src/adapters/dataplane/tunnel-maps.ts";
@@ -25,6 +26,7 @@ const TC_ACT_UNSPEC = 0xffff_ffff;
 const LARGEST_PACKET = 4096;
 
 export const VIRTUAL_ADDRESS = "10.64.0.1";
+export const OWN_ADDRESS = "192.0.2.1";
 export const NETWORK = { address: ipv4("10.64.0.0"), length: 12 };
 
 /** Why they can't be run here, in one line. */
@@ -42,6 +44,7 @@ export type Outcome =
 
 export class ProgramRig {
   readonly maps: TunnelMaps;
+  readonly homeMaps: HomeMaps;
   readonly #object: BpfObject;
   readonly #bootOffsetMs: number;
   readonly #testRun: ReturnType<typeof testRunner>;
@@ -50,6 +53,7 @@ export class ProgramRig {
     this.#bootOffsetMs = libc.bootTimeMs() - performance.now();
     this.#object = object;
     this.maps = maps;
+    this.homeMaps = new HomeMaps(object);
     this.#testRun = testRunner();
   }
 
@@ -63,7 +67,7 @@ export class ProgramRig {
     device.keepRouted(1500);
     const object = (await loadLibbpf()).load(OBJECT);
     const maps = new TunnelMaps(object);
-    maps.configure(ipv4(VIRTUAL_ADDRESS), device.index);
+    maps.configure({ virtual: ipv4(VIRTUAL_ADDRESS), own: ipv4(OWN_ADDRESS) }, device.index);
     maps.attendUntil(Number.MAX_SAFE_INTEGER / 1e6);
     return new ProgramRig(object, maps, libc);
   }

@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import fc from "fast-check";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { HOMES_PER_SLOT } from "../../../src/adapters/dataplane/homes.ts";
 import type { Encapsulation, Tunnel } from "../../../src/core/forwarding/forwarding-entry.ts";
+import { ADDRESS_SLOTS } from "../../../src/core/members/placement.ts";
 import { DROP_REASONS, type DropReason } from "../../../src/core/tunnel/drop-reasons.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
 import {
@@ -18,7 +20,7 @@ import {
   packet,
   withoutEthernet,
 } from "./packets.ts";
-import { type Outcome, ProgramRig, programObstacle, VIRTUAL_ADDRESS } from "./program-rig.ts";
+import { type Outcome, OWN_ADDRESS, ProgramRig, programObstacle, VIRTUAL_ADDRESS } from "./program-rig.ts";
 
 const obstacle = await programObstacle();
 const isSkipped = obstacle !== undefined && process.env.CI === undefined;
@@ -168,6 +170,115 @@ describe.skipIf(isSkipped)("the data plane's programs", () => {
       if (ecn === undefined) expect(outcome).toEqual(dropped("congestion"));
       else
         expect(outcome).toEqual({ verdict: "redirected", packet: frame(fromMobile("reverse", { tos: 0x28 | ecn })) });
+    });
+  });
+
+  describe("of a mobile that is unknown here, where its home is another member", () => {
+    const HOME = "192.0.2.7";
+    const NEXT_HOME = "192.0.2.8";
+    const UNKNOWN = "10.64.9.9";
+    const FROM_POOL = "10.64.7.7";
+
+    beforeAll(() => {
+      const slots = new Uint8Array(ADDRESS_SLOTS * HOMES_PER_SLOT).fill(255);
+      // Of the slot of 9.9 the first two members, of that of 3.3 this one.
+      slots.set([1, 2, 0], 0x0909 * HOMES_PER_SLOT);
+      slots.set([0, 1], 0x0303 * HOMES_PER_SLOT);
+      const pools = [{ range: { first: ipv4("10.64.7.1"), last: ipv4("10.64.7.9") }, member: 2 }];
+      rig.homeMaps.setHomes({ members: [OWN_ADDRESS, HOME, NEXT_HOME].map(ipv4), slots, pools });
+      rig.homeMaps.setAlive([OWN_ADDRESS, HOME, NEXT_HOME].map(ipv4));
+    });
+
+    afterAll(() => rig.homeMaps.setHomes({ members: [], slots: new Uint8Array(), pools: [] }));
+
+    test("pass a packet for it on to the home, in IP in IP between the members, and report the address once", () => {
+      const before = rig.homeMaps.passedOn();
+      const inner = packetTo(UNKNOWN);
+      for (let sent = 0; sent < 3; sent++) {
+        const { outer, payload } = opened(encapsulate(inner));
+        expect(outer).toMatchObject({ source: OWN_ADDRESS, destination: HOME, protocol: IP_IN_IP });
+        expect(payload).toEqual(inner);
+      }
+      expect(rig.homeMaps.passedOn()).toEqual({ ...before, toMobile: before.toMobile + 3 });
+      expect(rig.homeMaps.takeMissed(10)).toEqual([ipv4(UNKNOWN)]);
+    });
+
+    test("pass what it has sent on as it is, one hop older, so that the home can check its care-of address", () => {
+      const outer = tunnelled(packetFrom(UNKNOWN));
+      const onward = tunnelled(packetFrom(UNKNOWN), { destination: HOME, ttl: 62 });
+      expect(decapsulate(outer)).toEqual({ verdict: "redirected", packet: frame(onward) });
+      expect(decapsulate(tunnelled(packetFrom(UNKNOWN), { ttl: 1 }))).toEqual(dropped("home-unreachable"));
+    });
+
+    test("go by the first home that is alive, and by who hands the address out before all", () => {
+      const homeFor = (address: string) => opened(encapsulate(packetTo(address))).outer.destination;
+      expect([homeFor(UNKNOWN), homeFor(FROM_POOL)]).toEqual([HOME, NEXT_HOME]);
+      rig.homeMaps.setAlive([OWN_ADDRESS, NEXT_HOME].map(ipv4));
+      expect([homeFor(UNKNOWN), homeFor(FROM_POOL)]).toEqual([NEXT_HOME, NEXT_HOME]);
+      rig.homeMaps.setAlive([OWN_ADDRESS].map(ipv4));
+      expect(encapsulate(packetTo(UNKNOWN))).toEqual(dropped("destination-unregistered"));
+      rig.homeMaps.setAlive([OWN_ADDRESS, HOME, NEXT_HOME].map(ipv4));
+    });
+
+    test("drop what is for a mobile of which this member itself should know", () => {
+      expect(encapsulate(packetTo("10.64.3.3"))).toEqual(dropped("destination-unregistered"));
+      expect(decapsulate(tunnelled(packetFrom("10.64.3.3")))).toEqual(dropped("source-unregistered"));
+    });
+
+    test("pass on what has ended here, as its mobile may have another owner by now", () => {
+      rig.put({ homeAddress: ipv4(UNKNOWN), tunnels: [tunnel("ip-in-ip", true, { expiresAtMs: Date.now() - 1000 })] });
+      expect(opened(encapsulate(packetTo(UNKNOWN))).outer.destination).toBe(HOME);
+      rig.put({ homeAddress: ipv4(UNKNOWN), tunnels: [] });
+    });
+
+    const passedOn = (inner: Uint8Array, fields: Partial<HeaderFields> = {}) =>
+      packet({ source: HOME, destination: OWN_ADDRESS, protocol: IP_IN_IP, ...fields }, inner);
+
+    test.each([
+      ["plain", IP_IN_IP, (inner: Buffer) => inner],
+      ["gre", GRE, (inner: Buffer) => gre(inner)],
+    ] as const)(
+      "send what another member has passed on to the mobile, by its own tunnel: %s",
+      (mobile, protocol, wrap) => {
+        const inner = toMobile(mobile, { tos: 0x2a, fragment: DONT_FRAGMENT });
+        const { outer, payload } = opened(decapsulate(passedOn(inner)));
+        const fields = { source: VIRTUAL_ADDRESS, destination: CARE_OF, tos: 0x2a, fragment: DONT_FRAGMENT, ttl: 64 };
+        expect(outer).toMatchObject({ ...fields, protocol });
+        expect(payload).toEqual(wrap(inner));
+      },
+    );
+
+    test("send it by minimal encapsulation, too", () => {
+      const inner = toMobile("minimal");
+      const { outer, payload } = opened(decapsulate(passedOn(inner)));
+      expect(outer).toMatchObject({ source: VIRTUAL_ADDRESS, destination: CARE_OF, protocol: MINIMAL });
+      expect(payload).toEqual(Buffer.concat([minimalHeader(inner), inner.subarray(20)]));
+    });
+
+    test("never pass on a second time what comes to the member's own address", () => {
+      expect(decapsulate(passedOn(packetTo(UNKNOWN)))).toEqual(dropped("destination-unregistered"));
+      expect(decapsulate(passedOn(toMobile("ended")))).toEqual(dropped("destination-expired"));
+      const tunnelledHere = tunnelled(packetFrom(UNKNOWN), { destination: OWN_ADDRESS });
+      expect(decapsulate(tunnelledHere)).toEqual(dropped("source-unregistered"));
+    });
+
+    test("take out of a tunnel that was passed on what its mobile has sent, checked as ever", () => {
+      const inner = fromMobile("reverse");
+      const here = { destination: OWN_ADDRESS };
+      expect(decapsulate(tunnelled(inner, here))).toEqual({ verdict: "redirected", packet: frame(inner) });
+      expect(decapsulate(tunnelled(inner, { ...here, source: "198.51.100.1" }))).toEqual(dropped("care-of-mismatch"));
+      expect(decapsulate(tunnelled(fromMobile("plain"), here))).toEqual(dropped("reverse-tunnel-not-granted"));
+    });
+
+    test("leave other tunnels of the host alone", () => {
+      for (const outer of [
+        passedOn(packetTo("198.51.100.77")),
+        passedOn(Buffer.from("no packet at all")),
+        passedOn(packetTo("198.51.100.77"), { source: "198.51.100.1" }),
+        passedOn(gre(packetTo("198.51.100.77")), { protocol: GRE }),
+      ]) {
+        expect(decapsulate(outer)).toEqual({ verdict: "passed" });
+      }
     });
   });
 
@@ -350,7 +461,7 @@ describe.skipIf(isSkipped)("the data plane's programs", () => {
 
   test.each<[string, () => Uint8Array]>([
     ["a registration", () => packet({ source: CARE_OF, destination: VIRTUAL_ADDRESS })],
-    ["a tunnel to somebody else", () => tunnelled(fromMobile("reverse"), { destination: "192.0.2.1" })],
+    ["a tunnel to somebody else", () => tunnelled(fromMobile("reverse"), { destination: "192.0.2.77" })],
     ["a packet for a mobile", () => toMobile("plain")],
   ])("leave to the kernel what is no tunnel that ends here: %s", (_, make) => {
     expect(decapsulate(make())).toEqual({ verdict: "passed" });
@@ -543,7 +654,7 @@ print(bytes(IP(src="${CARE_OF}", dst="${VIRTUAL_ADDRESS}") / GRE() / inner).hex(
 
 test("reasons for drops stand in the order in which the programs count them", async () => {
   const { readFile } = await import("node:fs/promises");
-  const source = await readFile(new URL("../../../src/adapters/dataplane/tunnels.bpf.c", import.meta.url), "utf8");
+  const source = await readFile(new URL("../../../src/adapters/dataplane/state.bpf.h", import.meta.url), "utf8");
   const names = /enum reason \{([^}]*)\}/.exec(source)?.[1]?.match(/[A-Z_0-9]+/g) ?? [];
   expect(names.map((name) => name.toLowerCase().replaceAll("_", "-"))).toEqual([
     ...Object.keys(DROP_REASONS),

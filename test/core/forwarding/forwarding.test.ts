@@ -70,11 +70,15 @@ test("whoever applies the changes has what the rows say, after any changes, when
     fc.property(fc.array(anyChange, { maxLength: 30 }), (changes) => {
       const rows = new Map<string, Binding>();
       const rowOf = (address: Ipv4Address) => rows.values().find(({ homeAddress }) => homeAddress === address);
+      const entryOf = (homeAddress: Ipv4Address) => {
+        const row = rowOf(homeAddress);
+        return row === undefined ? { homeAddress, tunnels: [] } : forwardingEntry(row);
+      };
       const forwarding = new ForwardingChanges();
       const applied = new Map<Ipv4Address, readonly Tunnel[]>();
       for (const change of [...changes, "take" as const]) {
         if (change === "take") {
-          for (const { homeAddress, tunnels } of forwarding.take(rowOf)) applied.set(homeAddress, tunnels);
+          for (const { homeAddress, tunnels } of forwarding.take(entryOf)) applied.set(homeAddress, tunnels);
           continue;
         }
         const name = typeof change === "string" ? change : change.mobile;
@@ -97,7 +101,7 @@ test("a change of who owns the mobile changes nothing about its packets", () => 
   if (row === undefined) throw new Error("not registered");
   const forwarding = new ForwardingChanges();
   forwarding.rowChanged(row, { ...row, ownership: { ...row.ownership, owner: "ha9", generation: 9 } });
-  expect(forwarding.take(() => row)).toEqual([]);
+  expect(forwarding.take(() => forwardingEntry(row))).toEqual([]);
 });
 
 test("a mobile's packets are forwarded before it hears that it is registered, on its owner and on its backups", () => {

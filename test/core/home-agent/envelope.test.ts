@@ -206,6 +206,7 @@ describe("the reply to a relayed request", () => {
     boundUntilMs: 0,
     mobile: undefined,
     homeAddressSinceMs: Number.POSITIVE_INFINITY,
+    lease: undefined,
     destination: virtualEndpoint,
     reply: Uint8Array.of(3, 0, 2, 88, ...new Uint8Array(16)),
   };

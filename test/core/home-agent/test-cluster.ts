@@ -69,6 +69,8 @@ export interface TestClusterOptions {
   readonly copies?: number;
   /** Dynamic home addresses of each member. */
   readonly sliceSize?: number;
+  /** All members have a data plane. */
+  readonly forwards?: boolean;
 }
 
 export interface SentFrame {
@@ -545,7 +547,9 @@ export class TestCluster {
         this.events.push({ on: id, event, ...fields });
       },
     };
-    return new HomeAgent(this.#settings(id, members, bootCount), observer);
+    const agent = new HomeAgent(this.#settings(id, members, bootCount), observer);
+    if (this.#options.forwards) agent.startForwarding();
+    return agent;
   }
 
   #settings(id: string, ids: readonly string[], bootCount: number): HomeAgentSettings {
@@ -558,6 +562,7 @@ export class TestCluster {
       bootCount,
       startNonce: ++this.#starts,
       virtualEndpoint,
+      forwardingLeaseMs: 20_000,
       heartbeatIntervalMs: 200,
       peerTimeoutMs: 800,
       maximumClockSkewMs: 30_000,
