@@ -6,6 +6,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BindingView } from "../../src/adapters/api/bindings.ts";
 import type { CountersView, PeerView, StatusView } from "../../src/adapters/api/members.ts";
+import { rowChecksum } from "../../src/core/bindings/stored-row.ts";
 import { type Endpoint, formatIpv4 } from "../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../src/lab/wait.ts";
 import { seeded } from "../fuzz/random.ts";
@@ -68,9 +69,12 @@ test("killed and started again, it serves what it had accepted", async () => {
   expect(await daemon.ask("bindings", "list")).toEqual(before);
 });
 
+const SENSELESS_ROW = Uint8Array.of(1);
+const SENSELESS_CHECKSUM = rowChecksum("binding", "ip:10.64.1.1", SENSELESS_ROW);
+
 test.each([
-  ["its disk has altered", "row = replace(row, '600', '601')", "does not read back as it was written"],
-  ["makes no sense", "row = '{}', checksum = 1148946764", "can't be understood"],
+  ["its disk has altered", "row = zeroblob(length(row))", "does not read back as it was written"],
+  ["makes no sense", `row = x'01', checksum = ${SENSELESS_CHECKSUM}`, "can't be understood"],
 ])("with a row that %s, it starts without that one, and tells", async (_, change, problem) => {
   await using daemon = await LoneDaemon.start();
   expect(await daemon.register("10.64.1.1")).toBe(0);
