@@ -38,7 +38,7 @@ describe.runIf(aptIsOurs)("installing Debian packages, with stand-ins for dpkg-q
     const { code, output } = await setUp("demo");
     expect(code).toBe(0);
     expect(output).toContain("installing Debian packages: exabgp frr procps util-linux");
-    const install = "install --yes --no-install-recommends exabgp frr procps util-linux";
+    const install = "install --yes --no-install-recommends exabgp frr procps util-linux clang iputils-ping libbpf-dev";
     expect(calls()).toEqual([
       `noninteractive held -o DPkg::Lock::Timeout=120 ${install}`,
       "noninteractive held -o DPkg::Lock::Timeout=120 update",

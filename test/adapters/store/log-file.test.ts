@@ -28,7 +28,11 @@ function open(path: string, durableSequence?: number): LogFile {
 }
 
 function changes(first: number, count: number): FlatChanges {
-  return Array.from({ length: count }, (_, index) => ["binding", `key ${first + index}`, "x".repeat(200)]).flat();
+  return Array.from({ length: count }, (_, index) => [
+    "binding",
+    `key ${first + index}`,
+    Buffer.from("x".repeat(200)),
+  ]).flat();
 }
 
 function sequences(path: string): unknown[] {
