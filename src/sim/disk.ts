@@ -26,6 +26,8 @@ export class SimulatedDisk {
   works = true;
   /** Added to each commit. */
   extraMs = 0;
+  /** Since when nothing has been added. */
+  fairSinceMs = 0;
   #hangs = false;
   /** The commit that would have come to an end, if the disk did not hang. */
   #stuck: (() => void) | undefined;

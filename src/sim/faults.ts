@@ -207,6 +207,7 @@ function begin(world: World, { kind, members }: Fault): () => void {
         node.disk.extraMs = random.between(50, 1500);
         return () => {
           node.disk.extraMs = 0;
+          node.disk.fairSinceMs = world.queue.nowMs;
         };
       });
     case "clock":

@@ -2,7 +2,7 @@
 import type { Binding } from "../core/bindings/binding.ts";
 import { compareOwnerships, compareRegistrations } from "../core/bindings/merge.ts";
 import { canForget, isTombstone, neededAloneUntilMs, withoutExpired } from "../core/bindings/mobility-bindings.ts";
-import { deregistersAll, isDegraded, type Mobile, rowOf } from "./mobile.ts";
+import { type Attempt, deregistersAll, isDegraded, type Mobile, rowOf } from "./mobile.ts";
 import type { Mobiles } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
@@ -74,9 +74,10 @@ function checkMobile(world: World, mobiles: Mobiles, mobile: Mobile, lostDisks: 
     last.sentMs + reply.lifetimeSeconds * 1000 > world.queue.nowMs + 2000;
   const newest = copies[0]?.row;
   if (mustLive && !(lostDisks && isDegraded(last))) {
-    if (newest === undefined)
-      violations.push(`${mobile.name}: the registration accepted at ${atMs.toFixed(0)} ms is lost`);
-    else if (newest.registration.identification < last.identification) {
+    if (newest === undefined) {
+      if (!mayHaveEnded(mobile, last, world.queue.nowMs))
+        violations.push(`${mobile.name}: the registration accepted at ${atMs.toFixed(0)} ms is lost`);
+    } else if (newest.registration.identification < last.identification) {
       violations.push(
         `${mobile.name}: the registration accepted at ${atMs.toFixed(0)} ms was replaced by an older one`,
       );
@@ -141,4 +142,12 @@ function checkAddresses({ nodes }: World): string[] {
 
 function describe({ node, row: { ownership, registration } }: Copy): string {
   return `on ${node.id} ${ownership.owner}/${ownership.generation}:${ownership.backups} @${registration.identification} #${registration.counter} x${registration.careOfAddresses.length}`;
+}
+
+/** By a later request, of a lifetime that is over, whose reply was lost. */
+function mayHaveEnded(mobile: Mobile, accepted: Attempt, nowMs: number): boolean {
+  return mobile.attempts.some(
+    ({ sentMs, lastSentMs, requestedSeconds }) =>
+      sentMs > accepted.sentMs && lastSentMs + requestedSeconds * 1000 <= nowMs,
+  );
 }

@@ -270,13 +270,24 @@ export class Mobiles {
       );
   }
 
+  /** What was accepted from it last names a time that is still to come: until then only an operator can let it in. */
+  #hasSignedAhead(mobile: Mobile): boolean {
+    const nowMs = EPOCH_MS + this.#world.queue.nowMs;
+    const last = this.lastAccepted(mobile);
+    return last !== undefined && epochMsFromNtp(last.identification, nowMs) >= nowMs;
+  }
+
   /** The high 32 bits are seconds of the home agent's clock: any time in that second may be meant. */
   #synchronise(mobile: Mobile, reply: RegistrationReply): void {
     const { queue } = this.#world;
     const theirsMs = epochMsFromNtp((reply.identification >> 32n) << 32n, EPOCH_MS + queue.nowMs) + 500;
     mobile.clockOffsetMs = theirsMs - EPOCH_MS - queue.nowMs;
     mobile.mismatches++;
-    if (mobile.mismatches > PATIENCE && this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS))
+    if (
+      mobile.mismatches > PATIENCE &&
+      !this.#hasSignedAhead(mobile) &&
+      this.#world.wasWholeSince(queue.nowMs - CONVERGENCE_MS)
+    )
       this.violations.push(
         `${mobile.name} is locked out: ${mobile.mismatches} times told another time, and refused by it`,
       );

@@ -2,9 +2,10 @@
  * What must hold at every moment, faults or not; looked at every 100 ms of simulated time and at every reply and event.
  * What can hold only once faults are over is in invariants.ts.
  */
+
 import type { Binding, CareOfBinding } from "../core/bindings/binding.ts";
 import { encodeBindingRow } from "../core/bindings/binding-row.ts";
-import type { IngressBinding } from "../core/bindings/location.ts";
+import { type IngressBinding, isNewerOwnership } from "../core/bindings/location.ts";
 import { encodeLocationRow } from "../core/bindings/location-row.ts";
 import { compareVersions, type RegistrationVersion, versionOf } from "../core/bindings/merge.ts";
 import { isTombstone, withoutExpired } from "../core/bindings/mobility-bindings.ts";
@@ -12,6 +13,7 @@ import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { formatEndpoint, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import type { SimulatedDisk } from "./disk.ts";
 import { nameOf } from "./disk-damage.ts";
 import { type Attempt, deregistersAll, isDegraded, keysOf, type Mobile, rowOf } from "./mobile.ts";
 import type { Mobiles } from "./mobiles.ts";
@@ -165,6 +167,13 @@ export class Monitor {
     this.#signed.set(node.id + name, seen);
   }
 
+  #isOutdated({ mobile, homeAddress, ownership }: Binding): boolean {
+    return this.#world.nodes.some(({ id, agent }) => {
+      const own = agent.findBinding({ homeAddress, nai: undefined });
+      return own?.mobile === mobile && own.ownership.owner === id && isNewerOwnership(own.ownership, ownership);
+    });
+  }
+
   /** Packets of mobiles that this member owns or backs up go where its rows say. */
   #checkForwarding({ id, agent, tunnels }: SimulatedNode): void {
     const live = [...agent.bindings].filter(
@@ -172,7 +181,10 @@ export class Monitor {
     );
     // Until a partition's doubles are settled, an address may be in two rows here: one of them has it.
     const holders = live.filter((row) => agent.findBinding({ homeAddress: row.homeAddress, nai: undefined }) === row);
-    for (const { homeAddress, mobile, registration } of holders) {
+    for (const row of holders) {
+      // It may have been told of a newer ownership, which its disk or its stream has kept from its table.
+      if (this.#isOutdated(row)) continue;
+      const { homeAddress, mobile, registration } = row;
       const careOf = registration.careOfAddresses.map(({ careOfAddress, expiresAtMs }) => [careOfAddress, expiresAtMs]);
       const forwarded = tunnels.get(homeAddress)?.map(({ careOfAddress, expiresAtMs }) => [careOfAddress, expiresAtMs]);
       if (String(forwarded) !== String(careOf))
@@ -267,7 +279,7 @@ export class Monitor {
       this.#world.wasWholeSince(sinceMs - CONVERGENCE_MS) &&
       this.#world.network.wasFairSince(sinceMs) &&
       dead.every(({ state, isSlow, wellSinceMs }) => state === "running" && !isSlow && wellSinceMs < sinceMs) &&
-      well.every((node) => node.hasBeenServingFor(nowMs - sinceMs + CONVERGENCE_MS) && node.disk.extraMs === 0);
+      well.every((node) => node.hasBeenServingFor(nowMs - sinceMs + CONVERGENCE_MS) && isFair(node.disk, sinceMs));
     if (dead.length === 0 || well.length === 0 || sinceMs > nowMs || !isCalm) return;
     const who = dead.map(({ id }) => id).join();
     for (const mobile of this.#mobiles.mobiles) {
@@ -347,4 +359,8 @@ export class Monitor {
     );
     if (witness !== undefined) this.#violated(`${node.id} took ${dead.id} for dead, though ${witness.id} hears both`);
   }
+}
+
+function isFair({ extraMs, fairSinceMs }: SimulatedDisk, sinceMs: number): boolean {
+  return extraMs === 0 && fairSinceMs < sinceMs;
 }
