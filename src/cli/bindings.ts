@@ -1,9 +1,10 @@
 import { Command, Option } from "commander";
 import {
+  type BindingDetailView,
   type BindingView,
+  bindingDetailView,
   bindingPage,
   bindingState,
-  bindingView,
   deletionView,
   role,
 } from "../adapters/api/bindings.ts";
@@ -14,6 +15,7 @@ import { integerBetween } from "./option-values.ts";
 import { type OutputFormat, outputOption, print, printList } from "./output.ts";
 import { pages } from "./pages.ts";
 import { timeLeft } from "./time-left.ts";
+import { describeTraffic } from "./traffic.ts";
 
 interface Common {
   readonly socket: string;
@@ -56,7 +58,7 @@ export function bindingsCommand(): Command {
       "\nExamples:\n  anyhome bindings show 10.64.1.5\n  anyhome bindings show alice@example.com -o yaml",
     )
     .action(async (mobile: string, { socket, output }: Common) => {
-      await print(await ask(socket, "GET", pathOf(mobile), bindingView), output, describe);
+      await print(await ask(socket, "GET", pathOf(mobile), bindingDetailView), output, describe);
     });
   bindings
     .command("delete")
@@ -119,7 +121,7 @@ function row(binding: BindingView): string[] {
   ];
 }
 
-function describe(binding: BindingView): string {
+function describe(binding: BindingDetailView): string {
   return fields([
     ["Home address", binding.homeAddress],
     ["NAI", binding.nai ?? undefined],
@@ -132,6 +134,8 @@ function describe(binding: BindingView): string {
     ["Expires", binding.expiresAt === null ? "never" : `${binding.expiresAt}, in ${timeLeft(binding.expiresAt)}`],
     ["Identification", binding.identification],
     ["Generation", binding.generation === null ? undefined : String(binding.generation)],
+    ["To the mobile", binding.traffic === null ? undefined : describeTraffic(binding.traffic.toMobile)],
+    ["From the mobile", binding.traffic === null ? undefined : describeTraffic(binding.traffic.fromMobile)],
     ...binding.careOfAddresses.map(
       ({ careOfAddress, foreignAgent, expiresAt, flags }, index) =>
         [

@@ -1,8 +1,10 @@
 import { Command } from "commander";
 import {
   type ForwardingCountersView,
+  type ForwardingOfMobileView,
   type ForwardingView,
   forwardingCountersView,
+  forwardingOfMobileView,
   forwardingPage,
 } from "../adapters/api/forwarding.ts";
 import { type Cell, fields, table, tableWriter } from "../text/columns.ts";
@@ -11,6 +13,7 @@ import { integerBetween } from "./option-values.ts";
 import { type OutputFormat, outputOption, print, printList } from "./output.ts";
 import { pages } from "./pages.ts";
 import { timeLeft } from "./time-left.ts";
+import { describeTraffic } from "./traffic.ts";
 
 interface Common {
   readonly socket: string;
@@ -44,6 +47,20 @@ export function forwardingCommand(): Command {
       await printList(entries, output, tableWriter(head, row));
     });
   forwarding
+    .command("show")
+    .description("how packets of one mobile go by this home agent, and whom they go on to where it doesn't know")
+    .argument("<mobile>", "home address or NAI")
+    .addOption(outputOption())
+    .addOption(socketOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  anyhome forwarding show 10.64.1.5\n  anyhome forwarding show alice@example.com",
+    )
+    .action(async (mobile: string, { socket, output }: Common) => {
+      const path = `/v1/forwarding/mobiles/${encodeURIComponent(mobile)}`;
+      await print(await ask(socket, "GET", path, forwardingOfMobileView), output, describeMobile);
+    });
+  forwarding
     .command("counters")
     .description("packets dropped since the data plane started to work, by reason")
     .addOption(outputOption())
@@ -65,11 +82,39 @@ function row({ homeAddress, tunnels, toMobile, fromMobile }: ForwardingView): Ce
     lines(({ careOfAddress }) => careOfAddress),
     lines(({ encapsulation }) => encapsulation),
     lines(({ reverse }) => (reverse ? "yes" : "no")),
-    `${toMobile.packets} packets, ${toMobile.octets} octets`,
-    `${fromMobile.packets} packets, ${fromMobile.octets} octets`,
+    describeTraffic(toMobile),
+    describeTraffic(fromMobile),
     lines(({ expiresAt }) => timeLeft(expiresAt)),
   ];
 }
+
+function describeMobile({ homeAddress, source, tunnels, homes, toMobile, fromMobile }: ForwardingOfMobileView): string {
+  return fields([
+    ["Home address", homeAddress],
+    ["Known from", WHENCE[source]],
+    ...tunnels.map(
+      ({ careOfAddress, encapsulation, reverse, expiresAt }, index) =>
+        [
+          index === 0 ? "Tunnels" : "",
+          [
+            `${careOfAddress} by ${encapsulation}`,
+            ...(reverse ? ["in both directions"] : []),
+            expiresAt === null ? "never ends" : `ends in ${timeLeft(expiresAt)}`,
+          ].join(", "),
+        ] as const,
+    ),
+    ["To the mobile", describeTraffic(toMobile)],
+    ["From the mobile", describeTraffic(fromMobile)],
+    ["Homes", homes.map(({ member, alive }) => (alive ? member : `${member} (not alive)`)).join(", ")],
+  ]);
+}
+
+const WHENCE: Record<ForwardingOfMobileView["source"], string> = {
+  owner: "its binding: this home agent owns it",
+  backup: "its binding: this home agent is a backup",
+  lease: "what the owner has told this home agent",
+  nobody: "nobody: packets go on to the first of the homes that is alive, or are dropped if that is this one",
+};
 
 function describe({ type, failure, uplinks, passedOn, drops }: ForwardingCountersView): string {
   if (type === "none") return "this home agent forwards no packets: data-plane.type is none";

@@ -3,13 +3,14 @@
 import type { AdvertiserStatus } from "../adapters/advertiser/advertiser.ts";
 import { announcersOf, isAccepted, type RoutingView } from "../adapters/advertiser/routing-view.ts";
 import type {
+  BindingDetailView,
   BindingPage,
   BindingQuery,
   BindingView,
   DeletionOptions,
   DeletionView,
 } from "../adapters/api/bindings.ts";
-import type { ForwardingCountersView, ForwardingPage } from "../adapters/api/forwarding.ts";
+import type { ForwardingCountersView, ForwardingOfMobileView, ForwardingPage } from "../adapters/api/forwarding.ts";
 import type { MobileName, PageQuery } from "../adapters/api/kinds.ts";
 import type { CountersView, PeerView, ReadinessView, ReloadView, StatusView } from "../adapters/api/members.ts";
 import { ControlError, type ControlService } from "../adapters/api/requests.ts";
@@ -25,7 +26,7 @@ import type { DeletionOutcome, DeletionRequest } from "../core/home-agent/io.ts"
 import type { PeerStatus } from "../core/members/membership.ts";
 import type { MemberId, MobileIdentity } from "../core/names.ts";
 import { bootCountOf } from "../core/protocol/acquaintance.ts";
-import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, UNSPECIFIED } from "../core/wire/ipv4.ts";
+import { formatIpv4, formatPrefix, type Ipv4Address, type Ipv4Prefix, ipv4, UNSPECIFIED } from "../core/wire/ipv4.ts";
 import { viewOfBinding, viewOfLocation, viewOfRemains, viewOfTemporary } from "./binding-view.ts";
 import { currentTime } from "./driver.ts";
 import { ForwardingViews } from "./forwarding-views.ts";
@@ -80,7 +81,7 @@ export class DaemonControl implements ControlService {
 
   constructor(sources: ControlSources) {
     this.#sources = sources;
-    this.#forwarding = new ForwardingViews(sources.dataPlane, () => sources.agent.forwardingEntries);
+    this.#forwarding = new ForwardingViews(sources.dataPlane, sources.agent, sources.configuration.current.node);
   }
 
   status(): StatusView {
@@ -121,7 +122,7 @@ export class DaemonControl implements ControlService {
 
   bindings(query: BindingQuery): BindingPage {
     if (query.mobile !== undefined) {
-      const view = this.binding({ mobile: query.mobile });
+      const view = this.#binding({ mobile: query.mobile });
       return { bindings: view !== undefined && matches(view, query) ? [view] : [], next: null };
     }
     const rows = this.#listings.resume(query.after, () => this.#allViews());
@@ -135,7 +136,12 @@ export class DaemonControl implements ControlService {
     return { bindings, next: this.#listings.keep(rows) };
   }
 
-  binding({ mobile }: Named): BindingView | undefined {
+  binding(named: Named): BindingDetailView | undefined {
+    const view = this.#binding(named);
+    return view && { ...view, traffic: this.#forwarding.trafficOf(ipv4(view.homeAddress)) };
+  }
+
+  #binding({ mobile }: Named): BindingView | undefined {
     const identity = identityOf(mobile);
     const { agent } = this.#sources;
     const row = agent.findBinding(identity);
@@ -151,7 +157,7 @@ export class DaemonControl implements ControlService {
     const { agent, configuration, deleteBinding } = this.#sources;
     const row = options.forgetReplay ? agent.findBinding(identityOf(mobile)) : undefined;
     // For a mobile whose binding has ended there is still replay state.
-    const view = this.binding({ mobile }) ?? (row && viewOfRemains(row));
+    const view = this.#binding({ mobile }) ?? (row && viewOfRemains(row));
     if (view === undefined) return undefined;
     if (view.owner !== configuration.current.node) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
@@ -159,6 +165,10 @@ export class DaemonControl implements ControlService {
     const outcome = await deleteBinding({ identity: identityOf(mobile), forgetReplay: options.forgetReplay });
     if (outcome !== "deleted") throw new ControlError("unavailable", WHY_NOT_DELETED[outcome]);
     return view;
+  }
+
+  forwardingOfMobile({ mobile }: Named): ForwardingOfMobileView | undefined {
+    return this.#forwarding.ofMobile(identityOf(mobile));
   }
 
   peers(): PeerView[] {

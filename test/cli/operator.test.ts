@@ -12,10 +12,12 @@ import {
   FakeService,
   forwarding,
   forwardingCounters,
+  forwardingOfMobile,
   peers,
   pending,
   routes,
   status,
+  traffic,
 } from "../adapters/api/fake-service.ts";
 import { anyhome, anyhomeIntoClosedPipe } from "./anyhome.ts";
 import { fakeDaemon } from "./fake-daemon.ts";
@@ -27,9 +29,10 @@ describe.concurrent("JSON and YAML, the contract with scripts", () => {
     ["routes", routes],
     ["counters", counters],
     ["forwarding list", [forwarding]],
+    ["forwarding show 10.79.0.1", forwardingOfMobile],
     ["forwarding counters", forwardingCounters],
     ["bindings list", [alice, pending]],
-    ["bindings show alice@example.com", alice],
+    ["bindings show alice@example.com", { ...alice, traffic }],
     ["bindings delete 10.79.0.1", deletionView.parse(alice)],
   ];
 
@@ -69,6 +72,7 @@ describe.concurrent("JSON and YAML, the contract with scripts", () => {
       expiresAt: "2099-01-02T03:04:05.000Z",
       identification: "0xe8d4a51000000001",
       generation: 3,
+      traffic: { toMobile: { packets: 3, octets: 252 }, fromMobile: { packets: 2, octets: 168 } },
     });
   });
 
@@ -136,6 +140,8 @@ describe.concurrent("tables, for people", () => {
     const { stdout } = await daemon.run("bindings", "show", "10.79.0.1");
     expect(stdout).toMatch(/^Home address: +10\.79\.0\.1$/m);
     expect(stdout).toMatch(/^Lifetime: +30m$/m);
+    expect(stdout).toMatch(/^To the mobile: +3 packets, 252 octets$/m);
+    expect(stdout).toMatch(/^From the mobile: +2 packets, 168 octets$/m);
     expect(stdout).toMatch(/^Care-of addresses: +203\.0\.113\.9 by 203\.0\.113\.9:434, flags ST, expires in /m);
   });
 
@@ -276,6 +282,18 @@ describe.concurrent("tables, for people", () => {
       /^10\.79\.0\.1 +203\.0\.113\.9 +ip-in-ip +no +3 packets, 252 octets +2 packets, 168 octets +never$/m,
     );
     expect(stdout).toMatch(/^ +203\.0\.113\.10 +gre +yes +\d+d/m);
+  });
+
+  test("forwarding show", async () => {
+    await using daemon = await fakeDaemon();
+    const { stdout } = await daemon.run("forwarding", "show", "10.79.0.1");
+    expect(stdout).toMatch(/^Known from: +what the owner has told this home agent$/m);
+    expect(stdout).toMatch(/^Tunnels: +203\.0\.113\.9 by ip-in-ip, never ends$/m);
+    expect(stdout).toMatch(/^ +203\.0\.113\.10 by gre, in both directions, ends in \d+d/m);
+    expect(stdout).toMatch(/^To the mobile: +3 packets, 252 octets$/m);
+    expect(stdout).toMatch(/^Homes: +ha2 \(not alive\), ha3$/m);
+    const unknown = await daemon.run("forwarding", "show", "10.79.0.9");
+    expect(unknown).toMatchObject({ exitCode: 3, stdout: "" });
   });
 
   test("forwarding counters", async () => {

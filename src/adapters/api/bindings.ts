@@ -1,6 +1,7 @@
 /** What the control API says about mobility bindings. */
 import { z } from "zod";
 import type { EventLog } from "../telemetry/log.ts";
+import { traffic } from "./forwarding.ts";
 import { type ApiRequest, address, count, flag, mobileName, next, pageQuery, text, time } from "./kinds.ts";
 
 export const role = z.enum(["owner", "ingress", "backup"]);
@@ -35,6 +36,13 @@ export const bindingView = z.object({
   generation: count.nullable().describe("Generation of the ownership; `null` where it isn't known."),
 });
 
+export const bindingDetailView = bindingView.extend({
+  traffic: z
+    .object({ toMobile: traffic, fromMobile: traffic })
+    .nullable()
+    .describe("Through this home agent, since its data plane started to work; `null` where it has none."),
+});
+
 export const bindingPage = z.object({ bindings: z.array(bindingView), next });
 
 /** Whose binding, or replay state, is gone. */
@@ -57,6 +65,7 @@ const deletionQuery = z
   .transform((query) => ({ forgetReplay: query["forget-replay"] === "true" }));
 
 export type BindingView = z.infer<typeof bindingView>;
+export type BindingDetailView = z.infer<typeof bindingDetailView>;
 export type BindingPage = z.infer<typeof bindingPage>;
 export type BindingQuery = z.output<typeof bindingQuery>;
 export type DeletionView = z.infer<typeof deletionView>;
@@ -74,7 +83,7 @@ export const bindingRequests = {
     method: "GET",
     path: "/v1/bindings/:mobile",
     summary: "The binding of a mobile, by its home address or NAI.",
-    answer: bindingView,
+    answer: bindingDetailView,
   },
   deleteBinding: {
     method: "DELETE",

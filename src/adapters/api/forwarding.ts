@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type ApiRequest, address, count, next, pageQuery, text, time } from "./kinds.ts";
 
-const traffic = z.object({ packets: count, octets: count });
+export const traffic = z.object({ packets: count, octets: count });
 
 export const forwardingView = z.object({
   homeAddress: address,
@@ -20,6 +20,15 @@ export const forwardingView = z.object({
   fromMobile: traffic.describe("The same in the other direction."),
 });
 
+export const forwardingOfMobileView = forwardingView.extend({
+  source: z
+    .enum(["owner", "backup", "lease", "nobody"])
+    .describe("From where this home agent knows the tunnels: its binding, as owner or backup, or the owner's word."),
+  homes: z
+    .array(z.object({ member: text, alive: z.boolean() }))
+    .describe("Whom packets go on to where the tunnels aren't known: the first one that is alive."),
+});
+
 export const forwardingPage = z.object({ entries: z.array(forwardingView), next });
 
 export const forwardingCountersView = z.object({
@@ -35,6 +44,8 @@ export const forwardingCountersView = z.object({
 });
 
 export type ForwardingView = z.infer<typeof forwardingView>;
+export type ForwardingOfMobileView = z.infer<typeof forwardingOfMobileView>;
+export type TrafficView = z.infer<typeof traffic>;
 export type ForwardingPage = z.infer<typeof forwardingPage>;
 export type ForwardingCountersView = z.infer<typeof forwardingCountersView>;
 
@@ -45,6 +56,12 @@ export const forwardingRequests = {
     summary: "A page of what is forwarded: the tunnels of each mobile, and the traffic through them.",
     query: pageQuery,
     answer: forwardingPage,
+  },
+  forwardingOfMobile: {
+    method: "GET",
+    path: "/v1/forwarding/mobiles/:mobile",
+    summary: "How packets of a mobile go by this home agent, by its home address or NAI.",
+    answer: forwardingOfMobileView,
   },
   forwardingCounters: {
     method: "GET",

@@ -38,11 +38,11 @@ export class Forwarding {
   *entries(): Generator<ForwardingEntry> {
     for (const row of this.#table.values()) {
       if (!isTombstone(row) && this.#table.findByHomeAddress(row.homeAddress) === row)
-        yield this.#entryOf(row.homeAddress);
+        yield this.entryOf(row.homeAddress);
     }
     for (const homeAddress of this.#leased.homeAddresses) {
       const row = this.#table.findByHomeAddress(homeAddress);
-      const entry = this.#entryOf(homeAddress);
+      const entry = this.entryOf(homeAddress);
       if ((row === undefined || isTombstone(row)) && entry.tunnels.length > 0) yield entry;
     }
   }
@@ -73,7 +73,7 @@ export class Forwarding {
   }
 
   takeOutputs(): Output[] {
-    const entries = this.#changes.take((homeAddress) => this.#entryOf(homeAddress));
+    const entries = this.#changes.take((homeAddress) => this.entryOf(homeAddress));
     if (!this.#isStarted) return [];
     return [...(entries.length > 0 ? [{ type: "forward" as const, entries }] : []), ...this.#takeAlive()];
   }
@@ -86,7 +86,8 @@ export class Forwarding {
     return [{ type: "alive", members }];
   }
 
-  #entryOf(homeAddress: Ipv4Address): ForwardingEntry {
+  /** Without tunnels where the way is not known. */
+  entryOf(homeAddress: Ipv4Address): ForwardingEntry {
     return this.#leased.entry(homeAddress, this.#table.findByHomeAddress(homeAddress));
   }
 }

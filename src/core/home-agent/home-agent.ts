@@ -385,6 +385,10 @@ export class HomeAgent {
     return this.#forwarding.entries();
   }
 
+  forwardingEntryOf(homeAddress: Ipv4Address): ForwardingEntry {
+    return this.#forwarding.entryOf(homeAddress);
+  }
+
   /** Whom packets of an unknown mobile are passed on to: the first of these that is alive. */
   homesOf(homeAddress: Ipv4Address): readonly MemberId[] {
     return this.#placement.rank(`ip:${formatIpv4(homeAddress)}`);

@@ -1,5 +1,16 @@
-import type { BindingPage, BindingQuery, BindingView, DeletionOptions } from "../../../src/adapters/api/bindings.ts";
-import type { ForwardingCountersView, ForwardingPage, ForwardingView } from "../../../src/adapters/api/forwarding.ts";
+import type {
+  BindingDetailView,
+  BindingPage,
+  BindingQuery,
+  BindingView,
+  DeletionOptions,
+} from "../../../src/adapters/api/bindings.ts";
+import type {
+  ForwardingCountersView,
+  ForwardingOfMobileView,
+  ForwardingPage,
+  ForwardingView,
+} from "../../../src/adapters/api/forwarding.ts";
 import type { MobileName, PageQuery } from "../../../src/adapters/api/kinds.ts";
 import type {
   CountersView,
@@ -157,14 +168,24 @@ export const counters = {
   "frames-rejected": {},
 };
 
+export const traffic = { toMobile: { packets: 3, octets: 252 }, fromMobile: { packets: 2, octets: 168 } };
+
 export const forwarding: ForwardingView = {
   homeAddress: "10.79.0.1",
   tunnels: [
     { careOfAddress: "203.0.113.9", encapsulation: "ip-in-ip", reverse: false, expiresAt: null },
     { careOfAddress: "203.0.113.10", encapsulation: "gre", reverse: true, expiresAt: "2099-01-02T03:04:05.000Z" },
   ],
-  toMobile: { packets: 3, octets: 252 },
-  fromMobile: { packets: 2, octets: 168 },
+  ...traffic,
+};
+
+export const forwardingOfMobile: ForwardingOfMobileView = {
+  ...forwarding,
+  source: "lease",
+  homes: [
+    { member: "ha2", alive: false },
+    { member: "ha3", alive: true },
+  ],
 };
 
 export const forwardingCounters: ForwardingCountersView = {
@@ -272,10 +293,17 @@ export class FakeService implements ControlService {
     return { bindings: matching.slice(from, to), next: to < matching.length ? String(to) : null };
   };
 
-  binding = ({ mobile }: { mobile: MobileName }): BindingView | undefined =>
-    this.all.find((view) =>
+  binding = ({ mobile }: { mobile: MobileName }): BindingDetailView | undefined => {
+    const found = this.all.find((view) =>
       mobile.by === "nai" ? view.nai === mobile.nai : view.homeAddress === formatIpv4(mobile.homeAddress),
     );
+    return found && { ...found, traffic };
+  };
+
+  forwardingOfMobile = ({ mobile }: { mobile: MobileName }): ForwardingOfMobileView | undefined =>
+    mobile.by === "home-address" && formatIpv4(mobile.homeAddress) === forwarding.homeAddress
+      ? forwardingOfMobile
+      : undefined;
 
   deleteBinding = async (asked: DeletionOptions & { mobile: MobileName }): Promise<BindingView | undefined> => {
     this.deletions.push({ forgetReplay: asked.forgetReplay });
@@ -283,7 +311,10 @@ export class FakeService implements ControlService {
     if (view && !view.roles.includes("owner")) {
       throw new ControlError("not-owner", `${view.owner} owns this mobile: delete its binding there`);
     }
-    if (view) this.all.splice(this.all.indexOf(view), 1);
+    if (view) {
+      const place = this.all.findIndex(({ mobile }) => mobile === view.mobile);
+      this.all.splice(place, 1);
+    }
     return view;
   };
 }

@@ -18,6 +18,7 @@ import {
   pending,
   routes,
   status,
+  traffic,
 } from "./fake-service.ts";
 
 let directory: string;
@@ -108,15 +109,15 @@ describe("one binding", () => {
   test("is found by home address and by NAI, whatever characters that has", async () => {
     service.all.push({ ...pending, nai: "b/ü?%b@example.com" });
     await serve();
-    expect(await get("/v1/bindings/10.79.0.1")).toEqual({ status: 200, body: alice });
-    expect(await get("/v1/bindings/alice%40example.com")).toEqual({ status: 200, body: alice });
+    expect(await get("/v1/bindings/10.79.0.1")).toEqual({ status: 200, body: { ...alice, traffic } });
+    expect(await get("/v1/bindings/alice%40example.com")).toEqual({ status: 200, body: { ...alice, traffic } });
     const escaped = encodeURIComponent("b/ü?%b@example.com");
     expect(await get(`/v1/bindings/${escaped}`)).toMatchObject({ status: 200, body: { nai: "b/ü?%b@example.com" } });
   });
 
   test("is found however the realm is written, as realms are domain names", async () => {
     await serve();
-    expect(await get("/v1/bindings/alice@EXAMPLE.com")).toEqual({ status: 200, body: alice });
+    expect(await get("/v1/bindings/alice@EXAMPLE.com")).toEqual({ status: 200, body: { ...alice, traffic } });
   });
 
   test("is found by the longest NAI there is", async () => {

@@ -142,6 +142,26 @@ describe.skipIf(isSkipped)("the data plane's programs", () => {
     expect(opened(encapsulate(toMobile("plain", { fragment }))).outer.fragment).toBe(expected);
   });
 
+  test.each(["plain", "gre", "minimal"] as const)(
+    "copy the traffic class to the outer header, by each encapsulation and for each ECN codepoint",
+    (mobile) => {
+      for (const ecn of [0, 1, 2, 3]) {
+        const inner = toMobile(mobile, { tos: 0xb8 | ecn, ttl: 17 });
+        const { outer, payload } = opened(encapsulate(inner));
+        expect(outer.tos).toBe(0xb8 | ecn);
+        // Minimal encapsulation goes on with the header of the inner packet.
+        expect(outer.ttl).toBe(mobile === "minimal" ? 17 : 64);
+        if (mobile !== "minimal") expect(payload.subarray(-inner.length)).toEqual(inner);
+      }
+    },
+  );
+
+  test("leave the time to live and the priority of what is tunnelled alone, whatever the outer header says", () => {
+    const inner = fromMobile("reverse", { tos: 0x28, ttl: 17 });
+    for (const fields of [{ tos: 0xb8 }, { ttl: 1 }, { ttl: 255, tos: 0x02 }])
+      expect(decapsulate(tunnelled(inner, fields))).toEqual({ verdict: "redirected", packet: frame(inner) });
+  });
+
   test.each(["reverse", "gre"] as const)("take out of a reverse tunnel what its mobile has sent: %s", (mobile) => {
     const inner = fromMobile(mobile);
     const isGre = mobile === "gre";
