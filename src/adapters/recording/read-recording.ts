@@ -1,13 +1,8 @@
 /** Reads the records of a recording, one after the other. */
 import { createReadStream } from "node:fs";
 import { deserialize } from "node:v8";
-import {
-  LENGTH_BYTES,
-  MAXIMUM_RECORD_BYTES,
-  RECORDING_FORMAT,
-  type RecordedItem,
-  type RecordedStart,
-} from "./recording.ts";
+import { FrameSplitter, FrameTooLargeError } from "../../core/protocol/stream-frame.ts";
+import { MAXIMUM_RECORD_BYTES, RECORDING_FORMAT, type RecordedItem, type RecordedStart } from "./recording.ts";
 
 export class RecordingError extends Error {
   override readonly name = "RecordingError";
@@ -40,19 +35,19 @@ export function isStart(item: RecordedItem): item is RecordedStart {
 }
 
 async function* bodiesOf(path: string): AsyncGenerator<Uint8Array> {
-  let waiting = Buffer.alloc(0);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    waiting = Buffer.concat([waiting, chunk as Buffer]);
-    let at = 0;
-    while (waiting.length - at >= LENGTH_BYTES) {
-      const length = waiting.readUInt32BE(at);
-      if (length > MAXIMUM_RECORD_BYTES) throw new RecordingError("this is no recording, or a damaged one");
-      const end = at + LENGTH_BYTES + length;
-      if (waiting.length < end) break;
-      yield waiting.subarray(at + LENGTH_BYTES, end);
-      at = end;
-    }
-    waiting = waiting.subarray(at);
+  const splitter = new FrameSplitter(MAXIMUM_RECORD_BYTES);
+  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    splitter.push(piece as Buffer);
+    for (let body = takeFrom(splitter); body !== undefined; body = takeFrom(splitter)) yield body;
+  }
+}
+
+function takeFrom(splitter: FrameSplitter): Uint8Array | undefined {
+  try {
+    return splitter.take();
+  } catch (error) {
+    if (!(error instanceof FrameTooLargeError)) throw error;
+    throw new RecordingError("this is no recording, or a damaged one");
   }
 }
 

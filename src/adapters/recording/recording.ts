@@ -2,7 +2,8 @@
  * A recording holds everything that goes into the core of one home agent while it runs, and a digest of what comes out: with
  * it the same decisions are made again, elsewhere and later.
  *
- * The file is a sequence of records, each a length (32 bits, big-endian) and that many bytes of V8's serialization.
+ * The file is a sequence of records, framed as messages on a stream are: a length (32 bits, big-endian), and that many bytes of
+ * V8's serialization.
  */
 import { createHash } from "node:crypto";
 import { serialize } from "node:v8";
@@ -15,7 +16,7 @@ import type { Now } from "../../core/now.ts";
 /** Changes with every change of the records. */
 export const RECORDING_FORMAT = "anyhome-recording-1";
 
-export const LENGTH_BYTES = 4;
+const LENGTH_BYTES = 4;
 /** Far more than any turn of the event loop takes in: what says more is no length. */
 export const MAXIMUM_RECORD_BYTES = 256 * 1024 * 1024;
 
@@ -58,7 +59,7 @@ export interface RecordedTurn {
   readonly now: Now;
   readonly inputs: readonly RecordedInput[];
   /** `undefined` if settling failed. */
-  readonly outputsDigest: Uint8Array | undefined;
+  readonly outputsDigest: string | undefined;
 }
 
 export type RecordedItem = RecordedStart | RecordedRow | RecordedTurn;
@@ -72,9 +73,9 @@ export function encodeRecord(item: RecordedItem): Uint8Array {
   return Buffer.concat([length, body]);
 }
 
-/** 16 bytes that tell outputs from all others. By their text: V8 may write the same number in several ways. */
-export function digestOf(outputs: readonly Output[]): Uint8Array {
-  return createHash("sha256").update(jsonOf(outputs)).digest().subarray(0, 16);
+/** Tells outputs from all others. By their text: V8 may write the same number in several ways. */
+export function digestOf(outputs: readonly Output[]): string {
+  return createHash("sha256").update(jsonOf(outputs)).digest("hex");
 }
 
 /** Bytes become hexadecimal digits, large integers decimal ones; of associations, which have keys, nothing is shown. */

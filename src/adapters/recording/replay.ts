@@ -1,5 +1,4 @@
 /** Makes the decisions of a recording once more, and compares. */
-import { isDeepStrictEqual } from "node:util";
 import { AssociationTable } from "../../core/auth/association-table.ts";
 import { decodeBindingRow } from "../../core/bindings/binding-row.ts";
 import { decodeLocationRow } from "../../core/bindings/location-row.ts";
@@ -88,10 +87,7 @@ class Replaying {
     } catch (error) {
       failures.push(error);
     }
-    const isSame = isDeepStrictEqual(
-      outputs && Buffer.from(digestOf(outputs)),
-      outputsDigest && Buffer.from(outputsDigest),
-    );
+    const isSame = (outputs && digestOf(outputs)) === outputsDigest;
     return { number: this.#turns, now, inputs, outputs: outputs ?? [], events: this.#events, failures, isSame };
   }
 
