@@ -506,9 +506,7 @@ export class Replicator {
     }
     const location = locations.get(mobile);
     if (location === undefined || location.owner === owner) return;
-    if (location.generation > generation || (location.generation === generation && location.owner > owner)) {
-      send(owner, movedTo(location));
-    }
+    if (isNewerOwnership(location, { owner, generation })) send(owner, movedTo(location));
   }
 
   #forget(forgotten: ForgottenRow): void {
