@@ -31,8 +31,6 @@ import { type ClosableEventLog, createLog } from "../adapters/telemetry/log.ts";
 import { unblockStandardStreams } from "../adapters/telemetry/standard-streams.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { decodeBindingRow } from "../core/bindings/binding-row.ts";
-import { decodeLocationRow } from "../core/bindings/location-row.ts";
 import { HomeAgent } from "../core/home-agent/home-agent.ts";
 import { packageVersion } from "../version.ts";
 import { answeredMobile, isBoundBy } from "./answered-mobile.ts";
@@ -316,11 +314,8 @@ function restore(agent: HomeAgent, store: Store, config: Config, log: ClosableEv
   let bindings = 0;
   for (const { table, key, row } of store.load()) {
     try {
-      if (table === "location") agent.restoreLocation(decodeLocationRow(row));
-      else {
-        agent.restoreBinding(decodeBindingRow(row));
-        bindings += 1;
-      }
+      agent.restore(table, row);
+      if (table === "binding") bindings += 1;
     } catch (error) {
       const reason = (error as Error).message.replaceAll(/\s+/g, " ");
       const problem = `the ${table} row ${JSON.stringify(key)} can't be understood: ${reason}`;

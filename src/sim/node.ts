@@ -1,7 +1,6 @@
 /** One simulated member: the unchanged core, with a clock, a disk and a state of its own. */
 
 import { decodeBindingRow } from "../core/bindings/binding-row.ts";
-import { decodeLocationRow } from "../core/bindings/location-row.ts";
 import type { ForwardingEntry, Tunnel } from "../core/forwarding/forwarding-entry.ts";
 import { Ladder } from "../core/health/ladder.ts";
 import { assess } from "../core/health/readiness.ts";
@@ -138,10 +137,7 @@ export class SimulatedNode {
     this.life++;
     this.agent = this.#make();
     const loaded = this.disk.load();
-    for (const { table, row } of loaded.rows) {
-      if (table === "location") this.agent.restoreLocation(decodeLocationRow(row));
-      else this.agent.restoreBinding(decodeBindingRow(row));
-    }
+    for (const { table, row } of loaded.rows) this.agent.restore(table, row);
     this.#environment.restored(this, loaded);
     this.tunnels.clear();
     this.aliveMembers = [];

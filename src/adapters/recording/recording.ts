@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { serialize } from "node:v8";
 import type { ForeignAgentAssociation, MobileAssociation } from "../../core/auth/association.ts";
 import { AssociationTable } from "../../core/auth/association-table.ts";
+import type { StoreTable } from "../../core/bindings/row-change.ts";
 import type { Input, Output } from "../../core/home-agent/io.ts";
 import type { HomeAgentSettings, Reconfiguration } from "../../core/home-agent/settings.ts";
 import type { Now } from "../../core/now.ts";
@@ -41,7 +42,7 @@ export interface RecordedStart {
 
 /** A row that was on disk at start. */
 export interface RecordedRow {
-  readonly table: "binding" | "location";
+  readonly table: StoreTable;
   readonly row: Uint8Array;
 }
 

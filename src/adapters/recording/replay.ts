@@ -1,12 +1,17 @@
 /** Makes the decisions of a recording once more, and compares. */
 import { AssociationTable } from "../../core/auth/association-table.ts";
-import { decodeBindingRow } from "../../core/bindings/binding-row.ts";
-import { decodeLocationRow } from "../../core/bindings/location-row.ts";
 import { HomeAgent } from "../../core/home-agent/home-agent.ts";
 import type { Input, Output } from "../../core/home-agent/io.ts";
 import type { Now } from "../../core/now.ts";
 import { isStart, RecordingError, readRecording } from "./read-recording.ts";
-import { digestOf, type Keys, type RecordedInput, type RecordedStart, type RecordedTurn } from "./recording.ts";
+import {
+  digestOf,
+  type Keys,
+  type RecordedInput,
+  type RecordedRow,
+  type RecordedStart,
+  type RecordedTurn,
+} from "./recording.ts";
 
 export interface ReplayedEvent {
   readonly event: string;
@@ -35,7 +40,7 @@ export async function* replay(path: string, keys?: Keys): AsyncGenerator<Replaye
   for await (const item of readRecording(path)) {
     if (isStart(item)) replaying = new Replaying(item, keys);
     else if (replaying === undefined) throw new RecordingError("this recording doesn't begin with a start");
-    else if ("row" in item) replaying.restore(item.table, item.row);
+    else if ("row" in item) replaying.restore(item);
     else if ("inputs" in item) yield replaying.turn(item);
     else throw new RecordingError("a record is neither a row nor a turn");
   }
@@ -60,10 +65,9 @@ class Replaying {
     this.#forwards = start.forwards;
   }
 
-  restore(table: "binding" | "location", row: Uint8Array): void {
+  restore({ table, row }: RecordedRow): void {
     try {
-      if (table === "location") this.#agent.restoreLocation(decodeLocationRow(row));
-      else this.#agent.restoreBinding(decodeBindingRow(row));
+      this.#agent.restore(table, row);
     } catch (error) {
       throw new RecordingError(`it is of another version of Anyhome: ${(error as Error).message}`);
     }

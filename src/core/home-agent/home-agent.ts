@@ -18,10 +18,13 @@
  */
 import { derivePlacementKey } from "../auth/cluster-key.ts";
 import type { Binding } from "../bindings/binding.ts";
+import { decodeBindingRow } from "../bindings/binding-row.ts";
 import { BindingTable } from "../bindings/binding-table.ts";
 import { Journal } from "../bindings/journal.ts";
 import type { Location } from "../bindings/location.ts";
+import { decodeLocationRow } from "../bindings/location-row.ts";
 import { LocationTable } from "../bindings/location-table.ts";
+import type { StoreTable } from "../bindings/row-change.ts";
 import type { TemporaryBinding } from "../bindings/temporary-bindings.ts";
 import type { ForwardingEntry } from "../forwarding/forwarding-entry.ts";
 import { Heartbeats } from "../members/heartbeats.ts";
@@ -171,13 +174,10 @@ export class HomeAgent {
     });
   }
 
-  /** A row that was on disk at start. Before the first input only. */
-  restoreBinding(binding: Binding): void {
-    this.#table.keep(binding);
-  }
-
-  restoreLocation(location: Location): void {
-    this.#locations.restore(location);
+  /** A row that was on disk at start. Before the first input only. Throws a LayoutError. */
+  restore(table: StoreTable, row: Uint8Array): void {
+    if (table === "location") this.#locations.restore(decodeLocationRow(row));
+    else this.#table.keep(decodeBindingRow(row));
   }
 
   /** From here on, outputs say what changes in `forwardingEntries`. */

@@ -4,8 +4,6 @@ import type { MobileAssociation } from "../../../src/core/auth/association.ts";
 import { AssociationTable } from "../../../src/core/auth/association-table.ts";
 import { computeAuthenticator } from "../../../src/core/auth/authenticator.ts";
 import { deriveFrameKey, derivePlacementKey } from "../../../src/core/auth/cluster-key.ts";
-import { decodeBindingRow } from "../../../src/core/bindings/binding-row.ts";
-import { decodeLocationRow } from "../../../src/core/bindings/location-row.ts";
 import type { LoggedChange } from "../../../src/core/bindings/row-change.ts";
 import { HomeAgent } from "../../../src/core/home-agent/home-agent.ts";
 import type { DeletionOutcome, Input, Output } from "../../../src/core/home-agent/io.ts";
@@ -267,10 +265,9 @@ export class TestCluster {
     node.running = true;
     node.diskWorks = true;
     node.agent = this.#makeAgent(id, node);
-    const rows = (table: string) =>
-      [...node.disk].filter(([name]) => name.startsWith(`${table} `)).map(([, row]) => row);
-    for (const row of rows("location")) node.agent.restoreLocation(decodeLocationRow(row));
-    for (const row of rows("binding")) node.agent.restoreBinding(decodeBindingRow(row));
+    for (const table of ["location", "binding"] as const) {
+      for (const [name, row] of node.disk) if (name.startsWith(`${table} `)) node.agent.restore(table, row);
+    }
     this.#connect(id);
     this.input(id, { type: "vitals", health: "ready", announced: true, eventLoopDelayMs: 0, storeQueue: 0 });
     this.passTime(500);
