@@ -211,7 +211,7 @@ async function startOn(
   });
   configuration.apply = (changed) => {
     running = { config: changed, settings: homeAgentSettings(changed, start, running) };
-    driver.input({ type: "reconfigure", changes: running.settings });
+    driver.inputNow({ type: "reconfigure", changes: running.settings });
     dataPlane?.setHomes(homesOf(changed));
     sockets.reconfigure(changed);
     driver.linkRelay?.setPeers(linkPeers(changed));
@@ -241,7 +241,7 @@ async function startOn(
     alarms: () =>
       health.alarms.map(({ id, message, sinceMs }) => ({ id, message, since: new Date(sinceMs).toISOString() })),
     takeovers: () => takeovers.recent,
-    rebalance: () => driver.input({ type: "rebalance" }),
+    rebalance: () => driver.inputNow({ type: "rebalance" }),
     deleteBinding: (deletion) => driver.deleteBinding(deletion),
   });
 

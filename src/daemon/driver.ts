@@ -62,8 +62,14 @@ export class Driver {
     if (this.#inputs.push(input) === 1) setImmediate(() => this.#handleAll());
   }
 
+  /** As `input`, after whatever came before it, but handled before this returns: for what others are to go by at once. */
+  inputNow(input: Input): void {
+    this.#inputs.push(input);
+    this.#handleAll();
+  }
+
   #handleAll(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#inputs.length === 0) return;
     const inputs = this.#inputs;
     this.#inputs = [];
     const now = currentTime();

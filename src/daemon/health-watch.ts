@@ -122,7 +122,7 @@ export class HealthWatch {
 
   drain(wanted: boolean): void {
     this.draining = wanted;
-    this.#sources.driver.input({ type: "drain", draining: wanted });
+    this.#sources.driver.inputNow({ type: "drain", draining: wanted });
     this.reassess();
   }
 

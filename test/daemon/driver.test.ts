@@ -41,6 +41,18 @@ describe("the driver of the core", () => {
     expect(settled()).toBe(1);
   });
 
+  it("handles at once, behind what came before it, what others are to go by", async () => {
+    const taken: string[] = [];
+    const { driver, settled } = driverOf(({ type }) => taken.push(type));
+    driver.input(frame);
+    driver.inputNow({ type: "rebalance" });
+    expect(taken).toEqual(["frame", "rebalance"]);
+    driver.input({ type: "durable", position: 1 });
+    await vi.waitUntil(() => taken.length === 3, { timeout: 10_000, interval: 5 });
+    driver.stop();
+    expect(settled()).toBe(2);
+  });
+
   it("goes on after an input that made the core throw, and tells of it", async () => {
     const bug = new Error("a bug");
     const handled: string[] = [];
