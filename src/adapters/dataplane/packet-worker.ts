@@ -22,8 +22,8 @@ import {
   type HomewardTunnel,
   type MobileEndDropReason,
 } from "../../core/tunnel/mobile-end.ts";
-import { type Ipv4Address, prefixContains } from "../../core/wire/ipv4.ts";
-import { type Libc, loadLibc, POLLFD_LENGTH, type SystemCallError } from "../kernel/libc.ts";
+import { type Ipv4Address, prefixContains, UNSPECIFIED } from "../../core/wire/ipv4.ts";
+import { type Libc, loadLibc, POLLFD_LENGTH, type SystemCallError, socketAddress } from "../kernel/libc.ts";
 import { type PacketOrder, type PacketReport, type PacketWorkerData, Stage } from "./packet-worker-messages.ts";
 import { NO_TRAFFIC, sumOf, type Traffic } from "./traffic.ts";
 
@@ -37,8 +37,6 @@ const IDLE_MS = 1000;
 /** Of <poll.h>, equal on all platforms of Linux that Node runs on. */
 const POLLIN = 1;
 const POLL_FAILED = 8 | 16 | 32;
-const AF_INET = 2;
-const SOCKADDR_IN_LENGTH = 16;
 const IDENTIFICATIONS = 0x10000;
 /** For lack of memory or of room in a queue; other errors of sending say that there is no way. */
 const NO_ROOM = ["ENOBUFS", "ENOMEM", "EAGAIN", "EMSGSIZE"];
@@ -57,7 +55,7 @@ class PacketWorker {
   readonly #outOfTunnels: Direction;
   readonly #buffer = new Uint8Array(LONGEST_PACKET);
   /** `struct sockaddr_in` of whom a packet is sent to. */
-  readonly #receiver = new DataView(new ArrayBuffer(SOCKADDR_IN_LENGTH));
+  readonly #receiver = new DataView(socketAddress({ address: UNSPECIFIED, port: 0 }).buffer);
   #here: ReadonlySet<Ipv4Address> = new Set();
   #attendedUntilMs = 0;
   #identification = randomInt(IDENTIFICATIONS);
@@ -68,7 +66,6 @@ class PacketWorker {
   constructor(libc: Libc, data: PacketWorkerData) {
     this.#libc = libc;
     this.#data = data;
-    this.#receiver.setUint16(0, AF_INET, LITTLE_ENDIAN);
     const toMobile = (octets: number) => ({ ...NO_TRAFFIC, packetsToMobile: 1, octetsToMobile: octets });
     const fromMobile = (octets: number) => ({ ...NO_TRAFFIC, packetsFromMobile: 1, octetsFromMobile: octets });
     const tunnelsOf = (homeAddress: Ipv4Address) => this.#tunnels.get(homeAddress) ?? [];

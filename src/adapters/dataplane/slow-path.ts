@@ -9,7 +9,7 @@ import { TUNNEL_PROTOCOLS } from "../../core/tunnel/encapsulation.ts";
 import type { MobileEndDropReason } from "../../core/tunnel/mobile-end.ts";
 import { directedBroadcast, type Ipv4Address, parseIpv4 } from "../../core/wire/ipv4.ts";
 import { entryFile } from "../kernel/entry-file.ts";
-import type { Libc } from "../kernel/libc.ts";
+import { AF_INET, type Libc, SOCK_RAW } from "../kernel/libc.ts";
 import type { ClockReading } from "./forwarder.ts";
 import {
   type PacketDescriptors,
@@ -29,10 +29,7 @@ const BATCH = 4096;
 const UNANSWERED_LIMIT = 30;
 /** It looks at its orders between two packets. */
 const STOP_MS = 5000;
-/** Of <sys/socket.h> and <netinet/in.h>; equal on all platforms of Linux that Node runs on. */
-const AF_INET = 2;
-const SOCK_RAW = 3;
-/** The header is in what is sent (raw(7)). */
+/** Of <netinet/in.h>: the header is in what is sent (raw(7)). */
 const IPPROTO_RAW = 255;
 /** Octets that wait at most on each socket. */
 const RECEIVE_BUFFER = 4_000_000;

@@ -4,7 +4,9 @@
  * So does BFD, with less protection.
  */
 import { closeSync } from "node:fs";
+import { endianness } from "node:os";
 import { getSystemErrorName } from "node:util";
+import type { Endpoint } from "../../core/wire/ipv4.ts";
 
 export interface Libc {
   /** @throws SystemCallError, like the others */
@@ -57,7 +59,10 @@ export class SystemCallError extends Error {
   }
 }
 
-const AF_INET = 2;
+/** Of <sys/socket.h>; equal on all platforms of Linux that Node runs on. */
+export const AF_INET = 2;
+export const SOCK_RAW = 3;
+const SOCKADDR_IN_LENGTH = 16;
 /** Programs that we start do not inherit our sockets. From <sys/socket.h>; equal on all platforms, like O_CLOEXEC. */
 const SOCK_CLOEXEC = 0o2000000;
 const EFD_CLOEXEC = SOCK_CLOEXEC;
@@ -71,6 +76,15 @@ const SOCK_FILTER_LENGTH = 8;
 const UCRED_LENGTH = 12;
 /** `struct pollfd`: the descriptor, what is waited for, and what there is. */
 export const POLLFD_LENGTH = 8;
+
+/** `struct sockaddr_in` */
+export function socketAddress({ address, port }: Endpoint): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(SOCKADDR_IN_LENGTH));
+  view.setUint16(0, AF_INET, endianness() === "LE");
+  view.setUint16(2, port);
+  view.setUint32(4, address);
+  return new Uint8Array(view.buffer);
+}
 
 /** `struct ifreq` of an interface, with zeros behind its name. */
 export function interfaceRequest(name: string): Uint8Array<ArrayBuffer> {

@@ -1,10 +1,9 @@
 import { closeSync } from "node:fs";
-import { type Libc, SystemCallError } from "./libc.ts";
+import { type Libc, SOCK_RAW, SystemCallError } from "./libc.ts";
 import { errnoOf } from "./netlink.ts";
 
 /** Of <sys/socket.h> and <linux/netlink.h>; equal on all platforms of Linux that Node runs on. */
 const AF_NETLINK = 16;
-const SOCK_RAW = 3;
 const NETLINK_ROUTE = 0;
 const MSG_DONTWAIT = 0x40;
 const SOCKADDR_NL_LENGTH = 12;

@@ -1,6 +1,8 @@
 /** The few messages of rtnetlink(7) that we need. All numbers are in the byte order of the host. */
+
 import { endianness } from "node:os";
 import type { Ipv4Address, Ipv4Prefix } from "../../core/wire/ipv4.ts";
+import { AF_INET } from "./libc.ts";
 
 /** Of <linux/netlink.h> and <linux/rtnetlink.h>. */
 const NLMSG_ERROR = 2;
@@ -17,7 +19,6 @@ const NLM_F_ACK = 0x4;
 const NLM_F_REPLACE = 0x100;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
-const AF_INET = 2;
 const IFF_UP = 1;
 const IFLA_MTU = 4;
 const IFLA_AF_SPEC = 26;

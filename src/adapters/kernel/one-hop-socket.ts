@@ -1,11 +1,7 @@
 import { closeSync } from "node:fs";
 import { endianness } from "node:os";
 import type { Endpoint } from "../../core/wire/ipv4.ts";
-import { type Libc, loadLibc } from "./libc.ts";
-
-/** Of <sys/socket.h>; equal on all platforms of Linux that Node runs on. */
-const AF_INET = 2;
-const SOCKADDR_IN_LENGTH = 16;
+import { AF_INET, type Libc, loadLibc, socketAddress } from "./libc.ts";
 
 /** Of <linux/bpf_common.h> and <linux/filter.h>. */
 const LOAD_BYTE = 0x30;
@@ -61,14 +57,9 @@ export class OneHopSocket {
    *
    * @throws SystemCallError such as `EADDRINUSE`
    */
-  bind({ address, port }: Endpoint): number {
-    const socketAddress = new Uint8Array(SOCKADDR_IN_LENGTH);
-    const view = new DataView(socketAddress.buffer);
-    view.setUint16(0, AF_INET, endianness() === "LE");
-    view.setUint16(2, port);
-    view.setUint32(4, address);
+  bind(endpoint: Endpoint): number {
     try {
-      this.#libc.bind(this.#descriptor, socketAddress);
+      this.#libc.bind(this.#descriptor, socketAddress(endpoint));
     } catch (error) {
       closeSync(this.#descriptor);
       throw error;

@@ -1,9 +1,8 @@
 import { closeSync } from "node:fs";
-import { type Libc, loadLibc } from "./libc.ts";
+import { type Libc, loadLibc, SOCK_RAW } from "./libc.ts";
 
 /** Of <sys/socket.h> and <linux/if_packet.h>; equal on all platforms of Linux that Node runs on. */
 const AF_PACKET = 17;
-const SOCK_RAW = 3;
 const MSG_DONTWAIT = 0x40;
 const SOCKADDR_LL_LENGTH = 20;
 

@@ -3,7 +3,7 @@ import { closeSync, readdirSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { TunnelDataPlane } from "../../../src/adapters/dataplane/tunnel-data-plane.ts";
-import { type Libc, loadLibc } from "../../../src/adapters/kernel/libc.ts";
+import { type Libc, loadLibc, SOCK_RAW } from "../../../src/adapters/kernel/libc.ts";
 import { PacketSocket } from "../../../src/adapters/kernel/packet-socket.ts";
 import type { ForwardingEntry, Tunnel } from "../../../src/core/forwarding/forwarding-entry.ts";
 import type { DropReason } from "../../../src/core/tunnel/drop-reasons.ts";
@@ -32,7 +32,6 @@ const SECOND_CARE_OF = "192.0.2.10";
 const MOBILES = { plain: "10.64.1.1", gre: "10.64.1.2", minimal: "10.64.1.3", two: "10.64.1.4" };
 const ETH_P_IP_IN_NETWORK_ORDER = 0x0008;
 const AF_PACKET = 17;
-const SOCK_RAW = 3;
 
 function entry(homeAddress: string, ...tunnels: Partial<Tunnel>[]): ForwardingEntry {
   const [model] = ENTRY.tunnels;
