@@ -1,6 +1,6 @@
 /** The two ways to forward decide alike: each packet is given to the programs in the kernel and to the function of the core. */
 import fc from "fast-check";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { ForwardingEntry, Tunnel } from "../../../src/core/forwarding/forwarding-entry.ts";
 import type { DropReason } from "../../../src/core/tunnel/drop-reasons.ts";
 import { decideFromMobile, decideToMobile, type Forwarded, type HomeEnd } from "../../../src/core/tunnel/home-end.ts";
@@ -18,11 +18,8 @@ import {
   packet,
   withoutEthernet,
 } from "./packets.ts";
-import { NETWORK, type Outcome, ProgramRig, programObstacle, VIRTUAL_ADDRESS } from "./program-rig.ts";
-
-const obstacle = await programObstacle();
-const isSkipped = obstacle !== undefined && process.env.CI === undefined;
-if (isSkipped) process.stderr.write(`\nSKIPPED: the programs of the data plane can't be run, because ${obstacle}\n\n`);
+import { NETWORK, type Outcome, ProgramRig, VIRTUAL_ADDRESS } from "./program-rig.ts";
+import { whereProgramsRun } from "./where-programs-run.ts";
 
 /** Checksum, key and sequence number. */
 const GRE_OPTIONS = 0xb000;
@@ -135,11 +132,10 @@ const anyTunnelled = fc
     packet({ source, destination: VIRTUAL_ADDRESS, protocol, ...fields }, payload),
   );
 
-describe.skipIf(isSkipped)("the programs in the kernel and the thread in user space", () => {
+whereProgramsRun("the programs in the kernel and the thread in user space", () => {
   let rig: ProgramRig;
 
   beforeAll(async () => {
-    if (obstacle !== undefined) throw new Error(obstacle);
     rig = await ProgramRig.make();
     rig.put(...ENTRIES);
   });

@@ -4,29 +4,24 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, expect, test } from "vitest";
 import { TunnelDataPlane } from "../../../src/adapters/dataplane/tunnel-data-plane.ts";
 import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
 import { formatIpv4, ipv4 } from "../../../src/core/wire/ipv4.ts";
 import { waitFor } from "../../../src/lab/wait.ts";
 import { CARE_OF, ENTRY, optionsOf } from "./data-plane-options.ts";
 import { addUplink, enterOwnNamespace, ip, tc } from "./own-namespace.ts";
-import { programObstacle } from "./program-rig.ts";
-
-const obstacle = await programObstacle();
-const isSkipped = obstacle !== undefined && process.env.CI === undefined;
-if (isSkipped) process.stderr.write(`\nSKIPPED: the data plane can't be set up, because ${obstacle}\n\n`);
+import { whereProgramsRun } from "./where-programs-run.ts";
 
 const CHILD = new URL("data-plane-child.ts", import.meta.url).pathname;
 const HOUR_MS = 3_600_000;
 const MOBILE = formatIpv4(ENTRY.homeAddress);
 
-describe.skipIf(isSkipped)("the data plane", () => {
+whereProgramsRun("the data plane", () => {
   const planes: TunnelDataPlane[] = [];
   let failures: (string | undefined)[] = [];
 
   beforeAll(() => {
-    if (obstacle !== undefined) throw new Error(obstacle);
     enterOwnNamespace();
   });
 

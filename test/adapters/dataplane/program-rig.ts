@@ -15,7 +15,6 @@ import { NetlinkSocket } from "../../../src/adapters/kernel/netlink-socket.ts";
 import type { ForwardingEntry } from "../../../src/core/forwarding/forwarding-entry.ts";
 import { DROP_REASONS, type DropReason } from "../../../src/core/tunnel/drop-reasons.ts";
 import { ipv4 } from "../../../src/core/wire/ipv4.ts";
-import { ensureBpfPrograms } from "../../../src/setup/bpf-programs.mjs";
 import { addUplink, enterOwnNamespace, ip } from "./own-namespace.ts";
 
 const OBJECT = new URL("../../../src/adapters/dataplane/tunnels.bpf.o", import.meta.url).pathname;
@@ -28,13 +27,6 @@ const LARGEST_PACKET = 4096;
 export const VIRTUAL_ADDRESS = "10.64.0.1";
 export const OWN_ADDRESS = "192.0.2.1";
 export const NETWORK = { address: ipv4("10.64.0.0"), length: 12 };
-
-/** Why they can't be run here, in one line. */
-export async function programObstacle(): Promise<string | undefined> {
-  if (process.platform !== "linux") return "it is no Linux";
-  if (process.getuid?.() !== 0) return "only root can load programs into the kernel";
-  return ensureBpfPrograms();
-}
 
 /** What a program does with a packet: `passed` to the kernel as it was, redirected as it is now, or dropped. */
 export type Outcome =

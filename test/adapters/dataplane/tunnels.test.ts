@@ -20,11 +20,8 @@ import {
   packet,
   withoutEthernet,
 } from "./packets.ts";
-import { type Outcome, OWN_ADDRESS, ProgramRig, programObstacle, VIRTUAL_ADDRESS } from "./program-rig.ts";
-
-const obstacle = await programObstacle();
-const isSkipped = obstacle !== undefined && process.env.CI === undefined;
-if (isSkipped) process.stderr.write(`\nSKIPPED: the programs of the data plane can't be run, because ${obstacle}\n\n`);
+import { type Outcome, OWN_ADDRESS, ProgramRig, VIRTUAL_ADDRESS } from "./program-rig.ts";
+import { whereProgramsRun } from "./where-programs-run.ts";
 
 const CORRESPONDENT = "203.0.113.7";
 const CARE_OF = "198.51.100.9";
@@ -46,11 +43,10 @@ function tunnel(encapsulation: Encapsulation, isReverse: boolean, options: Parti
   return { careOfAddress: ipv4(CARE_OF), encapsulation, isReverse, expiresAtMs: Date.now() + HOUR_MS, ...options };
 }
 
-describe.skipIf(isSkipped)("the data plane's programs", () => {
+whereProgramsRun("the data plane's programs", () => {
   let rig: ProgramRig;
 
   beforeAll(async () => {
-    if (obstacle !== undefined) throw new Error(obstacle);
     rig = await ProgramRig.make();
     rig.put(
       { homeAddress: ipv4(MOBILES.plain), tunnels: [tunnel("ip-in-ip", false)] },
