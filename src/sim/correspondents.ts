@@ -10,6 +10,7 @@ import type { Mobiles } from "./mobiles.ts";
 import { EPOCH_MS, type SimulatedNode } from "./node.ts";
 import type { Random } from "./random.ts";
 import { FORWARDING_LEASE_MS } from "./settings.ts";
+import { noteViolation } from "./violations.ts";
 import type { World } from "./world.ts";
 
 const INTERVAL_MS = 40;
@@ -153,8 +154,7 @@ export class Correspondents {
   }
 
   #violated(violation: string): void {
-    if (this.violations.some((known) => known.endsWith(violation))) return;
-    this.violations.push(`at ${this.#world.queue.nowMs.toFixed(0)} ms: ${violation}`);
+    noteViolation(this.violations, this.#world.queue.nowMs, violation);
   }
 }
 

@@ -46,6 +46,11 @@ export class SimulatedDisk {
     this.#options = options;
   }
 
+  /** Nothing has been added to commits since. */
+  wasFairSince(ms: number): boolean {
+    return this.extraMs === 0 && this.fairSinceMs < ms;
+  }
+
   /** The row that would be there after a start. */
   row(mobile: MobileKey): Uint8Array | undefined {
     return this.#stored.row("binding", mobile);

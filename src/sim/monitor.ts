@@ -13,7 +13,6 @@ import type { MobileKey } from "../core/names.ts";
 import { mobileKeyOf } from "../core/registration/identity.ts";
 import { WINDOW_ROWS } from "../core/replication/peer-progress.ts";
 import { formatEndpoint, UNSPECIFIED } from "../core/wire/ipv4.ts";
-import type { SimulatedDisk } from "./disk.ts";
 import { nameOf } from "./disk-damage.ts";
 import { type Attempt, deregistersAll, isDegraded, keysOf, type Mobile, rowOf } from "./mobile.ts";
 import type { Mobiles } from "./mobiles.ts";
@@ -21,6 +20,7 @@ import { associationOf } from "./names.ts";
 import { EPOCH_MS, type Loaded, type SimulatedNode } from "./node.ts";
 import { ASSOCIATION, DEGRADED_LIFETIME_SECONDS, MAXIMUM_PENDING } from "./settings.ts";
 import { Versions } from "./versions.ts";
+import { noteViolation } from "./violations.ts";
 import type { Reported, World } from "./world.ts";
 
 const INTERVAL_MS = 100;
@@ -98,9 +98,7 @@ export class Monitor {
   }
 
   #violated(violation: string): void {
-    // What lasts is said once.
-    if (this.violations.some((known) => known.endsWith(violation))) return;
-    this.violations.push(`at ${this.#world.queue.nowMs.toFixed(0)} ms: ${violation}`);
+    noteViolation(this.violations, this.#world.queue.nowMs, violation);
   }
 
   /** An accepting reply has left: so many disks have what it says, or its lifetime is short. */
@@ -279,7 +277,7 @@ export class Monitor {
       this.#world.wasWholeSince(sinceMs - CONVERGENCE_MS) &&
       this.#world.network.wasFairSince(sinceMs) &&
       dead.every(({ state, isSlow, wellSinceMs }) => state === "running" && !isSlow && wellSinceMs < sinceMs) &&
-      well.every((node) => node.hasBeenServingFor(nowMs - sinceMs + CONVERGENCE_MS) && isFair(node.disk, sinceMs));
+      well.every((node) => node.hasBeenServingFor(nowMs - sinceMs + CONVERGENCE_MS) && node.disk.wasFairSince(sinceMs));
     if (dead.length === 0 || well.length === 0 || sinceMs > nowMs || !isCalm) return;
     const who = dead.map(({ id }) => id).join();
     for (const mobile of this.#mobiles.mobiles) {
@@ -359,8 +357,4 @@ export class Monitor {
     );
     if (witness !== undefined) this.#violated(`${node.id} took ${dead.id} for dead, though ${witness.id} hears both`);
   }
-}
-
-function isFair({ extraMs, fairSinceMs }: SimulatedDisk, sinceMs: number): boolean {
-  return extraMs === 0 && fairSinceMs < sinceMs;
 }
